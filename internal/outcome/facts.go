@@ -1,0 +1,138 @@
+package outcome
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Facts are the fields that the errors of all providers have in common. What
+// an error says, and what it means, is decided here for all of them.
+type Facts struct {
+	Package, Op string
+	StatusCode  int
+	Code        string // the provider's own, as text; "" if there is none
+	Fields      map[string]string
+	RequestID   string
+	Attempts    int
+	RetryAfter  time.Duration
+	Err         error
+}
+
+// Text is the text of the error. It holds nothing that the provider wrote but
+// words that look like a code, a field name or an id: an answer may repeat
+// what it was sent.
+func (f Facts) Text() string {
+	var b strings.Builder
+	b.WriteString(f.Package)
+	if f.Op != "" {
+		b.WriteString(": " + f.Op)
+	}
+	sep := ": "
+	say := func(format string, args ...any) {
+		fmt.Fprintf(&b, sep+format, args...)
+		sep = ", "
+	}
+	if f.StatusCode != 0 {
+		say("status %d", f.StatusCode)
+	}
+	if code := Word(f.Code); code != "" {
+		say("code %s", code)
+	}
+	if f.RequestID != "" && Word(f.RequestID) != "" {
+		say("request id %s", f.RequestID)
+	}
+	if f.Attempts > 1 {
+		say("%d attempts", f.Attempts)
+	}
+	if f.RetryAfter > 0 {
+		say("retry after %v", f.RetryAfter)
+	}
+	sep = ": "
+	if f.Err != nil {
+		say("%v", f.Err)
+	}
+	for _, name := range slices.Sorted(func(yield func(string) bool) {
+		for k := range f.Fields {
+			if !yield(k) {
+				return
+			}
+		}
+	}) {
+		switch {
+		case f.StatusCode == 0: // our own words
+			say("%s %s", name, f.Fields[name])
+		case Word(name) != "":
+			say("field %s", name)
+		}
+		sep = ", "
+	}
+	return b.String()
+}
+
+// Word returns s if it is one word of at most 64 letters, digits and . _ - [ ]
+// and so cannot be a token or an address, else "".
+func Word(s string) string {
+	if len(s) > 64 {
+		return ""
+	}
+	for i := range len(s) {
+		c := s[i]
+		if ('a' > c || c > 'z') && ('A' > c || c > 'Z') && ('0' > c || c > '9') && !strings.ContainsRune("._-[]", rune(c)) {
+			return ""
+		}
+	}
+	return s
+}
+
+// Is reports whether the public fields of the error mean target, one of the
+// sentinels. What stands behind the error is asked by errors.Is itself.
+func (f Facts) Is(target error) bool {
+	switch target {
+	case ErrUnauthorized:
+		return f.StatusCode == http.StatusUnauthorized
+	case ErrRateLimited:
+		return f.StatusCode == http.StatusTooManyRequests
+	case ErrInvalidRequest:
+		return f.StatusCode == http.StatusBadRequest || f.StatusCode == http.StatusUnprocessableEntity ||
+			f.StatusCode == 0 && len(f.Fields) > 0
+	}
+	return false
+}
+
+// Ambiguous reports whether the provider acted or may have acted and there is
+// no usable result.
+func (f Facts) Ambiguous() bool { return errors.Is(f.Err, ErrAmbiguous) }
+
+// Retryable reports whether the same call can succeed later and can do no
+// harm, and how long to wait first (0: the caller's choice).
+func (f Facts) Retryable() (time.Duration, bool) {
+	var c *Cause
+	errors.As(f.Err, &c)
+	after := f.RetryAfter
+	if c != nil && after == 0 {
+		after = c.RetryAfter
+	}
+	for _, final := range []error{ErrInvalidRequest, ErrClosed, context.Canceled} {
+		if f.Is(final) || errors.Is(f.Err, final) {
+			return 0, false
+		}
+	}
+	for _, passing := range []error{ErrContested, ErrStoreUnavailable, ErrSecretUnavailable} {
+		if errors.Is(f.Err, passing) {
+			return after, true
+		}
+	}
+	ok := c != nil && c.Temporary || TemporaryStatus(f.StatusCode)
+	if f.Ambiguous() {
+		ok = ok && c != nil && c.Repeatable
+	}
+	if !ok {
+		after = 0
+	}
+	return after, ok
+}

@@ -1,0 +1,130 @@
+// Package outcome holds the sentinel errors that every provider package
+// re-exports, and decides in one place what a failed call means: whether the
+// provider may have acted, and whether the same call may be made again.
+package outcome
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// The sentinels are one value each, so that errors.Is with any package's name
+// for one of them matches the errors of all packages.
+var (
+	ErrUnauthorized      = errors.New("the provider refused the credential")
+	ErrRateLimited       = errors.New("the provider's rate limit is reached")
+	ErrInvalidRequest    = errors.New("the request is invalid")
+	ErrBadResponse       = errors.New("the provider's answer is unusable")
+	ErrAmbiguous         = errors.New("the provider may have acted, and there is no usable result")
+	ErrNotSent           = errors.New("the request was not sent")
+	ErrSecretUnavailable = errors.New("the credential is unavailable")
+	ErrContested         = errors.New("tokens of this key are invalidated faster than they may be created: another system creates them, or the provider refuses for another reason")
+	ErrStoreUnavailable  = errors.New("the shared token store is unavailable")
+	ErrClosed            = errors.New("the client is closed")
+)
+
+// Cause is what stands behind a failed call. It sits in the Err field of a
+// provider's error and carries what the public fields cannot say.
+type Cause struct {
+	// Err is the error underneath, free of credentials, bodies and URLs; nil
+	// where the status says it all.
+	Err error
+	// Kind is the sentinel that describes the failure, or nil.
+	Kind error
+	// Ambiguous is true if any attempt may have been acted on and no attempt
+	// brought a usable result.
+	Ambiguous bool
+	// Repeatable is true if making the call twice does no harm.
+	Repeatable bool
+	// Temporary is true if nothing was answered but a later call may be.
+	Temporary bool
+	// RetryAfter is how long to wait before the next call; 0 if unknown.
+	RetryAfter time.Duration
+}
+
+func (c *Cause) Error() string {
+	switch {
+	case c.Kind != nil && c.Err != nil:
+		return c.Kind.Error() + ": " + c.Err.Error()
+	case c.Kind != nil:
+		return c.Kind.Error()
+	case c.Err != nil:
+		return c.Err.Error()
+	case c.Ambiguous:
+		return ErrAmbiguous.Error()
+	}
+	return "refused"
+}
+
+// Is reports whether target is the cause's kind, or ErrAmbiguous for an
+// ambiguous one.
+func (c *Cause) Is(target error) bool {
+	return c.Kind != nil && target == c.Kind || c.Ambiguous && target == ErrAmbiguous
+}
+
+// Unwrap returns the error underneath.
+func (c *Cause) Unwrap() error { return c.Err }
+
+// Ambiguous reports whether err means that the provider acted or may have
+// acted and there is no usable result.
+func Ambiguous(err error) bool { return errors.Is(err, ErrAmbiguous) }
+
+// Advised is an error that can say for itself whether the call may be made
+// again; every provider's error is one.
+type Advised interface {
+	error
+	Retryable() (time.Duration, bool)
+}
+
+// NotSent wraps the reason why a request never left this process. The reason
+// is often a failed token call, and that may well be ambiguous; the request
+// itself is not, so errors.Is(err, ErrAmbiguous) is false for the result.
+func NotSent(reason error) *Cause {
+	c := &Cause{Kind: ErrNotSent, Err: unsent{reason}}
+	var a Advised
+	if errors.As(reason, &a) {
+		c.RetryAfter, c.Temporary = a.Retryable()
+	}
+	return c
+}
+
+// unsent hides the ambiguity of the error it wraps and nothing else.
+type unsent struct{ err error }
+
+func (u unsent) Error() string        { return u.err.Error() }
+func (u unsent) Is(target error) bool { return target != ErrAmbiguous && errors.Is(u.err, target) }
+func (u unsent) As(target any) bool   { return errors.As(u.err, target) }
+
+// TemporaryStatus reports whether the same request may be answered otherwise
+// a moment later.
+func TemporaryStatus(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
+		http.StatusInternalServerError, http.StatusBadGateway,
+		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// Excerpt returns the beginning of an answer, at most 4 KiB, for people.
+func Excerpt(body []byte) string {
+	const most = 4 << 10
+	return strings.ToValidUTF8(string(body[:min(len(body), most)]), "\uFFFD")
+}
+
+// JSONText returns a JSON value that should be a short text as one: a string
+// as it is, a number or true or false as written, anything else as "".
+func JSONText(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || string(raw) == "null" {
+		return ""
+	}
+	return string(raw)
+}
