@@ -1,0 +1,180 @@
+// Package check validates configurations and requests. Its functions add what
+// is wrong to [Problems], all of it at once, and never repeat a value: that may
+// be a credential, or hold one.
+package check
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/providerauth/providerauth-go/internal/credential"
+)
+
+// Problems are the rules that were broken, by field. The zero value is ready
+// for use and allocates nothing until there is a problem.
+type Problems map[string]string
+
+const required = "required"
+
+// Add records that field breaks rule.
+func (p *Problems) Add(field, rule string) {
+	if *p == nil {
+		*p = Problems{}
+	}
+	if earlier := (*p)[field]; earlier != "" {
+		rule = earlier + "; " + rule
+	}
+	(*p)[field] = rule
+}
+
+// BaseURL returns the URL that raw is, nil if it is empty or unfit: it must be
+// absolute, https or, for a loopback host, http, and have no userinfo, query
+// or fragment.
+func BaseURL(p *Problems, field, raw string, need bool) *url.URL {
+	if raw == "" {
+		if need {
+			p.Add(field, required)
+		}
+		return nil
+	}
+	u, rule := baseURL(raw)
+	if rule != "" {
+		p.Add(field, rule)
+		return nil
+	}
+	return u
+}
+
+func baseURL(raw string) (*url.URL, string) {
+	if strings.TrimFunc(raw, unicode.IsSpace) != raw {
+		return nil, "must not begin or end with white space"
+	}
+	if !utf8.ValidString(raw) || strings.ContainsFunc(raw, credential.Control) {
+		return nil, "must be valid UTF-8 without control characters"
+	}
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme == "" || u.Opaque != "" || u.Hostname() == "" {
+		return nil, "must be an absolute URL with a host"
+	}
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, "must be an https URL"
+	case u.User != nil:
+		return nil, "must not contain a user name or password"
+	case strings.ContainsAny(raw, "?#"):
+		return nil, "must not have a query or fragment"
+	case !validPort(u):
+		return nil, "must have a port from 1 to 65535, or none and no colon"
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, "must be an https URL; http is for loopback hosts only"
+	}
+	return u, ""
+}
+
+func validPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && n > 0
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
+}
+
+// HTTPClient checks a client that the SDK is to copy; nil is fine.
+func HTTPClient(p *Problems, c *http.Client) {
+	if c == nil {
+		return
+	}
+	if c.Jar != nil {
+		p.Add("HTTPClient.Jar", "must be nil: cookies would tie tokens together")
+	}
+	Duration(p, "HTTPClient.Timeout", c.Timeout)
+}
+
+// Duration refuses negative durations.
+func Duration(p *Problems, field string, d time.Duration) {
+	if d < 0 {
+		p.Add(field, "must not be negative")
+	}
+}
+
+// Count refuses negative numbers.
+func Count(p *Problems, field string, n int) {
+	if n < 0 {
+		p.Add(field, "must not be negative")
+	}
+}
+
+// ID checks an identifier, an email address or another text that is sent as it
+// is: UTF-8 (two ids of bad bytes could become one), no control characters, no
+// white space at its ends, and at most maxRunes code points unless that is 0.
+// An empty one is a problem only if it is needed.
+func ID(p *Problems, field, value string, need bool, maxRunes int) {
+	switch {
+	case value == "" && need:
+		p.Add(field, required)
+	case value == "":
+	case !utf8.ValidString(value):
+		p.Add(field, "must be valid UTF-8")
+	default:
+		if rule := credential.Defect(value); rule != "" {
+			p.Add(field, rule)
+		}
+		if maxRunes > 0 && utf8.RuneCountInString(value) > maxRunes {
+			p.Add(field, fmt.Sprintf("must have at most %d characters", maxRunes))
+		}
+	}
+}
+
+// Secret checks that a credential that is needed is there. It does not call f.
+func Secret(p *Problems, field string, f credential.Func, need bool) {
+	if f == nil && need {
+		p.Add(field, "required (a static secret that is empty or blank counts as missing)")
+	}
+}
+
+// LogSecret is what a log may say of a credential.
+func LogSecret(f credential.Func) string {
+	if f == nil {
+		return "not set"
+	}
+	return "set"
+}
+
+// TokenValue reports whether s can be a token in an Authorization header: 1 to
+// 8192 characters of A-Z a-z 0-9 - . _ ~ + / =.
+func TokenValue(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		case strings.IndexByte("-._~+/=", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != "" && len(s) <= 8192
+}
+
+// LogURL is what a log may say of a base URL: one that is unfit may hold a
+// password.
+func LogURL(raw string) string {
+	if raw == "" {
+		return ""
+	}
+	u, rule := baseURL(raw)
+	if rule != "" {
+		return "invalid: " + rule
+	}
+	return u.String()
+}

@@ -1,0 +1,77 @@
+// Package credential holds what must not be printed: token values, and the
+// functions that supply keys and passwords.
+package credential
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+)
+
+// A Secret is a token value. Its content sits in a closure, because a pointer
+// is not enough: where a verb does not fit one, as in %s of a struct that
+// holds it in an unexported field, fmt prints what it points to, and printers
+// that follow every pointer exist as well. A function shows an address at most
+// to all of them. For the same reason two Secrets made of one value are not
+// reflect.DeepEqual; compare their IDs. The methods may be called on nil,
+// which is the empty value.
+type Secret struct {
+	content func() *content
+}
+
+type content struct {
+	id     ID
+	bearer [1]string // "Bearer " and the value
+}
+
+const scheme = "Bearer "
+
+// New returns value as a Secret; nil for "".
+func New(value string) *Secret {
+	if value == "" {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(value))
+	c := &content{bearer: [1]string{scheme + value}}
+	copy(c.id[:], sum[:])
+	return &Secret{func() *content { return c }}
+}
+
+// Value returns the secret in the clear.
+func (s *Secret) Value() string {
+	if s == nil || s.content == nil {
+		return ""
+	}
+	return s.content().bearer[0][len(scheme):]
+}
+
+// Bearer returns the value as an Authorization header holds it, nil if it is
+// empty. All callers get the same slice and must not change its element; it
+// has no room to append to.
+func (s *Secret) Bearer() []string {
+	if s == nil || s.content == nil {
+		return nil
+	}
+	return s.content().bearer[:]
+}
+
+// ID identifies the value, in this process and in others.
+func (s *Secret) ID() ID {
+	if s == nil || s.content == nil {
+		return ID{}
+	}
+	return s.content().id
+}
+
+// An ID says which secret is meant without giving it away: the first half of
+// the value's SHA-256. It is safe to show for values that cannot be guessed,
+// as tokens are. The ID of an empty value is zero.
+type ID [16]byte
+
+// String returns the first 12 hexadecimal digits, enough to tell the tokens
+// of a log apart; "" for the zero ID.
+func (id ID) String() string {
+	if id == (ID{}) {
+		return ""
+	}
+	return hex.EncodeToString(id[:6])
+}

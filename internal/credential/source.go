@@ -1,0 +1,141 @@
+package credential
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+)
+
+// Func returns a credential when it is needed, so that a rotated one takes
+// effect without a restart. It must be safe for concurrent use. It prints as
+// an address under every verb.
+type Func = func(ctx context.Context) (string, error)
+
+// Static returns a Func that always returns value; nil if value is empty or
+// white space only, so that a missing one is found when it is configured.
+func Static(value string) Func {
+	if strings.TrimSpace(value) == "" {
+		return nil
+	}
+	return func(context.Context) (string, error) { return value, nil }
+}
+
+// Defect returns the rule that a credential breaks, "" if it is usable: it
+// must not be empty, begin or end with white space or hold control characters,
+// as the content of a mounted file often does. The value is not repeated.
+func Defect(value string) string {
+	switch {
+	case value == "":
+		return "is empty"
+	case strings.TrimFunc(value, blank) != value:
+		return "must not begin or end with white space, a line break or a byte order mark"
+	case strings.ContainsFunc(value, Control):
+		return "must not contain control characters or line breaks"
+	}
+	return ""
+}
+
+func blank(r rune) bool { return unicode.IsSpace(r) || r == '\uFEFF' }
+
+// Control reports whether r has no place in a credential or an identifier:
+// control characters and the line and paragraph separators of Unicode.
+func Control(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+
+// A Source asks a [Func], refuses what is not usable, and notices changes. It
+// remembers no value. Safe for concurrent use.
+type Source struct {
+	field string
+	f     Func
+
+	mu    sync.Mutex
+	last  uint64 // keyed hash of the last value; meaningless while epoch is 0
+	epoch uint64
+}
+
+// NewSource returns a Source over f, named after the field of the
+// configuration that holds it. With a nil f, Get always fails.
+func NewSource(field string, f Func) *Source {
+	return &Source{field: field, f: f}
+}
+
+// Get calls the function once. If that fails, panics or returns a value that
+// is not usable, the error is an [*outcome.Cause] that matches
+// [outcome.ErrSecretUnavailable]; it names the field and the rule. errors.Is
+// and errors.As see the function's own error through it, but its text does
+// not: what a vault says may quote what it was asked for.
+func (s *Source) Get(ctx context.Context) (string, error) {
+	value, err := s.call(ctx)
+	if err == nil {
+		if rule := Defect(value); rule != "" {
+			err = &failure{rule: rule}
+		}
+	}
+	if err != nil {
+		f, ok := err.(*failure)
+		if !ok {
+			f = &failure{rule: "the function that supplies it failed", err: err}
+		}
+		f.field = s.field
+		return "", &outcome.Cause{Kind: outcome.ErrSecretUnavailable, Err: f}
+	}
+	s.saw(value)
+	return value, nil
+}
+
+func (s *Source) call(ctx context.Context) (value string, err error) {
+	if s.f == nil {
+		return "", &failure{rule: "is not set"}
+	}
+	defer func() {
+		if recover() != nil {
+			value, err = "", &failure{rule: "the function that supplies it panicked"}
+		}
+	}()
+	return s.f(ctx)
+}
+
+// seed keeps the hash that a Source remembers from being of any use elsewhere.
+var seed = maphash.MakeSeed()
+
+func (s *Source) saw(value string) {
+	hash := maphash.String(seed, value)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.epoch == 0 || hash != s.last {
+		s.last = hash
+		s.epoch++
+	}
+}
+
+// Epoch is 0 before Get returned a value for the first time and grows
+// whenever Get returns another value than the last time. So if it differs from
+// what it was when a retrieval failed, the secret has changed since. It does
+// not grow when a function that failed returns the same value as before.
+func (s *Source) Epoch() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.epoch
+}
+
+// failure is always used by pointer, or %d would print the error underneath.
+// It has no Unwrap: reporters that print every error of a chain would print
+// that one too.
+type failure struct {
+	field, rule string
+	err         error
+}
+
+func (f *failure) Error() string { return f.field + ": " + f.rule }
+
+// Is leaves out the ambiguity of the error underneath: a secret may be fetched
+// by a call of this SDK, but it is not this call's provider that it went to.
+func (f *failure) Is(target error) bool {
+	return target != outcome.ErrAmbiguous && errors.Is(f.err, target)
+}
+
+func (f *failure) As(target any) bool { return errors.As(f.err, target) }

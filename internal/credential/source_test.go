@@ -1,0 +1,191 @@
+package credential_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/outcome"
+)
+
+// vaultError is an error whose text must not be repeated; a value, so that
+// printing by reflection would reach its content.
+type vaultError struct{ text string }
+
+func (e vaultError) Error() string { return e.text }
+
+func TestGetReturnsWhatTheFunctionReturns(t *testing.T) {
+	type key struct{}
+	source := credential.NewSource("APIKey", func(ctx context.Context) (string, error) {
+		return ctx.Value(key{}).(string), nil
+	})
+	got, err := source.Get(context.WithValue(t.Context(), key{}, sentinel))
+	if err != nil || got != sentinel {
+		t.Errorf("Get = %q, %v", got, err)
+	}
+}
+
+func TestGetRefusesWhatIsNotUsable(t *testing.T) {
+	static := func(value string) credential.Func {
+		return func(context.Context) (string, error) { return value, nil }
+	}
+	const (
+		ends    = "APIKey: must not begin or end with white space, a line break or a byte order mark"
+		control = "APIKey: must not contain control characters or line breaks"
+	)
+	for _, test := range []struct {
+		name string
+		f    credential.Func
+		want string
+	}{
+		{"no function", nil, "APIKey: is not set"},
+		{"empty", static(""), "APIKey: is empty"},
+		{"a newline at the end", static(sentinel + "\n"), ends},
+		{"a carriage return at the end", static(sentinel + "\r\n"), ends},
+		{"a space before", static(" " + sentinel), ends},
+		{"a no-break space at the end", static(sentinel + "\u00a0"), ends},
+		{"a byte order mark", static("\ufeff" + sentinel), ends},
+		{"white space only", static(" \t"), ends},
+		{"a newline inside", static(sentinel + "\n" + sentinel), control},
+		{"NUL", static(sentinel + "\x00"), control},
+		{"DEL", static(sentinel + "\x7f"), control},
+		{"a C1 control", static(sentinel + "\u0080" + sentinel), control},
+		{"NEL inside", static(sentinel + "\u0085" + sentinel), control},
+		{"a line separator inside", static(sentinel + "\u2028" + sentinel), control},
+		{"a paragraph separator inside", static(sentinel + "\u2029" + sentinel), control},
+		{"an error", func(context.Context) (string, error) { return sentinel, vaultError{"denied for " + sentinel} }, "APIKey: the function that supplies it failed"},
+		{"a panic", func(context.Context) (string, error) { panic(sentinel) }, "APIKey: the function that supplies it panicked"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			source := credential.NewSource("APIKey", test.f)
+			got, err := source.Get(t.Context())
+			if got != "" {
+				t.Errorf("Get = %q beside an error", got)
+			}
+			var cause *outcome.Cause
+			if !errors.As(err, &cause) || !errors.Is(err, outcome.ErrSecretUnavailable) {
+				t.Fatalf("err = %v, want a Cause that matches ErrSecretUnavailable", err)
+			}
+			if diff := cmp.Diff(outcome.ErrSecretUnavailable.Error()+": "+test.want, err.Error()); diff != "" {
+				t.Errorf("text (-want +got):\n%s", diff)
+			}
+			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x"} {
+				for _, v := range []any{err, struct{ E error }{err}, struct{ e error }{err}} {
+					if text := fmt.Sprintf(verb, v); leak(text) != "" {
+						t.Errorf("%s prints the secret: %s", verb, text)
+					}
+				}
+			}
+			if source.Epoch() != 0 {
+				t.Error("a failure counts as a value")
+			}
+		})
+	}
+}
+
+func TestGetTakesAnyOtherText(t *testing.T) {
+	for _, value := range []string{"x", "two words", "sécret", "\"quoted\"", "\xff\xfe", strings.Repeat("a", 1<<16)} {
+		if got, err := credential.NewSource("APIKey", credential.Static(value)).Get(t.Context()); err != nil || got != value {
+			t.Errorf("%.20q: %.20q, %v", value, got, err)
+		}
+	}
+}
+
+func TestTheFunctionsOwnErrorIsFound(t *testing.T) {
+	sealed := errors.New("sealed")
+	source := credential.NewSource("APIKey", func(context.Context) (string, error) {
+		return "", errors.Join(sealed, vaultError{sentinel})
+	})
+	_, err := source.Get(t.Context())
+	var vault vaultError
+	if !errors.Is(err, sealed) || !errors.As(err, &vault) {
+		t.Errorf("err = %v does not lead to the function's own", err)
+	}
+}
+
+func TestAFunctionsOwnAmbiguousCallDoesNotMakeThisOneAmbiguous(t *testing.T) {
+	source := credential.NewSource("APIKey", func(context.Context) (string, error) {
+		return "", &outcome.Cause{Ambiguous: true}
+	})
+	if _, err := source.Get(t.Context()); outcome.Ambiguous(err) {
+		t.Errorf("%v is ambiguous", err)
+	}
+}
+
+func TestNothingWalksFromAFailureToTheFunctionsText(t *testing.T) {
+	source := credential.NewSource("APIKey", func(context.Context) (string, error) {
+		return "", vaultError{sentinel}
+	})
+	_, err := source.Get(t.Context())
+	for ; err != nil; err = errors.Unwrap(err) {
+		if leak(err.Error()) != "" {
+			t.Errorf("the chain holds %T: %v", err, err)
+		}
+	}
+}
+
+func TestEpochGrowsWithEveryChange(t *testing.T) {
+	var value string
+	var failing error
+	source := credential.NewSource("APIKey", func(context.Context) (string, error) { return value, failing })
+	var got []uint64
+	for _, step := range []struct {
+		value string
+		err   error
+	}{
+		{"", errors.New("sealed")}, // nothing seen yet
+		{"a", nil},
+		{"a", nil},
+		{"", nil}, // not a value
+		{"b", errors.New("sealed")},
+		{"a", nil}, // back, and as it was
+		{"b", nil},
+		{"a", nil}, // an old value is a change too
+		{"a\n", nil},
+		{"a", nil},
+	} {
+		value, failing = step.value, step.err
+		_, _ = source.Get(t.Context())
+		got = append(got, source.Epoch())
+	}
+	if diff := cmp.Diff([]uint64{0, 1, 1, 1, 1, 1, 2, 3, 3, 3}, got); diff != "" {
+		t.Errorf("epochs (-want +got):\n%s", diff)
+	}
+}
+
+func TestSourceIsSafeForConcurrentUse(t *testing.T) {
+	source := credential.NewSource("APIKey", credential.Static(sentinel))
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for range 100 {
+				if got, err := source.Get(t.Context()); err != nil || got != sentinel {
+					t.Errorf("Get = %q, %v", got, err)
+				}
+				if e := source.Epoch(); e != 1 {
+					t.Errorf("epoch %d, want 1", e)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestStaticIsNilForWhatIsMissing(t *testing.T) {
+	for _, value := range []string{"", " ", "\n", "\t \r\n", "\u00a0"} {
+		if credential.Static(value) != nil {
+			t.Errorf("Static(%q) is a function", value)
+		}
+	}
+	// A newline behind a secret is a mistake to report, not one to hide.
+	f := credential.Static("a\n")
+	if got, err := f(t.Context()); got != "a\n" || err != nil {
+		t.Errorf("Static(%q) returns %q, %v", "a\n", got, err)
+	}
+}
