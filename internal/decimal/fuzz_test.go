@@ -1,0 +1,90 @@
+package decimal_test
+
+import (
+	"encoding/json"
+	"math/big"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/providerauth/providerauth-go/internal/decimal"
+)
+
+var (
+	plainText = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
+	canonical = regexp.MustCompile(`^(0|-?(0|[1-9][0-9]*)\.[0-9]*[1-9]|-?[1-9][0-9]*)$`)
+)
+
+// exactly returns what math/big makes of a number, in plain form; "" if that
+// needs more than 18 digits.
+func exactly(s string) string {
+	r, ok := new(big.Rat).SetString(s)
+	if !ok {
+		return ""
+	}
+	plain := r.FloatString(18)
+	if back, _ := new(big.Rat).SetString(plain); back.Cmp(r) != 0 {
+		return ""
+	}
+	plain = strings.TrimSuffix(strings.TrimRight(plain, "0"), ".")
+	whole, fraction, _ := strings.Cut(strings.TrimPrefix(plain, "-"), ".")
+	if len(strings.TrimPrefix(whole, "0"))+len(fraction) > 18 {
+		return ""
+	}
+	return plain
+}
+
+func FuzzParse(f *testing.F) {
+	f.Fuzz(func(t *testing.T, s string) {
+		want := ""
+		if len(s) <= 64 && plainText.MatchString(s) {
+			if want = exactly(s); want == "0" && s[0] == '-' {
+				want = ""
+			}
+		}
+		got, err := decimal.Parse(s)
+		compare(t, s, want, got, err)
+	})
+}
+
+func FuzzParseNumber(f *testing.F) {
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		want := ""
+		s := string(raw)
+		number := len(s) <= 64 && json.Valid(raw) && strings.Trim(s, "-+.0123456789eE") == ""
+		if mantissa, exponent, ok := strings.Cut(strings.ToLower(s), "e"); number && ok && len(strings.TrimLeft(exponent, "+-0")) > 3 {
+			// math/big would write out the zeros.
+			if strings.Trim(mantissa, "-0.") == "" {
+				want = "0"
+			}
+		} else if number {
+			want = exactly(s)
+		}
+		got, err := decimal.ParseNumber(raw)
+		compare(t, s, want, got, err)
+	})
+}
+
+func compare(t *testing.T, in, want string, got decimal.Decimal, err error) {
+	t.Helper()
+	if want == "" {
+		if err == nil || got.IsSet() {
+			t.Fatalf("%q gives %v, %v; want an error", in, got, err)
+		}
+		return
+	}
+	if err != nil || got.String() != want {
+		t.Fatalf("%q gives %v, %v; want %s", in, got, err, want)
+	}
+	if !canonical.MatchString(want) {
+		t.Fatalf("%s is not in plain form", want)
+	}
+	again, err := decimal.Parse(got.String())
+	if err != nil || again != got || again.Cmp(got) != 0 {
+		t.Fatalf("%s is read back as %v, %v", got, again, err)
+	}
+	r, _ := new(big.Rat).SetString(want)
+	if got.Sign() != r.Sign() {
+		t.Fatalf("sign of %s is %d", want, got.Sign())
+	}
+}
