@@ -1,0 +1,64 @@
+package simulator
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+)
+
+// An answer keeps what a handler writes, so that it can be delayed, cut or
+// lost after the handler has acted.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= 200 {
+		a.status = status
+	}
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	return a.body.Write(p)
+}
+
+func (a *answer) send(w http.ResponseWriter, method string, truncated bool) {
+	a.WriteHeader(http.StatusOK)
+	body := a.body.Bytes()
+	if truncated {
+		if method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified {
+			panic(http.ErrAbortHandler)
+		}
+		a.header["Content-Length"] = []string{strconv.Itoa(max(1, len(body)))}
+		w.WriteHeader(a.status)
+		_, _ = w.Write(body[:len(body)/2])
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}
+	if _, set := a.header["Content-Length"]; !set {
+		a.header["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
+	w.WriteHeader(a.status) // net/http leaves out what a 204 or 304 must not have
+	_, _ = w.Write(body)
+}
+
+// WriteJSON answers with v as compact JSON, without HTML escapes and without a
+// final newline. A value that does not marshal is answered 500.
+func WriteJSON(w http.ResponseWriter, status int, v any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		http.Error(w, "simulator: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}

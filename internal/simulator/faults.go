@@ -1,0 +1,196 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+type faultKind int
+
+const (
+	none faultKind = iota
+	fail
+	lose
+	late
+	truncate
+	reset
+)
+
+type fault struct {
+	kind   faultKind
+	left   int
+	only   []func(*http.Request) bool
+	status int
+	header http.Header
+	after  time.Duration
+}
+
+// faults are taken in the order in which they were asked for, one a request.
+type faults struct {
+	mu        sync.Mutex
+	plan      []*fault
+	delay     time.Duration
+	delayOnly []func(*http.Request) bool
+}
+
+func (f *faults) add(n int, x fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if n <= 0 {
+		f.plan = slices.DeleteFunc(f.plan, func(y *fault) bool { return y.kind == x.kind })
+		return
+	}
+	x.left = n
+	f.plan = append(f.plan, &x)
+}
+
+// take decides what happens to a request. The filters are asked under the
+// lock, so that they may keep counts and random sources without one.
+func (f *faults) take(r *http.Request, body []byte) (fault, time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delay := f.delay
+	if delay > 0 && !matches(f.delayOnly, r, body) {
+		delay = 0
+	}
+	for i, x := range f.plan {
+		if !matches(x.only, r, body) {
+			continue
+		}
+		if x.left--; x.left == 0 {
+			f.plan = slices.Delete(f.plan, i, i+1)
+		}
+		return *x, delay
+	}
+	return fault{}, delay
+}
+
+func matches(only []func(*http.Request) bool, r *http.Request, body []byte) bool {
+	for _, match := range only {
+		if !match(withBody(r, body)) {
+			return false
+		}
+	}
+	return true
+}
+
+// FailNext answers the next n requests with status, Options.FailBody and
+// header, without letting the provider act. A status that no answer can have
+// (below 200, above 999) is sent as 500.
+func (s *Server) FailNext(n, status int, header http.Header, only ...func(*http.Request) bool) {
+	if status < 200 || status > 999 {
+		status = http.StatusInternalServerError
+	}
+	s.faults.add(n, fault{kind: fail, status: status, header: header.Clone(), only: only})
+}
+
+// LoseAnswers lets the provider act on the next n requests and breaks the
+// connection instead of answering.
+func (s *Server) LoseAnswers(n int, only ...func(*http.Request) bool) {
+	s.faults.add(n, fault{kind: lose, only: only})
+}
+
+// ActLate breaks the connections of the next n requests at once, without an
+// answer; the provider acts on them d later, in whatever state it is then. (A
+// provider that keeps the connection open and acts late is an interceptor that
+// sleeps before it calls next.)
+func (s *Server) ActLate(n int, d time.Duration, only ...func(*http.Request) bool) {
+	s.faults.add(n, fault{kind: late, after: d, only: only})
+}
+
+// Truncate lets the provider act on the next n requests, announces the whole
+// answer, sends the first half of its body and breaks the connection. An
+// answer that cannot have a body is lost.
+func (s *Server) Truncate(n int, only ...func(*http.Request) bool) {
+	s.faults.add(n, fault{kind: truncate, only: only})
+}
+
+// Reset resets the connections of the next n requests after they have been
+// read and logged and before the provider acts; the client gets ECONNRESET.
+func (s *Server) Reset(n int, only ...func(*http.Request) bool) {
+	s.faults.add(n, fault{kind: reset, only: only})
+}
+
+// Delay makes the provider answer d after it has acted, from the next request
+// on and together with any other fault that answers or loses the answer; 0 ends
+// it. There is one delay: a further call replaces the filters too. The wait
+// ends early, without an answer, when the client leaves and at Close.
+func (s *Server) Delay(d time.Duration, only ...func(*http.Request) bool) {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.delay, s.faults.delayOnly = d, only
+}
+
+// act is the end of the chain: it applies the faults and runs the handler.
+func (s *Server) act(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body) // again: an interceptor may have replaced it
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	x, delay := s.faults.take(r, body)
+	a := &answer{header: w.Header()}
+	switch x.kind {
+	case reset:
+		if c, ok := r.Context().Value(connKey{}).(interface{ SetLinger(int) error }); ok {
+			_ = c.SetLinger(0)
+		}
+		panic(http.ErrAbortHandler)
+	case late:
+		s.actLater(r, body, x.after)
+		panic(http.ErrAbortHandler)
+	case fail:
+		s.fail(a, x)
+	default:
+		s.handler.ServeHTTP(a, withBody(r, body))
+	}
+	if !s.wait(r.Context(), delay) || x.kind == lose {
+		panic(http.ErrAbortHandler)
+	}
+	a.send(w, r.Method, x.kind == truncate)
+}
+
+func (s *Server) fail(a *answer, x fault) {
+	body, contentType := s.opt.FailBody(x.status)
+	if contentType != "" {
+		a.header["Content-Type"] = []string{contentType}
+	}
+	for name, values := range x.header {
+		a.header[name] = slices.Clone(values)
+	}
+	a.WriteHeader(x.status)
+	_, _ = a.Write(body)
+}
+
+func (s *Server) actLater(r *http.Request, body []byte, d time.Duration) {
+	if !s.begin() {
+		return
+	}
+	r = withBody(r.Clone(context.WithoutCancel(r.Context())), body)
+	go func() {
+		defer s.running.Done()
+		defer func() {
+			if v := recover(); v != nil && v != http.ErrAbortHandler {
+				s.http.ErrorLog.Printf("panic in a late act: %v\n%s", v, debug.Stack())
+			}
+		}()
+		if s.wait(context.Background(), d) {
+			s.handler.ServeHTTP(&answer{header: http.Header{}}, r)
+		}
+	}()
+}
+
+func gatewayPage(status int) (body []byte, contentType string) {
+	title := strconv.Itoa(status)
+	if text := http.StatusText(status); text != "" {
+		title += " " + text
+	}
+	page := fmt.Sprintf("<html>\r\n<head><title>%[1]s</title></head>\r\n<body><h1>%[1]s</h1></body>\r\n</html>\r\n", title)
+	return []byte(page), "text/html; charset=utf-8"
+}
