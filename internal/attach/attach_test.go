@@ -1,0 +1,372 @@
+package attach_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/outcome"
+)
+
+// rig is a transport over a token that is replaced when it is invalidated, and
+// a base that accepts the tokens in good.
+type rig struct {
+	mu          sync.Mutex
+	current     int
+	invalidated int
+	tokenErr    error
+	good        map[string]bool
+	sent        []string // token and body of each request
+	respond     func(r *http.Request) (*http.Response, error)
+	clock       clock.Clock
+	damper      *attach.Damper
+}
+
+func (g *rig) transport() http.RoundTripper {
+	origin, _ := url.Parse("https://api.example.com/v1")
+	if g.damper == nil {
+		g.damper = attach.NewDamper(time.Minute)
+	}
+	return attach.New(attach.Config[*credential.Secret]{
+		Base: base(g.roundTrip), Origin: origin, Clock: &g.clock,
+		Tokens: attach.Tokens[*credential.Secret]{
+			Damper: g.damper,
+			Token: func(context.Context) (*credential.Secret, error) {
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				if g.tokenErr != nil {
+					return nil, g.tokenErr
+				}
+				return credential.New(fmt.Sprintf("T%d", g.current)), nil
+			},
+			Invalidate: func(s *credential.Secret) bool {
+				g.mu.Lock()
+				defer g.mu.Unlock()
+				if s.Value() != fmt.Sprintf("T%d", g.current) {
+					return false
+				}
+				g.current++
+				g.invalidated++
+				return true
+			},
+			ID: (*credential.Secret).ID,
+		},
+		Attach: func(r *http.Request, s *credential.Secret) error {
+			attach.Authorize(r.Header, s.Bearer())
+			return nil
+		},
+		Rejected: func(r *http.Response) bool { return r.StatusCode == http.StatusUnauthorized },
+		Fail:     func(c *outcome.Cause) error { return fmt.Errorf("wrapped: %w", c) },
+	})
+}
+
+func (g *rig) roundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		body, _ = io.ReadAll(r.Body)
+		_ = r.Body.Close()
+	}
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	g.mu.Lock()
+	g.sent = append(g.sent, token+" "+string(body))
+	g.mu.Unlock()
+	if g.respond != nil {
+		if resp, err := g.respond(r); resp != nil || err != nil {
+			return resp, err
+		}
+	}
+	if !g.good[token] {
+		return answer(http.StatusUnauthorized, "no"), nil
+	}
+	return answer(http.StatusOK, "yes"), nil
+}
+
+type base func(*http.Request) (*http.Response, error)
+
+func (b base) RoundTrip(r *http.Request) (*http.Response, error) { return b(r) }
+
+func answer(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+}
+
+func post(t *testing.T, rt http.RoundTripper, target string, body io.Reader) (int, string, error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := rt.RoundTrip(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b), err
+}
+
+const target = "https://api.example.com/v1/trade?x=1"
+
+func check(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func TestRejectedTokenIsReplacedAndTheRequestSentOnceMore(t *testing.T) {
+	g := &rig{good: map[string]bool{"T1": true}}
+	status, body, err := post(t, g.transport(), target, bytes.NewReader([]byte("order")))
+	check(t, "answer", fmt.Sprint(status, body, err), "200yes<nil>")
+	check(t, "sent", g.sent, []string{"T0 order", "T1 order"})
+	check(t, "invalidated", g.invalidated, 1)
+}
+
+func TestBodyThatCannotBeRewoundIsSentOnceAndTheTokenDroppedAllTheSame(t *testing.T) {
+	g := &rig{good: map[string]bool{"T1": true}}
+	rt := g.transport()
+	status, body, err := post(t, rt, target, struct{ io.Reader }{strings.NewReader("order")})
+	check(t, "answer", fmt.Sprint(status, body, err), "401no<nil>")
+	check(t, "sent", len(g.sent), 1)
+	status, _, _ = post(t, rt, target, nil)
+	check(t, "the next request", status, 200)
+	check(t, "sent", len(g.sent), 2)
+}
+
+func TestCallerGetsTheRejectionIntactIfNoTokenCanBeHad(t *testing.T) {
+	g := &rig{}
+	g.respond = func(*http.Request) (*http.Response, error) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.tokenErr = errors.New("provider is down")
+		return nil, nil
+	}
+	status, body, err := post(t, g.transport(), target, nil)
+	check(t, "answer", fmt.Sprint(status, body, err), "401no<nil>")
+	check(t, "sent", len(g.sent), 1)
+}
+
+func TestCallerGetsTheRejectionIfTheTokenIsTheSameAgain(t *testing.T) {
+	g := &rig{}
+	rt := g.transport()
+	g.respond = func(*http.Request) (*http.Response, error) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.current-- // as if the replacement had the same value
+		return nil, nil
+	}
+	g.current = 1
+	status, _, _ := post(t, rt, target, nil)
+	check(t, "status", status, 401)
+}
+
+func TestRejectedReplayIsPassedOnAndReplacesNothingForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &rig{good: map[string]bool{}} // refused for another reason than the token
+		rt := g.transport()
+		var sends []int
+		for range 150 {
+			before := len(g.sent)
+			status, body, _ := post(t, rt, target, nil)
+			check(t, "answer", fmt.Sprint(status, body), "401no")
+			sends = append(sends, len(g.sent)-before)
+			time.Sleep(time.Second)
+		}
+		// Two sends are a replacement: at 0 s, then after 1, 2, 4 ... 60 s.
+		var at []int
+		for second, n := range sends {
+			if n == 2 {
+				at = append(at, second)
+			}
+		}
+		check(t, "replacements at", at, []int{0, 1, 3, 7, 15, 31, 63, 123})
+	})
+}
+
+func TestOtherPathsAreUnharmedByTheDamper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &rig{good: map[string]bool{}}
+		g.respond = func(r *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(r.URL.Path, "/portfolio") && r.Header.Get("Authorization") != "Bearer T0" {
+				return answer(200, "yes"), nil
+			}
+			return nil, nil
+		}
+		rt := g.transport()
+		_, _, _ = post(t, rt, target, nil)
+		status, _, _ := post(t, rt, "https://api.example.com/v1/portfolio", nil)
+		check(t, "status of the other path", status, 200)
+	})
+}
+
+func TestAcceptedCallEndsTheDamper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &rig{good: map[string]bool{}}
+		rt := g.transport()
+		_, _, _ = post(t, rt, target, nil)
+		g.good[fmt.Sprintf("T%d", g.current)] = true
+		status, _, _ := post(t, rt, target, nil)
+		check(t, "status", status, 200)
+		g.good = map[string]bool{fmt.Sprintf("T%d", g.current+1): true} // killed from outside
+		status, _, _ = post(t, rt, target, nil)
+		check(t, "status after a kill within the second", status, 200)
+	})
+}
+
+func TestManyRequestsWithOneDeadTokenReplaceItOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &rig{good: map[string]bool{"T1": true}}
+		g.respond = func(*http.Request) (*http.Response, error) {
+			time.Sleep(10 * time.Millisecond)
+			return nil, nil
+		}
+		rt := g.transport()
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				status, _, _ := post(t, rt, target, nil)
+				check(t, "status", status, 200)
+			})
+		}
+		wg.Wait()
+		check(t, "invalidated", g.invalidated, 1)
+		check(t, "sent", len(g.sent), 100)
+	})
+}
+
+func TestCredentialsGoToTheConfiguredOriginOnly(t *testing.T) {
+	for url, ok := range map[string]bool{
+		"https://api.example.com/other":     true,
+		"https://API.example.com:443/v1":    true,
+		"http://api.example.com/v1":         false,
+		"https://api.example.com:8443/v1":   false,
+		"https://api.example.com.evil.test": false,
+		"https://example.com/v1":            false,
+	} {
+		g := &rig{good: map[string]bool{"T0": true}}
+		body := &closer{Reader: strings.NewReader("x")}
+		status, _, err := post(t, g.transport(), url, body)
+		if ok {
+			check(t, url, status, 200)
+			continue
+		}
+		check(t, url+" was sent", len(g.sent), 0)
+		check(t, url+" body closed", body.closed, true)
+		for _, target := range []error{outcome.ErrNotSent, outcome.ErrInvalidRequest} {
+			if !errors.Is(err, target) {
+				t.Errorf("%s: got %v, want %v", url, err, target)
+			}
+		}
+	}
+}
+
+type closer struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closer) Close() error { c.closed = true; return nil }
+
+func TestFailedTokenCallIsNotSentAndNotAmbiguous(t *testing.T) {
+	g := &rig{tokenErr: &outcome.Cause{Err: errors.New("lost"), Ambiguous: true}}
+	_, _, err := post(t, g.transport(), target, nil)
+	check(t, "not sent", errors.Is(err, outcome.ErrNotSent), true)
+	check(t, "ambiguous", errors.Is(err, outcome.ErrAmbiguous), false)
+}
+
+func TestRequestsWithoutURLOrHeaderDoNotPanic(t *testing.T) {
+	g := &rig{good: map[string]bool{"T0": true}}
+	rt := g.transport()
+	if _, err := rt.RoundTrip(&http.Request{}); !errors.Is(err, outcome.ErrInvalidRequest) {
+		t.Errorf("no URL: %v", err)
+	}
+	if _, err := rt.RoundTrip(nil); !errors.Is(err, outcome.ErrInvalidRequest) {
+		t.Errorf("nil request: %v", err)
+	}
+	u, _ := url.Parse(target)
+	resp, err := rt.RoundTrip(&http.Request{Method: "GET", URL: u})
+	if err != nil || resp.StatusCode != 200 {
+		t.Errorf("nil header: %v", err)
+	}
+}
+
+func TestCallersRequestIsNotChanged(t *testing.T) {
+	g := &rig{good: map[string]bool{"T0": true}}
+	req, _ := http.NewRequest(http.MethodGet, target, nil)
+	req.Header["authorization"] = []string{"the caller's own"}
+	resp, err := g.transport().RoundTrip(req)
+	if err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%v %v", resp, err)
+	}
+	check(t, "header after", req.Header, http.Header{"authorization": {"the caller's own"}})
+}
+
+func TestErrorOfTheBaseIsPassedOnUnwrapped(t *testing.T) {
+	broken := errors.New("connection reset")
+	g := &rig{respond: func(*http.Request) (*http.Response, error) { return nil, broken }}
+	_, _, err := post(t, g.transport(), target, nil)
+	if err != broken { //nolint:errorlint // the very value is promised
+		t.Errorf("got %v, want the base's own error", err)
+	}
+	check(t, "invalidated", g.invalidated, 0)
+}
+
+func TestDateOfARejectionCorrectsTheClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &rig{good: map[string]bool{"T1": true}}
+		g.respond = func(r *http.Request) (*http.Response, error) {
+			if r.Header.Get("Authorization") == "Bearer T0" {
+				resp := answer(401, "no")
+				resp.Header.Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
+				return resp, nil
+			}
+			if off := g.clock.Offset(); off < 59*time.Minute || off > 61*time.Minute {
+				t.Errorf("offset %v when the replay was sent, want an hour", off)
+			}
+			return nil, nil
+		}
+		status, _, _ := post(t, g.transport(), target, nil)
+		check(t, "status", status, 200)
+	})
+}
+
+func TestPeekPutsBackWhatItReads(t *testing.T) {
+	resp := answer(200, "hello world")
+	check(t, "peeked", string(attach.Peek(resp, 5)), "hello")
+	all, err := io.ReadAll(resp.Body)
+	check(t, "read after", fmt.Sprint(string(all), err), "hello world<nil>")
+	broken := errors.New("reset")
+	resp.Body = io.NopCloser(io.MultiReader(strings.NewReader("hel"), failing{broken}))
+	check(t, "peeked of a broken body", string(attach.Peek(resp, 5)), "hel")
+	all, err = io.ReadAll(resp.Body)
+	if string(all) != "hel" || !errors.Is(err, broken) {
+		t.Errorf("read after: %q, %v", all, err)
+	}
+	check(t, "of no body", len(attach.Peek(&http.Response{}, 5)), 0)
+}
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+func TestDamperRemembersABoundedNumberOfCalls(t *testing.T) {
+	g := &rig{damper: attach.NewDamper(time.Minute)}
+	rt := g.transport()
+	for i := range 10_500 {
+		_, _, _ = post(t, rt, fmt.Sprintf("https://api.example.com/v1/trade/%d", i), nil)
+	}
+	if n := g.damper.Calls(); n != 10_000 {
+		t.Errorf("%d calls remembered, want 10,000", n)
+	}
+}
