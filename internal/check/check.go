@@ -102,10 +102,16 @@ func HTTPClient(p *Problems, c *http.Client) {
 	Duration(p, "HTTPClient.Timeout", c.Timeout)
 }
 
-// Duration refuses negative durations.
+// maxDuration keeps sums and multiples of durations from overflowing.
+const maxDuration = 10 * 365 * 24 * time.Hour
+
+// Duration refuses durations that are negative or beyond ten years.
 func Duration(p *Problems, field string, d time.Duration) {
-	if d < 0 {
+	switch {
+	case d < 0:
 		p.Add(field, "must not be negative")
+	case d > maxDuration:
+		p.Add(field, "must be at most ten years")
 	}
 }
 

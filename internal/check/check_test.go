@@ -154,15 +154,18 @@ func TestHTTPClient(t *testing.T) {
 	}
 }
 
-func TestNegativeNumbersAreProblems(t *testing.T) {
+func TestNegativeAndEndlessNumbersAreProblems(t *testing.T) {
 	var got check.Problems
 	check.Duration(&got, "Zero", 0)
 	check.Duration(&got, "Second", time.Second)
 	check.Duration(&got, "Negative", -1)
+	check.Duration(&got, "Endless", 1<<63-1)
 	check.Count(&got, "None", 0)
 	check.Count(&got, "Three", 3)
 	check.Count(&got, "MinusOne", -1)
-	want := check.Problems{"Negative": "must not be negative", "MinusOne": "must not be negative"}
+	want := check.Problems{
+		"Negative": "must not be negative", "Endless": "must be at most ten years", "MinusOne": "must not be negative",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -2,8 +2,11 @@ package outcome
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -56,20 +59,13 @@ func (f Facts) Text() string {
 	if f.Err != nil {
 		say("%v", f.Err)
 	}
-	for _, name := range slices.Sorted(func(yield func(string) bool) {
-		for k := range f.Fields {
-			if !yield(k) {
-				return
-			}
-		}
-	}) {
+	for _, name := range slices.Sorted(maps.Keys(f.Fields)) {
 		switch {
 		case f.StatusCode == 0: // our own words
 			say("%s %s", name, f.Fields[name])
 		case Word(name) != "":
 			say("field %s", name)
 		}
-		sep = ", "
 	}
 	return b.String()
 }
@@ -136,3 +132,10 @@ func (f Facts) Retryable() (time.Duration, bool) {
 	}
 	return after, ok
 }
+
+// Print is the Format of an error: its text, under every verb. Some verbs would
+// print the fields, and with them what the provider wrote.
+func (f Facts) Print(s fmt.State) { _, _ = io.WriteString(s, f.Text()) }
+
+// JSON is the text as a JSON string.
+func (f Facts) JSON() ([]byte, error) { return json.Marshal(f.Text()) }

@@ -110,10 +110,23 @@ func TemporaryStatus(status int) bool {
 	return false
 }
 
-// Excerpt returns the beginning of an answer, at most 4 KiB, for people.
-func Excerpt(body []byte) string {
+// An Excerpt is the beginning of an answer, at most 4 KiB. It is a function so
+// that nothing prints it: an answer may quote what it was sent.
+type Excerpt func() string
+
+// NewExcerpt returns the excerpt of body.
+func NewExcerpt(body []byte) Excerpt {
 	const most = 4 << 10
-	return strings.ToValidUTF8(string(body[:min(len(body), most)]), "\uFFFD")
+	s := strings.ToValidUTF8(string(body[:min(len(body), most)]), "\uFFFD")
+	return func() string { return s }
+}
+
+// Text returns the excerpt, "" for nil.
+func (e Excerpt) Text() string {
+	if e == nil {
+		return ""
+	}
+	return e()
 }
 
 // JSONText returns a JSON value that should be a short text as one: a string

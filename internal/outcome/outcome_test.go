@@ -1,0 +1,196 @@
+package outcome_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+)
+
+func TestRetryableMeansThatTheSameCallCanSucceedAndDoNoHarm(t *testing.T) {
+	cause := func(c outcome.Cause) error { return &c }
+	for name, tc := range map[string]struct {
+		status int
+		fields map[string]string
+		err    error
+		want   string
+	}{
+		"429":                             {429, nil, cause(outcome.Cause{RetryAfter: time.Second}), "1s true"},
+		"503":                             {503, nil, cause(outcome.Cause{}), "0s true"},
+		"503 in a fake":                   {503, nil, nil, "0s true"},
+		"501":                             {501, nil, cause(outcome.Cause{}), "0s false"},
+		"409":                             {409, nil, cause(outcome.Cause{}), "0s false"},
+		"401":                             {401, nil, cause(outcome.Cause{}), "0s false"},
+		"ambiguous 500, harmless":         {500, nil, cause(outcome.Cause{Ambiguous: true, Repeatable: true}), "0s true"},
+		"ambiguous 500, harmful":          {500, nil, cause(outcome.Cause{Ambiguous: true}), "0s false"},
+		"ambiguous, marked in a fake":     {500, nil, outcome.ErrAmbiguous, "0s false"},
+		"lost, harmless":                  {0, nil, cause(outcome.Cause{Ambiguous: true, Repeatable: true, Temporary: true}), "0s true"},
+		"lost, harmful":                   {0, nil, cause(outcome.Cause{Ambiguous: true, Temporary: true, RetryAfter: time.Second}), "0s false"},
+		"refused connection":              {0, nil, cause(outcome.Cause{Temporary: true}), "0s true"},
+		"bad certificate":                 {0, nil, cause(outcome.Cause{}), "0s false"},
+		"wrong request":                   {0, map[string]string{"ctx": "nil"}, nil, "0s false"},
+		"wrong request, whatever else":    {503, nil, cause(outcome.Cause{Kind: outcome.ErrInvalidRequest}), "0s false"},
+		"the caller gave up":              {0, nil, cause(outcome.Cause{Err: context.Canceled, Temporary: true}), "0s false"},
+		"closed":                          {0, nil, cause(outcome.Cause{Kind: outcome.ErrClosed}), "0s false"},
+		"contested":                       {0, nil, cause(outcome.Cause{Kind: outcome.ErrContested, RetryAfter: time.Second}), "1s true"},
+		"secret unavailable":              {0, nil, cause(outcome.Cause{Kind: outcome.ErrSecretUnavailable}), "0s true"},
+		"store unavailable":               {0, nil, cause(outcome.Cause{Kind: outcome.ErrStoreUnavailable}), "0s true"},
+		"not sent for want of a provider": {0, nil, outcome.NotSent(advised{after: time.Second, ok: true}), "1s true"},
+		"not sent for a wrong key":        {0, nil, outcome.NotSent(advised{}), "0s false"},
+		"not sent, token call ambiguous":  {0, nil, outcome.NotSent(cause(outcome.Cause{Ambiguous: true})), "0s false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			after, ok := outcome.Facts{StatusCode: tc.status, Fields: tc.fields, Err: tc.err}.Retryable()
+			if got := fmt.Sprint(after, ok); got != tc.want {
+				t.Errorf("got %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+type advised struct {
+	after time.Duration
+	ok    bool
+}
+
+func (advised) Error() string                      { return "advised" }
+func (a advised) Retryable() (time.Duration, bool) { return a.after, a.ok }
+func (advised) As(any) bool                        { return false }
+
+func TestARequestThatWasNotSentIsNotAmbiguousWhateverItsTokenCallWas(t *testing.T) {
+	inner := &outcome.Cause{Kind: outcome.ErrBadResponse, Ambiguous: true}
+	err := error(outcome.NotSent(inner))
+	for target, want := range map[error]bool{
+		outcome.ErrNotSent: true, outcome.ErrBadResponse: true, outcome.ErrAmbiguous: false, outcome.ErrClosed: false,
+	} {
+		if got := errors.Is(err, target); got != want {
+			t.Errorf("errors.Is(%v): %v, want %v", target, got, want)
+		}
+	}
+	var c *outcome.Cause
+	if !errors.As(err, &c) || c.Kind != outcome.ErrNotSent {
+		t.Errorf("the cause is %v", c)
+	}
+	if !outcome.Ambiguous(inner) {
+		t.Error("the token call itself is ambiguous")
+	}
+}
+
+func TestSentinelsMatchByPublicFields(t *testing.T) {
+	for _, tc := range []struct {
+		f    outcome.Facts
+		want error
+	}{
+		{outcome.Facts{StatusCode: 401}, outcome.ErrUnauthorized},
+		{outcome.Facts{StatusCode: 429}, outcome.ErrRateLimited},
+		{outcome.Facts{StatusCode: 400}, outcome.ErrInvalidRequest},
+		{outcome.Facts{StatusCode: 422}, outcome.ErrInvalidRequest},
+		{outcome.Facts{Fields: map[string]string{"a": "b"}}, outcome.ErrInvalidRequest},
+		{outcome.Facts{StatusCode: 200, Fields: map[string]string{"a": "b"}}, nil},
+		{outcome.Facts{StatusCode: 500}, nil},
+	} {
+		var got error
+		for _, s := range []error{outcome.ErrUnauthorized, outcome.ErrRateLimited, outcome.ErrInvalidRequest, outcome.ErrClosed, errors.New("x")} {
+			if tc.f.Is(s) {
+				got = s
+			}
+		}
+		if got != tc.want { //nolint:errorlint // identity is meant
+			t.Errorf("%+v: matches %v, want %v", tc.f, got, tc.want)
+		}
+	}
+}
+
+func TestTextSaysWhatIsKnownAndQuotesNothingOfTheProvider(t *testing.T) {
+	quote := "Bearer abc.def.ghi a@example.com"
+	for want, f := range map[string]outcome.Facts{
+		"p: Op: status 429, code RATE_LIMITED, request id r-1, 3 attempts, retry after 2s": {
+			Package: "p", Op: "Op", StatusCode: 429, Code: "RATE_LIMITED", RequestID: "r-1", Attempts: 3, RetryAfter: 2 * time.Second,
+		},
+		"p: Op: status 400: field clientSteamId": {
+			Package: "p", Op: "Op", StatusCode: 400, Code: quote, RequestID: quote, Attempts: 1,
+			Fields: map[string]string{"clientSteamId": quote, quote: quote},
+		},
+		"p: New: A must be b, C must be d": {Package: "p", Op: "New", Fields: map[string]string{"C": "must be d", "A": "must be b"}},
+		"p: Op: the client is closed":      {Package: "p", Op: "Op", Err: &outcome.Cause{Kind: outcome.ErrClosed}},
+		"p":                                {Package: "p"},
+	} {
+		if got := f.Text(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		if got := fmt.Sprintf("%d", printer{f}); got != want {
+			t.Errorf("under %%d: %s", got)
+		}
+		var s string
+		if b, err := f.JSON(); err != nil || json.Unmarshal(b, &s) != nil || s != want {
+			t.Errorf("as JSON: %s, %v", b, err)
+		}
+	}
+}
+
+type printer struct{ f outcome.Facts }
+
+func (p printer) Format(s fmt.State, _ rune) { p.f.Print(s) }
+
+func TestWordsAreShortAndPlain(t *testing.T) {
+	for s, ok := range map[string]bool{
+		"": true, "ERR_A.b-1[0]": true, strings.Repeat("a", 64): true, strings.Repeat("a", 65): false,
+		"a b": false, "a@b": false, "a/b": false, "é": false, "a\n": false,
+	} {
+		want := ""
+		if ok {
+			want = s
+		}
+		if got := outcome.Word(s); got != want {
+			t.Errorf("Word(%q) = %q, want %q", s, got, want)
+		}
+	}
+}
+
+func TestExcerptIsCutAndValid(t *testing.T) {
+	for in, want := range map[string]string{
+		"": "", "abc": "abc", "a\xffb": "a\uFFFDb", strings.Repeat("x", 5000): strings.Repeat("x", 4096),
+	} {
+		if d := cmp.Diff(want, outcome.NewExcerpt([]byte(in)).Text()); d != "" {
+			t.Error(d)
+		}
+	}
+	if got := outcome.Excerpt(nil).Text(); got != "" {
+		t.Errorf("of nil: %q", got)
+	}
+}
+
+func TestJSONTextTakesShortValuesOnly(t *testing.T) {
+	for in, want := range map[string]string{
+		`"a\u0062"`: "ab", `12`: "12", `true`: "true", `null`: "", `{"a":1}`: "", `[1]`: "", ``: "",
+	} {
+		if got := outcome.JSONText(json.RawMessage(in)); got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestCauseSaysItsKindAndWhatIsUnderneath(t *testing.T) {
+	under := errors.New("under")
+	for want, c := range map[string]*outcome.Cause{
+		"the client is closed":        {Kind: outcome.ErrClosed},
+		"the client is closed: under": {Kind: outcome.ErrClosed, Err: under},
+		"under":                       {Err: under},
+		outcome.ErrAmbiguous.Error():  {Ambiguous: true},
+		"refused":                     {},
+	} {
+		if got := c.Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if c.Err != nil && !errors.Is(c, under) {
+			t.Errorf("%v hides what is underneath", c)
+		}
+	}
+}
