@@ -1,0 +1,54 @@
+package tokencache
+
+import "time"
+
+// Slots counts the keys that something is remembered of beside their token.
+func (c *Cache[K, F, T]) Slots() int {
+	n := 0
+	for i := range c.shards {
+		c.shards[i].mu.Lock()
+		n += len(c.shards[i].slots)
+		c.shards[i].mu.Unlock()
+	}
+	return n
+}
+
+// Plan is planLife as offsets from the time of receipt.
+func Plan(mode Mode, life, refreshBefore, flight time.Duration) (refreshAt, validUntil, expiresAt time.Duration) {
+	p := planLife(mode, 0, int64(life), refreshBefore, flight)
+	return time.Duration(p.refreshAt), time.Duration(p.validUntil), time.Duration(p.expiresAt)
+}
+
+// ResultOf is what a waiter gets of an ended flight that brought the current
+// token, after something has happened to it.
+func (c *Cache[K, F, T]) ResultOf(key K, want F, happens func()) (tok T, superseded, killed bool) {
+	s, _ := c.current(key)
+	fl := &flight[F, T]{want: want, got: s}
+	happens()
+	sh := c.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	t, a, _ := c.result(sh, key, want, fl)
+	return t, a == 1, a == 2
+}
+
+// WarmEarly makes the timer of a key fire now.
+func (c *Cache[K, F, T]) WarmEarly(key K) {
+	sh := c.shard(key)
+	sh.mu.Lock()
+	sh.slots[key].warm.Stop()
+	sh.mu.Unlock()
+	c.warmUp(key)
+}
+
+// each calls f for the entries, until it returns false.
+func (e *entries[K, V]) each(f func(K, *V) bool) {
+	e.m.Range(func(key K, h held[V]) bool { return f(key, h.v) })
+}
+
+// delete frees a place, so that tests see the map at every level.
+func (e *entries[K, V]) delete(key K) {
+	if _, ok := e.m.LoadAndDelete(key); ok {
+		e.size.Add(-1)
+	}
+}

@@ -1,0 +1,168 @@
+package tokencache_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+)
+
+type token struct {
+	value   string
+	suspect bool
+}
+
+func id(value string) credential.ID {
+	var i credential.ID
+	sum := sha256.Sum256([]byte(value))
+	copy(i[:], sum[:])
+	return i
+}
+
+type (
+	ask    = tokencache.Ask[string, string, token]
+	issued = tokencache.Issued[token]
+	config = tokencache.Config[string, string, token]
+	cache  = tokencache.Cache[string, string, token]
+)
+
+// failure is a retriever's error.
+type failure struct {
+	ambiguous, unusable, permanent bool
+	after                          time.Duration
+	err                            error
+}
+
+func (f *failure) Error() string { return fmt.Sprintf("failure %+v", *f) }
+func (f *failure) Unwrap() error { return f.err }
+func (f *failure) Is(target error) bool {
+	return target == outcome.ErrAmbiguous && (f.ambiguous || f.unusable) || target == outcome.ErrBadResponse && f.unusable
+}
+func (f *failure) Retryable() (time.Duration, bool) { return f.after, !f.permanent }
+
+var (
+	errRefused   = &failure{}
+	errLost      = &failure{ambiguous: true}
+	errUnusable  = &failure{unusable: true}
+	errPermanent = &failure{permanent: true}
+)
+
+// provider issues T1, T2 and so on, each after latency, good for life.
+type provider struct {
+	life, latency time.Duration
+	// fail decides what the nth request (from 1) comes to; nil is success.
+	fail func(n int) error
+	// value overrides the token of the nth request.
+	value func(n int) string
+
+	mu                   sync.Mutex
+	asked, running, most int
+	asks                 []ask
+	at                   []time.Time
+}
+
+func (p *provider) retrieve(ctx context.Context, a ask) (issued, error) {
+	p.mu.Lock()
+	p.asked++
+	n := p.asked
+	p.running++
+	p.most = max(p.most, p.running)
+	p.asks = append(p.asks, a)
+	p.at = append(p.at, time.Now())
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.running--
+		p.mu.Unlock()
+	}()
+	select {
+	case <-time.After(p.latency):
+	case <-ctx.Done():
+		return issued{}, errLost
+	}
+	if p.fail != nil {
+		if err := p.fail(n); err != nil {
+			return issued{}, err
+		}
+	}
+	v := fmt.Sprintf("T%d", n)
+	if p.value != nil {
+		v = p.value(n)
+	}
+	return issued{Token: token{value: v}, ID: id(v), ExpiresAt: time.Now().Add(p.life)}, nil
+}
+
+func (p *provider) requests() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.asked
+}
+
+func newProvider() *provider { return &provider{life: time.Hour, latency: 50 * time.Millisecond} }
+
+// open makes a cache on p and closes it with the test.
+func open(t *testing.T, p *provider, mode tokencache.Mode, change ...func(*config)) *cache {
+	t.Helper()
+	cfg := config{
+		Mode: mode, Retrieve: p.retrieve, AttemptTimeout: 10 * time.Second,
+		Suspect:   func(t token) token { t.suspect = true; return t },
+		Renew:     p.retrieve,
+		Renewable: func(token) bool { return true },
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	c := tokencache.New(cfg)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func get(t *testing.T, c *cache) token {
+	t.Helper()
+	tok, err := c.Get(t.Context(), "", "")
+	if err != nil {
+		t.Fatalf("Get: %v", err)
+	}
+	return tok
+}
+
+// crowd calls f from n goroutines at once and waits for them.
+func crowd(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
+}
+
+func since(start time.Time) time.Duration { return time.Since(start) }
+
+func equal[V comparable](t *testing.T, what string, got, want V) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func errorIs(t *testing.T, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("error: got %v, want %v", err, target)
+	}
+}
+
+// inWindow moves the time to where the token of an hour is being renewed.
+func inWindow() { time.Sleep(55 * time.Minute) }
+
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}

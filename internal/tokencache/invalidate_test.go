@@ -1,0 +1,270 @@
+package tokencache_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+)
+
+func TestTokenIsDroppedOnlyIfItIsTheCurrentOne(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		p := newProvider()
+		c := open(t, p, mode)
+		equal(t, "of an empty cache", c.Invalidate("", id("T1")), false)
+		get(t, c)
+		equal(t, "of another token", c.Invalidate("", id("T2")), false)
+		equal(t, "of no token", c.Invalidate("", credential.ID{}), false)
+		equal(t, "of the current one", c.Invalidate("", id("T1")), true)
+		equal(t, "a second time", c.Invalidate("", id("T1")), false)
+		equal(t, "requests: it starts nothing", p.requests(), 1)
+		equal(t, "token", get(t, c).value, "T2")
+	})
+}
+
+func TestTenLateRejectionsOfOneTokenCauseOneNewToken(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		p := newProvider()
+		c := open(t, p, mode)
+		old := get(t, c)
+		for i := range 10 {
+			equal(t, "was current", c.Invalidate("", id(old.value)), i == 0)
+			equal(t, "token", get(t, c).value, "T2")
+		}
+		equal(t, "requests", p.requests(), 2)
+	})
+}
+
+func TestInvalidationDuringTheFlightThatReplacesTheTokenIsNotLost(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		p := newProvider()
+		p.fail = func(n int) error {
+			if n == 2 {
+				return errRefused
+			}
+			return nil
+		}
+		c := open(t, p, mode)
+		get(t, c)
+		time.Sleep(58 * time.Minute)
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = c.Get(t.Context(), "", "") })
+		synctest.Wait()
+		equal(t, "was current", c.Invalidate("", id("T1")), true)
+		crowd(5, func(int) { // the renewal is refused, and T1 is dead
+			_, err := c.Get(t.Context(), "", "")
+			errorIs(t, err, errRefused)
+		})
+		wg.Wait()
+		time.Sleep(time.Minute)
+		equal(t, "token", get(t, c).value, "T3")
+	})
+}
+
+func TestInvalidationDuringAFlightStartsNoSecondOne(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		p := newProvider()
+		c := open(t, p, mode)
+		get(t, c)
+		time.Sleep(58 * time.Minute)
+		var wg sync.WaitGroup
+		wg.Go(func() { get(t, c) })
+		synctest.Wait()
+		c.Invalidate("", id("T1"))
+		equal(t, "token", get(t, c).value, "T2")
+		wg.Wait()
+		equal(t, "requests", p.requests(), 2)
+	})
+}
+
+func TestTokenIssuedAgainAfterItWasRefusedIsAFailedFlight(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		p := newProvider()
+		p.value = func(n int) string { return fmt.Sprintf("T%d", max(n-1, 1)) } // T1, T1, T2
+		c := open(t, p, mode)
+		get(t, c)
+		c.Invalidate("", id("T1"))
+		_, err := c.Get(t.Context(), "", "")
+		errorIs(t, err, outcome.ErrBadResponse)
+		equal(t, "the retriever is told which token is dead", p.asks[1].Dead, id("T1"))
+		time.Sleep(time.Minute)
+		equal(t, "token", get(t, c).value, "T2")
+	})
+}
+
+func TestTokenRepeatedUnchangedOnRenewalIsAccepted(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		p := newProvider()
+		p.value = func(int) string { return "T" }
+		c := open(t, p, mode)
+		for range 5 {
+			equal(t, "token", get(t, c), token{value: "T"})
+			time.Sleep(2 * time.Hour)
+		}
+	})
+}
+
+func TestWaiterStartsOverIfItsResultWasInvalidatedMeanwhile(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		c := open(t, p, tokencache.Overlap)
+		// Whoever gets a token first finds it dead at once, twice.
+		crowd(20, func(int) {
+			for range 3 {
+				tok, err := c.Get(t.Context(), "", "")
+				if err != nil {
+					t.Error(err)
+				}
+				if tok.value == "T1" || tok.value == "T2" {
+					c.Invalidate("", id(tok.value))
+				}
+			}
+		})
+		equal(t, "token", get(t, c).value, "T3")
+		equal(t, "requests", p.requests(), 3)
+	})
+}
+
+func TestInvalidationsCreateAtMostFiveTokensAtOnceAndThenOnePerFiveSeconds(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		p := newProvider()
+		p.latency = 0
+		c := open(t, p, mode)
+		contested := 0
+		for range 600 { // a minute of calls that are all refused for another reason
+			tok, err := c.Get(t.Context(), "", "")
+			var cause *outcome.Cause
+			switch {
+			case err == nil:
+				c.Invalidate("", id(tok.value))
+			case errors.As(err, &cause) && errors.Is(err, outcome.ErrContested):
+				contested++
+				if cause.RetryAfter <= 0 || cause.RetryAfter > 5*time.Second {
+					t.Errorf("RetryAfter %v, want the time to the next refill", cause.RetryAfter)
+				}
+			default:
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		equal(t, "creations: first, five, one per 5 s of the minute", p.requests(), 1+5+11)
+		equal(t, "contested", c.Stats().Contested, uint64(contested))
+		time.Sleep(25 * time.Second)
+		get(t, c) // all is well again
+	})
+}
+
+func TestTokenKilledFromOutsideEveryThirtySecondsIsReplacedEachTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		c := open(t, p, tokencache.Exclusive)
+		for range 100 {
+			tok := get(t, c)
+			time.Sleep(30 * time.Second)
+			c.Invalidate("", id(tok.value))
+		}
+		equal(t, "requests", p.requests(), 100)
+		equal(t, "contested", c.Stats().Contested, 0)
+	})
+}
+
+func TestTwoSystemsFightingForATokenAreBounded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		live := 0
+		p := newProvider()
+		p.latency = 0
+		p.value = func(int) string { live++; return fmt.Sprintf("L%d", live) }
+		us, them := open(t, p, tokencache.Exclusive), open(t, p, tokencache.Exclusive)
+		for range 6000 { // ten minutes
+			for _, c := range []*cache{us, them} {
+				if tok, err := c.Get(t.Context(), "", ""); err == nil && tok.value != fmt.Sprintf("L%d", live) {
+					c.Invalidate("", id(tok.value))
+					_, _ = c.Get(t.Context(), "", "")
+				}
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := p.requests(); n > 2*(1+5+120) {
+			t.Errorf("%d creations in ten minutes by two systems, want at most 126 each", n)
+		}
+	})
+}
+
+func TestFirstAndExpiryDrivenCreationsDrawOnNoBucket(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.life = 100 * time.Millisecond
+		p.latency = 0
+		c := open(t, p, tokencache.Exclusive)
+		for range 100 {
+			get(t, c)
+			time.Sleep(200 * time.Millisecond)
+		}
+		equal(t, "requests", p.requests(), 100)
+	})
+}
+
+func TestBucketOutlivesTheEvictionOfItsKey(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.latency = 0
+		c := open(t, p, tokencache.Exclusive, func(cfg *config) { cfg.MaxEntries = 1 })
+		others := 0
+		evict := func() {
+			for range 3000 { // enough to have every part of the table swept
+				others++
+				if _, err := c.Get(t.Context(), fmt.Sprint(others), ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for range 5 {
+			tok, err := c.Get(t.Context(), "a", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Invalidate("a", id(tok.value))
+			if _, err := c.Get(t.Context(), "a", ""); err != nil {
+				t.Fatal(err)
+			}
+			evict()
+		}
+		tok, _ := c.Get(t.Context(), "a", "")
+		c.Invalidate("a", id(tok.value))
+		_, err := c.Get(t.Context(), "a", "")
+		errorIs(t, err, outcome.ErrContested)
+	})
+}
+
+func TestWaiterIsNotGivenAResultThatWasInvalidatedBeforeItLooked(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		c := open(t, newProvider(), mode)
+		get(t, c)
+		tok, _, killed := c.ResultOf("", "", func() { c.Invalidate("", id("T1")) })
+		equal(t, "killed", killed, true)
+		equal(t, "token", tok, token{})
+	})
+}
+
+func TestWaiterIsNotGivenAnExclusiveTokenThatTheNextFlightIsKilling(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		p := newProvider()
+		c := open(t, p, mode)
+		get(t, c)
+		var wg sync.WaitGroup
+		tok, superseded, _ := c.ResultOf("", "", func() {
+			wg.Go(func() { _, _ = c.Force(t.Context(), "", "", false, p.retrieve) })
+			synctest.Wait()
+		})
+		if equal(t, "superseded", superseded, mode == tokencache.Exclusive); !superseded {
+			equal(t, "token", tok, token{value: "T1"})
+		}
+		wg.Wait()
+	})
+}
