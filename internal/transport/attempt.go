@@ -1,0 +1,346 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+)
+
+// userAgent has no version: a provider may bind a session to it.
+const userAgent = "providerauth-go"
+
+var errCorrupt = errors.New("the body cannot be decompressed")
+
+// attempted is what came of one attempt.
+type attempted struct {
+	answer
+	made      bool // false: the call ended before there was anything to send
+	success   bool
+	refused   bool  // by the provider's own failure envelope
+	unsent    bool  // proven
+	temporary bool  // without a status: it may be answered later
+	kind, err error // see outcome.Cause
+	took      time.Duration
+}
+
+// An answer is the part of it that an Error shows.
+type answer struct {
+	status     int // 0: none
+	header     http.Header
+	body       []byte
+	received   time.Time
+	retryAfter time.Duration
+	hinted     bool // there was a readable Retry-After
+}
+
+// healthy reports whether the provider answered and showed no sign of trouble.
+func (a *answer) healthy() bool {
+	return a.status != 0 && a.status < 500 &&
+		a.status != http.StatusRequestTimeout && a.status != http.StatusTooManyRequests
+}
+
+// attempt fills x.now.
+func (x *exchange) attempt(ctx context.Context) {
+	x.now = attempted{}
+	a := &x.now
+	s := &sending{url: x.url}
+	if x.call.Policy == Safe {
+		s.spare = 1
+	}
+	r := s.build(ctx, x.call.Method, x.body)
+	if !x.sign(ctx, r) {
+		return
+	}
+	limited, cancel := context.WithTimeout(ctx, x.client.attemptTimeout)
+	defer cancel()
+	a.made = true
+	x.attempts++
+	sent := time.Now()
+	resp, err := x.client.rt.RoundTrip(r.WithContext(s.traced(limited, cancel)))
+	a.received = time.Now()
+	if resp != nil {
+		if resp.Body == nil {
+			resp.Body = http.NoBody
+		}
+		defer resp.Body.Close()
+	}
+	switch {
+	case err != nil:
+	case resp == nil:
+		err = errNoResponse
+	case resp.StatusCode < 100:
+		err = errNoStatus
+	}
+	if err != nil {
+		x.unanswered(ctx, limited, s, err)
+	} else {
+		x.client.clock.Observe(sent, a.received, resp.Header)
+		x.answered(ctx, limited, resp)
+	}
+	a.took = time.Since(sent)
+	if a.success {
+		return
+	}
+	if x.call.Policy.ambiguous(a) {
+		x.ambiguous = true
+	}
+	if a.status != 0 {
+		last := a.answer
+		x.last = &last
+	}
+}
+
+// sign has the request prepared, and reports whether it may be sent.
+func (x *exchange) sign(ctx context.Context, r *http.Request) bool {
+	if x.ended = ctx.Err(); x.ended != nil || x.call.Prepare == nil {
+		return x.ended == nil
+	}
+	if x.unprepared = x.call.Prepare(ctx, r, x.body); x.unprepared != nil {
+		return false
+	}
+	if x.call.Policy != Safe && idempotencyKey(r.Header) {
+		x.unprepared, x.now.kind = errIdempotency, outcome.ErrInvalidRequest
+		return false
+	}
+	x.ended = ctx.Err()
+	return x.ended == nil
+}
+
+// unanswered judges an attempt that brought no answer.
+func (x *exchange) unanswered(ctx, limited context.Context, s *sending, err error) {
+	a := &x.now
+	a.unsent = s.unsent(x.client.pool != nil, err)
+	if bad := unsendable(&s.request); bad != "" && s.saw.Load() == 0 {
+		x.attempts--
+		a.unsent, a.kind, a.err = true, outcome.ErrInvalidRequest, errors.New(bad)
+		return
+	}
+	x.lost(ctx, limited, err)
+	if s.resent() {
+		a.err = errResent
+	}
+}
+
+// lost says why there is no answer, or not all of it.
+func (x *exchange) lost(ctx, limited context.Context, err error) {
+	a := &x.now
+	a.answer = answer{}
+	switch {
+	case ctx.Err() != nil:
+		x.ended = ctx.Err()
+		a.err = x.ended
+	case limited.Err() != nil:
+		a.temporary, a.err = true, timedOut(x.client.attemptTimeout)
+	default:
+		a.temporary, a.err = temporary(err), clean(err)
+	}
+}
+
+// answered judges an answer: by its status first, then by its body.
+func (x *exchange) answered(ctx, limited context.Context, resp *http.Response) {
+	a := &x.now
+	a.status, a.header = resp.StatusCode, resp.Header
+	switch {
+	case a.status < 200:
+		// The connection has changed its protocol. Nobody asked for that, and
+		// what follows is not a body.
+		a.kind = outcome.ErrBadResponse
+		return
+	case a.status < 300:
+		x.accepted(ctx, limited, resp)
+		return
+	case a.status < 400:
+		a.kind, a.err = outcome.ErrBadResponse, x.redirected(resp.Header)
+	}
+	a.retryAfter, a.hinted = retryAfter(resp.Header, x.client.clock.Now())
+	var whole bool
+	var err error
+	if a.body, whole, err = read(resp.Body, resp.ContentLength, maxErrorBody); !whole && err == nil {
+		drain(resp.Body)
+	}
+	a.refused = x.call.Refusal != nil && x.call.Refusal(a.status, a.body)
+}
+
+// accepted judges the body of a 2xx.
+func (x *exchange) accepted(ctx, limited context.Context, resp *http.Response) {
+	a := &x.now
+	body, whole, err := read(resp.Body, resp.ContentLength, maxBody)
+	switch {
+	case err != nil && corrupt(err):
+		a.kind, a.err = outcome.ErrBadResponse, errCorrupt
+	case err != nil:
+		// Half an answer is none. The status would say that there is no use
+		// in trying again.
+		status := a.status
+		if x.lost(ctx, limited, err); x.ended == nil {
+			a.err = brokeOff(status, a.err)
+		}
+	case !whole:
+		a.body = body
+		a.kind, a.err = outcome.ErrBadResponse, errTooLarge
+	default:
+		a.body = body
+		a.refused = x.call.Refusal != nil && x.call.Refusal(a.status, body)
+		a.success = !a.refused
+		if a.refused {
+			a.retryAfter, a.hinted = retryAfter(resp.Header, x.client.clock.Now())
+		}
+	}
+}
+
+// redirected names the host that an answer points to, and nothing else of it.
+func (x *exchange) redirected(h http.Header) error {
+	const longest = 253 // of a host name
+	text := "redirects are not followed"
+	if loc := h.Get("Location"); loc != "" {
+		if u, err := x.url.Parse(loc); err == nil && len(u.Hostname()) <= longest {
+			text += "; this one leads to host " + u.Host
+		}
+	}
+	return errors.New(text)
+}
+
+// log writes what may be known of an attempt: no URL, no header, no body.
+func (x *exchange) log(ctx context.Context, stop string) {
+	l := x.client.logger
+	if l == nil || !l.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	a := &x.now
+	attrs := []slog.Attr{
+		slog.String("provider", x.client.provider),
+		slog.String("op", x.call.Op),
+		slog.Int("attempt", x.attempts),
+		slog.Int("status", a.status),
+		slog.Duration("duration", a.took),
+		slog.Duration("wait", x.wait),
+	}
+	if a.err != nil {
+		attrs = append(attrs, slog.String("error", a.err.Error()))
+	}
+	if stop != "" {
+		attrs = append(attrs, slog.String("stopped_by", stop))
+	}
+	l.LogAttrs(ctx, slog.LevelDebug, "attempt", attrs...)
+}
+
+// What a sending has been seen to do.
+const (
+	sawGetConn = 1 << iota // a connection was asked for
+	sawGotConn             // and was there: from here on, bytes may have gone out
+	sawHeaders             // the header was written
+)
+
+// A sending is what the transport is given for one attempt. It may still be
+// reading from it when the attempt is over, so no two attempts share one.
+type sending struct {
+	request http.Request
+	url     url.URL
+	body    []byte
+	payload bytes.Reader
+	values  [3]string
+	trace   httptrace.ClientTrace
+	saw     atomic.Uint32
+
+	cancel context.CancelFunc
+	mu     sync.Mutex
+	conn   net.Conn // the last one that was there
+	spare  int      // times that net/http may send the request again by itself
+	again  bool     // it was about to do so once too often
+}
+
+func (s *sending) build(ctx context.Context, method string, body []byte) *http.Request {
+	s.values = [3]string{"application/json", "application/json", userAgent}
+	h := make(http.Header, 6)
+	h["Accept"] = s.values[0:1:1]
+	h["User-Agent"] = s.values[2:3:3]
+	r := &s.request
+	*r = *(&http.Request{Method: method, URL: &s.url, Header: h}).WithContext(ctx)
+	if body != nil {
+		h["Content-Type"] = s.values[1:2:2]
+		s.body = body
+		s.payload.Reset(body)
+		r.Body = io.NopCloser(&s.payload)
+		r.GetBody = s.rewind
+		r.ContentLength = int64(len(body))
+	}
+	return r
+}
+
+// rewind lets net/http start over on another connection if nothing was written
+// to the one it chose first.
+func (s *sending) rewind() (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(s.body)), nil
+}
+
+// traced returns ctx with hooks that follow what becomes of the request.
+func (s *sending) traced(ctx context.Context, cancel context.CancelFunc) context.Context {
+	s.cancel = cancel
+	s.trace.GetConn = s.getConn
+	s.trace.GotConn = s.gotConn
+	s.trace.WroteHeaders = s.wroteHeaders
+	return httptrace.WithClientTrace(ctx, &s.trace)
+}
+
+func (s *sending) getConn(string) { s.saw.Or(sawGetConn) }
+
+func (s *sending) wroteHeaders() { s.saw.Or(sawHeaders) }
+
+// gotConn keeps net/http from sending a request again and again. Over HTTP/2 it
+// does that, with any method and without a limit, if the server resets the
+// request with PROTOCOL_ERROR, which gateways also do when they dislike the
+// answer: thousands of times within one attempt. It does the same, rightly, if
+// the server says that it has not processed the request, and that cannot be
+// told apart here. Nothing is written once the context is cancelled. (Over
+// HTTP/1 a request with headers written is only sent again if no byte got out,
+// or if its method is safe.)
+func (s *sending) gotConn(info httptrace.GotConnInfo) {
+	written := s.saw.Or(sawGotConn)&sawHeaders != 0
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if written && overHTTP2(s.conn) {
+		if s.again = s.spare == 0; s.again {
+			s.cancel()
+		}
+		s.spare--
+	}
+	s.conn = info.Conn
+}
+
+func overHTTP2(c net.Conn) bool {
+	secure, ok := c.(interface{ ConnectionState() tls.ConnectionState })
+	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// resent reports whether gotConn had to step in.
+func (s *sending) resent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.again
+}
+
+// unsent reports whether it is proven that no byte of the request left.
+// Transports that do not come with the hooks prove it by the type of their
+// error, or not at all. Our own pool never sends without them.
+func (s *sending) unsent(ours bool, err error) bool {
+	saw := s.saw.Load()
+	switch {
+	case saw&sawGotConn != 0:
+		return false
+	case saw&sawGetConn != 0, ours:
+		return true
+	}
+	return beforeSending(err)
+}

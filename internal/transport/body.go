@@ -1,0 +1,97 @@
+package transport
+
+import (
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+const (
+	maxBody      = 1 << 20   // of an answer, after decompression
+	maxErrorBody = 16 << 10  // kept of an answer that is no success
+	maxDrain     = 256 << 10 // read beyond that, so that the connection can be used again
+)
+
+var (
+	errTooLarge = fmt.Errorf("the body is longer than %d bytes", maxBody)
+	errEmpty    = errors.New("the body is empty")
+	errField    = errors.New("a field of the body cannot be read")
+)
+
+// marshal returns v as JSON in bytes that nobody else has: compact, without
+// HTML escapes, without a newline at the end.
+func marshal(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// Unmarshal decodes a body that must be one JSON document, for use in
+// [Call.Decode]. The text of its errors shows nothing of the body.
+func Unmarshal(body []byte, out any) error {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return errEmpty
+	}
+	err := json.Unmarshal(body, out)
+	if err == nil {
+		return nil
+	}
+	var syntax *json.SyntaxError
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return &masked{fmt.Sprintf("the body is not JSON (byte %d of %d)", syntax.Offset, len(body)), err}
+	case errors.As(err, &mismatch) && mismatch.Field != "":
+		return &masked{fmt.Sprintf("field %s of the body has another type", mismatch.Field), err}
+	case errors.As(err, &mismatch):
+		return &masked{"the body has another type", err}
+	}
+	return &masked{errField.Error(), err}
+}
+
+// read reads at most limit bytes and reports whether that was all. length is
+// what the answer announced, -1 if nothing.
+func read(r io.Reader, length int64, limit int) (b []byte, whole bool, err error) {
+	const least, most = 512, 64 << 10 // an announcement is not worth more memory than this
+	b = make([]byte, 0, int(min(max(length+1, least), most, int64(limit)+1)))
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case len(b) > limit:
+			return b[:limit], false, nil
+		case err == io.EOF:
+			return b, true, nil
+		case err != nil:
+			return b, false, err
+		}
+		if len(b) == cap(b) {
+			size := 2 * cap(b)
+			if size >= limit {
+				size = limit + 1
+			}
+			grown := make([]byte, len(b), size)
+			copy(grown, b)
+			b = grown
+		}
+	}
+}
+
+// drain reads on for a while, so that the connection can be used again.
+func drain(r io.Reader) {
+	_, _ = io.CopyN(io.Discard, r, maxDrain)
+}
+
+// corrupt reports whether a body came whole and cannot be decompressed.
+func corrupt(err error) bool {
+	var deflated flate.CorruptInputError
+	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &deflated)
+}

@@ -1,0 +1,241 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+)
+
+// A Call is one call of a provider's API.
+type Call struct {
+	// Op names the call in log lines and errors.
+	Op string
+	// Method is GET, POST and so on. GET, HEAD, OPTIONS and TRACE must be
+	// Safe: net/http sends them again by itself when a connection dies.
+	Method string
+	// Path extends the base URL's and may have a query. A path that names a
+	// host or has dot segments is refused.
+	Path string
+	// In becomes the body, as JSON; nil is no body. It is marshalled once,
+	// before the first attempt, into bytes that nobody else has.
+	In any
+	// Policy says what may be repeated.
+	Policy Policy
+	// Prepare sets credentials, signature and timestamp. It is called for
+	// every attempt, with headers that no other attempt has seen and the bytes
+	// that will be sent, which it must not change. Only the header of r is
+	// its to set; Idempotency-Key, which makes net/http repeat a request by
+	// itself, is refused under every policy but Safe. The time that Prepare
+	// takes does not count towards AttemptTimeout. Its error ends the call
+	// without a request, and is passed on as it is. Optional.
+	Prepare func(ctx context.Context, r *http.Request, body []byte) error
+	// Refusal recognises the provider's own failure envelope: proof that the
+	// provider itself answered, and did not act. It makes an error of a 2xx
+	// too. Of any other answer it sees the first 16 KiB. Optional.
+	Refusal func(status int, body []byte) bool
+	// Decode reads a successful answer, once, after the last attempt. If it
+	// fails, the provider acted and there is no usable result: ErrBadResponse,
+	// and ambiguous. The text of its error is kept, so it must show nothing of
+	// the body; see Unmarshal. Optional.
+	Decode func(*Response) error
+}
+
+// A Response is a successful answer: a 2xx that is no Refusal.
+type Response struct {
+	Status   int
+	Header   http.Header
+	Body     []byte    // decompressed, at most 1 MiB
+	Attempts int       // that were made, unsent ones included
+	Received time.Time // when the header was there, by this machine's clock
+}
+
+var (
+	errNilContext  = errors.New("context: required")
+	errMethod      = errors.New("method: not one of HTTP")
+	errResendable  = errors.New("method: net/http may send it again by itself, so the policy must be Safe")
+	errIdempotency = errors.New("header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe")
+)
+
+// Do makes the call. It returns when there is a usable answer, when the policy
+// allows no further attempt, or when ctx ends. Its errors are *Error.
+//
+// ctx bounds the whole call. Without a deadline the call takes at most
+// MaxAttempts times AttemptTimeout, and 10 s for every wait between.
+func (c *Client) Do(ctx context.Context, call Call) (*Response, error) {
+	x := &exchange{client: c, call: call}
+	if err := x.build(ctx); err != nil {
+		return nil, x.fail(&outcome.Cause{Kind: outcome.ErrInvalidRequest, Err: err}, nil)
+	}
+	x.run(ctx)
+	return x.result()
+}
+
+// An exchange is a call on its way.
+type exchange struct {
+	client *Client
+	call   Call
+	url    url.URL
+	body   []byte
+
+	loop    retryablehttp.Client
+	request retryablehttp.Request
+	http    http.Client
+	outer   http.Request
+	stub    http.Response
+
+	attempts   int
+	ambiguous  bool // in any attempt
+	now        attempted
+	last       *answer       // the last one that was no success; nil if there is none
+	cost       int64         // taken from the budget
+	wait       time.Duration // before the next attempt
+	unprepared error         // of Call.Prepare
+	ended      error         // of the caller's context
+}
+
+// build checks the call and makes what all attempts share.
+func (x *exchange) build(ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		return errNilContext
+	case !isToken(x.call.Method):
+		return errMethod
+	case x.call.Policy != Safe && resendable(x.call.Method):
+		return errResendable
+	}
+	var err error
+	if x.url, err = join(&x.client.base, x.call.Path); err != nil {
+		return err
+	}
+	if x.call.In != nil {
+		if x.body, err = marshal(x.call.In); err != nil {
+			return fmt.Errorf("body: %w", err)
+		}
+	}
+	return nil
+}
+
+// noHeader is what http.Client sees; the requests that are sent have headers
+// of their own.
+var noHeader = http.Header{}
+
+// run has go-retryablehttp count and space the attempts. Each call has a loop
+// of its own, whose transport is the exchange itself. Whatever comes of an
+// attempt, it hands the loop the same empty success: neither the loop nor the
+// http.Client in it sees a status, header, body or error that it could follow,
+// parse, drain, log or repeat by rules of its own.
+func (x *exchange) run(ctx context.Context) {
+	x.stub = http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
+	x.http = http.Client{Transport: x}
+	x.loop.HTTPClient = &x.http
+	x.loop.RetryMax = x.client.maxAttempts - 1
+	x.loop.CheckRetry = x.again
+	x.loop.Backoff = x.pause
+	x.loop.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	x.outer = *(&http.Request{Method: x.call.Method, URL: &x.url, Header: noHeader}).WithContext(ctx)
+	x.request.Request = &x.outer
+	if _, err := x.loop.Do(&x.request); err != nil {
+		x.ended = err // a wait was interrupted; nothing else fails up there
+	}
+}
+
+// RoundTrip is one attempt.
+func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
+	x.attempt(r.Context())
+	return &x.stub, nil
+}
+
+// again is asked by the loop after every attempt.
+func (x *exchange) again(ctx context.Context, _ *http.Response, _ error) (bool, error) {
+	if x.unprepared != nil || x.ended != nil && !x.now.made {
+		return false, nil
+	}
+	stop, ok := x.plan(ctx)
+	x.log(ctx, stop)
+	return ok, nil
+}
+
+// pause is asked by the loop after again, which decided while the answer was
+// at hand.
+func (x *exchange) pause(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return x.wait }
+
+// plan decides whether there is another attempt, and sets the wait before it.
+// Where only something else than the policy forbids it, stop says what.
+func (x *exchange) plan(ctx context.Context) (stop string, ok bool) {
+	a := &x.now
+	x.wait = 0
+	if a.healthy() {
+		x.client.budget.put(max(x.cost, 1))
+	}
+	if a.success || !x.call.Policy.repeats(a) {
+		return "", false
+	}
+	if err := ctx.Err(); err != nil {
+		x.ended = err
+		return "context", false
+	}
+	if x.attempts >= x.client.maxAttempts {
+		return "attempts", false
+	}
+	if a.retryAfter > maxRetryAfter {
+		return "retry-after", false
+	}
+	wait := max(backoff(x.attempts), a.retryAfter)
+	if deadline, bounded := ctx.Deadline(); bounded && time.Until(deadline) <= wait {
+		return "deadline", false
+	}
+	cost := int64(transientCost)
+	if a.hinted {
+		cost = throttledCost
+	}
+	if !x.client.budget.take(cost) {
+		return "budget", false
+	}
+	x.cost += cost
+	x.wait = wait
+	return "", true
+}
+
+// result turns what the loop left behind into what Do returns.
+func (x *exchange) result() (*Response, error) {
+	a := &x.now
+	switch {
+	case x.unprepared != nil:
+		return nil, x.fail(&outcome.Cause{Kind: a.kind, Err: x.unprepared}, x.last)
+	case x.ended != nil:
+		later := !errors.Is(x.ended, context.Canceled)
+		return nil, x.fail(&outcome.Cause{Err: x.ended, Temporary: later}, x.last)
+	case !a.success:
+		return nil, x.fail(&outcome.Cause{Kind: a.kind, Err: a.err, Temporary: a.temporary}, &a.answer)
+	}
+	resp := &Response{Status: a.status, Header: a.header, Body: a.body, Attempts: x.attempts, Received: a.received}
+	if x.call.Decode != nil {
+		if err := x.call.Decode(resp); err != nil {
+			x.ambiguous = true
+			return nil, x.fail(&outcome.Cause{Kind: outcome.ErrBadResponse, Err: err}, &a.answer)
+		}
+	}
+	return resp, nil
+}
+
+// fail completes cause and wraps it. a is the answer that goes with it, or nil.
+func (x *exchange) fail(cause *outcome.Cause, a *answer) *Error {
+	cause.Ambiguous = x.ambiguous
+	cause.Repeatable = x.call.Policy == Safe
+	e := &Error{provider: x.client.provider, Op: x.call.Op, Attempts: x.attempts, Cause: cause}
+	if a != nil {
+		cause.RetryAfter = a.retryAfter
+		e.Status, e.Header, e.Body, e.RetryAfter = a.status, a.header, a.body, a.retryAfter
+		if len(e.Body) > maxErrorBody {
+			e.Body = append([]byte(nil), e.Body[:maxErrorBody]...)
+		}
+	}
+	return e
+}

@@ -1,0 +1,524 @@
+package transport_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+func TestResponseIsWhatTheProviderSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		c := client(t, w.serve(t, func(rw http.ResponseWriter, _ *http.Request) {
+			time.Sleep(time.Second)
+			rw.Header().Set("X-Request-Id", "r-1")
+			rw.WriteHeader(201)
+			_, _ = io.WriteString(rw, `{"id":7}`)
+		}), nil)
+		resp, err := c.Do(t.Context(), post(transport.Rotating))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Status != 201 || resp.Header.Get("X-Request-Id") != "r-1" || string(resp.Body) != `{"id":7}` || resp.Attempts != 1 || !resp.Received.Equal(time.Now()) {
+			t.Errorf("got %+v", resp)
+		}
+	})
+}
+
+func TestBodyIsCompactJSONWithoutHTMLEscapesAndNewline(t *testing.T) {
+	var bodies []string
+	c := client(t, recorder(&bodies, 200), nil)
+	call := post(transport.Safe)
+	call.In = map[string]any{"a": "x<&>y", "b": json.RawMessage("{ \"c\" : 1 }")}
+	if _, err := c.Do(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{`{"a":"x<&>y","b":{"c":1}}`}, bodies); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCallWithoutInputHasNoBodyAndNoContentType(t *testing.T) {
+	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		if r.Body != nil || r.ContentLength != 0 || r.Header["Content-Type"] != nil {
+			t.Errorf("body %v, length %d, header %v", r.Body, r.ContentLength, r.Header)
+		}
+		return answer(200, "{}"), nil
+	}), nil)
+	if _, err := c.Do(t.Context(), transport.Call{Op: "Balance", Method: "GET", Path: "/balance"}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestInvalidCallsAreRefusedBeforeAnythingIsSent(t *testing.T) {
+	with := func(change func(*transport.Call)) transport.Call {
+		call := post(transport.OnceStrict)
+		change(&call)
+		return call
+	}
+	header := func(policy transport.Policy, name, value string) transport.Call {
+		return with(func(c *transport.Call) {
+			c.Policy = policy
+			c.Prepare = func(_ context.Context, r *http.Request, _ []byte) error { r.Header[name] = []string{value}; return nil }
+		})
+	}
+	for name, tt := range map[string]struct {
+		call transport.Call
+		text string
+	}{
+		"no method":                       {with(func(c *transport.Call) { c.Method = "" }), "method: not one of HTTP"},
+		"method with a blank":             {with(func(c *transport.Call) { c.Method = "POST /" }), "method: not one of HTTP"},
+		"GET that is not Safe":            {with(func(c *transport.Call) { c.Method = "GET" }), "method: net/http may send it again by itself, so the policy must be Safe"},
+		"input that is not JSON":          {with(func(c *transport.Call) { c.In = math.NaN() }), "body: json: unsupported value: NaN"},
+		"path of another host":            {with(func(c *transport.Call) { c.Path = "https://elsewhere.example/" }), "path: must be relative to the base URL, without scheme, host or fragment"},
+		"Rotating, Idempotency-Key":       {header(transport.Rotating, "Idempotency-Key", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
+		"Rotating, x-idempotency-key":     {header(transport.Rotating, "x-idempotency-key", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
+		"OnceUnlessUnsent, the same":      {header(transport.OnceUnlessUnsent, "IDEMPOTENCY-KEY", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
+		"OnceStrict, the same":            {header(transport.OnceStrict, "Idempotency-Key", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
+		"header value with a line break":  {header(transport.Safe, "Authorization", "secret\n"), "header Authorization has control characters"},
+		"header value with DEL":           {header(transport.Safe, "Authorization", "\x7f"), "header Authorization has control characters"},
+		"header name that HTTP cannot do": {header(transport.Safe, "secret value", "1"), "a header name has characters that HTTP does not allow"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWire()
+				c := client(t, w.serve(t, func(http.ResponseWriter, *http.Request) {}), nil)
+				_, err := c.Do(t.Context(), tt.call)
+				e := failure(t, err)
+				want := "acme: CreateOrder: " + outcome.ErrInvalidRequest.Error() + ": " + tt.text
+				if err.Error() != want || e.Status != 0 || e.Attempts != 0 || w.requests.Load() != 0 {
+					t.Errorf("%d attempts: %v\nwant %s", e.Attempts, err, want)
+				}
+				if !errors.Is(err, outcome.ErrInvalidRequest) || errors.Is(err, outcome.ErrAmbiguous) || retryable(e) {
+					t.Errorf("%v: invalid %v, ambiguous %v, retryable %v", err, errors.Is(err, outcome.ErrInvalidRequest), errors.Is(err, outcome.ErrAmbiguous), retryable(e))
+				}
+			})
+		})
+	}
+}
+
+func TestNilContextAndMissingBaseURLAreErrors(t *testing.T) {
+	var none context.Context
+	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { t.Error("sent"); return answer(200, ""), nil }), nil)
+	if _, err := c.Do(none, post(transport.Safe)); !errors.Is(err, outcome.ErrInvalidRequest) {
+		t.Errorf("nil context: %v", err)
+	}
+	if _, err := transport.New(transport.Config{}).Do(t.Context(), post(transport.Safe)); !errors.Is(err, outcome.ErrInvalidRequest) {
+		t.Errorf("no base URL: %v", err)
+	}
+}
+
+func TestIdempotencyKeyMayGoOutWithASafeCall(t *testing.T) {
+	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		if r.Header.Get("Idempotency-Key") != "k" {
+			t.Errorf("header %v", r.Header)
+		}
+		return answer(200, ""), nil
+	}), nil)
+	call := post(transport.Safe)
+	call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
+		transport.SetHeader(r.Header, "Idempotency-Key", "k")
+		return nil
+	}
+	if _, err := c.Do(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestErrorOfPrepareEndsTheCallWithoutARequest(t *testing.T) {
+	vault := fmt.Errorf("%w: vault sealed", outcome.ErrSecretUnavailable)
+	for _, tt := range []struct {
+		name      string
+		failFirst bool
+		answered  func() (*http.Response, error)
+		sent      int
+		status    int
+		ambiguous bool
+	}{
+		{"first attempt", true, nil, 0, 0, false},
+		{"after a refusal", false, func() (*http.Response, error) { return answer(503, "", "Retry-After", "1"), nil }, 1, 503, false},
+		{"after a gateway error", false, status(502), 1, 502, true},
+		{"after a lost answer", false, lost, 1, 0, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sent := 0
+				c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { sent++; return tt.answered() }), nil)
+				call := post(transport.Safe)
+				call.Prepare = func(context.Context, *http.Request, []byte) error {
+					if tt.failFirst || sent == 1 {
+						return vault
+					}
+					return nil
+				}
+				_, err := c.Do(t.Context(), call)
+				e := failure(t, err)
+				if e.Cause.Err != vault || e.Cause.Kind != nil { //nolint:errorlint // as it is
+					t.Errorf("cause %v of kind %v", e.Cause.Err, e.Cause.Kind)
+				}
+				if sent != tt.sent || e.Attempts != tt.sent || e.Status != tt.status || errors.Is(err, outcome.ErrAmbiguous) != tt.ambiguous || !retryable(e) {
+					t.Errorf("sent %d: %+v %+v", sent, e, e.Cause)
+				}
+			})
+		})
+	}
+}
+
+func TestPrepareDoesNotUseUpTheTimeOfTheAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+			if deadline, _ := r.Context().Deadline(); time.Until(deadline) != 10*time.Second {
+				t.Errorf("%v left", time.Until(deadline))
+			}
+			return answer(200, ""), r.Context().Err()
+		}), nil)
+		call := post(transport.Safe)
+		call.Prepare = func(context.Context, *http.Request, []byte) error { time.Sleep(time.Minute); return nil }
+		if _, err := c.Do(t.Context(), call); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestContextThatEndedCostsNoRequest(t *testing.T) {
+	for name, inPrepare := range map[string]bool{"before the call": false, "in Prepare": true} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { t.Error("sent"); return lost() }), nil)
+			call := post(transport.Safe)
+			if inPrepare {
+				call.Prepare = func(context.Context, *http.Request, []byte) error { cancel(); return nil }
+			} else {
+				cancel()
+			}
+			_, err := c.Do(ctx, call)
+			e := failure(t, err)
+			if !errors.Is(err, context.Canceled) || e.Attempts != 0 || errors.Is(err, outcome.ErrAmbiguous) || e.Cause.Temporary || retryable(e) {
+				t.Errorf("%d attempts: %v", e.Attempts, err)
+			}
+		})
+	}
+}
+
+func TestContextThatEndsDuringAnAttemptShowsInTheError(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		end       func(context.Context) (context.Context, context.CancelFunc)
+		want      error
+		retryable bool // of a Safe call
+	}{
+		{"cancelled", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			time.AfterFunc(5*time.Second, func() { cancel(errors.New("changed my mind")) })
+			return ctx, func() { cancel(nil) }
+		}, context.Canceled, false},
+		{"deadline", func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, 5*time.Second)
+		}, context.DeadlineExceeded, true},
+	} {
+		for _, first := range []int{0, 503} {
+			t.Run(fmt.Sprintf("%s, %d before", tt.name, first), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := newWire()
+					c := client(t, w.serve(t, func(rw http.ResponseWriter, r *http.Request) {
+						if first != 0 && w.requests.Load() == 1 {
+							rw.Header().Set("Retry-After", "1")
+							rw.WriteHeader(first)
+							return
+						}
+						<-r.Context().Done()
+					}), nil)
+					ctx, cancel := tt.end(t.Context())
+					defer cancel()
+					start := time.Now()
+					_, err := c.Do(ctx, post(transport.Safe))
+					e := failure(t, err)
+					if !errors.Is(err, tt.want) || e.Status != first || time.Since(start) != 5*time.Second || e.Attempts != int(w.requests.Load()) {
+						t.Errorf("after %v, status %d: %v", time.Since(start), e.Status, err)
+					}
+					if !errors.Is(err, outcome.ErrAmbiguous) || retryable(e) != tt.retryable {
+						t.Errorf("ambiguous %v, retryable %v", errors.Is(err, outcome.ErrAmbiguous), retryable(e))
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestContextThatEndsWhileAnErrorPageIsReadKeepsItsStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		c := client(t, w.serve(t, func(rw http.ResponseWriter, r *http.Request) {
+			rw.WriteHeader(503)
+			_ = http.NewResponseController(rw).Flush()
+			<-r.Context().Done()
+		}), nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := c.Do(ctx, post(transport.Safe))
+		if e := failure(t, err); e.Status != 503 || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("status %d: %v", e.Status, err)
+		}
+	})
+}
+
+func TestEveryAnswerCorrectsTheClock(t *testing.T) {
+	for _, code := range []int{200, 401, 500, 302} {
+		synctest.Test(t, func(t *testing.T) {
+			var clk clock.Clock
+			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+				return answer(code, "{}", "Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)), nil
+			}), func(cfg *transport.Config) { cfg.Clock = &clk; cfg.MaxAttempts = 1 })
+			_, _ = c.Do(t.Context(), post(transport.Safe))
+			if off := clk.Offset() - time.Hour; off.Abs() > time.Second {
+				t.Errorf("%d: the clock is off by %v", code, clk.Offset())
+			}
+		})
+	}
+}
+
+func TestRefusalMakesAnErrorOfASuccess(t *testing.T) {
+	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		return answer(200, failureEnvelope, "Retry-After", "7"), nil
+	}), nil)
+	call := post(transport.OnceStrict)
+	call.Refusal = func(status int, body []byte) bool { return status == 200 && string(body) == failureEnvelope }
+	call.Decode = func(*transport.Response) error { t.Error("decoded"); return nil }
+	_, err := c.Do(t.Context(), call)
+	e := failure(t, err)
+	if e.Status != 200 || string(e.Body) != failureEnvelope || e.RetryAfter != 7*time.Second || e.Cause.Kind != nil || errors.Is(err, outcome.ErrAmbiguous) {
+		t.Errorf("got %+v, %+v", e, e.Cause)
+	}
+	if want := "acme: CreateOrder: status 200: refused"; err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+}
+
+func TestBodyOfExactlyTheCapIsAccepted(t *testing.T) {
+	for length, ok := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
+		for _, announced := range []int64{int64(length), -1} {
+			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+				resp := answer(200, strings.Repeat("x", length))
+				resp.ContentLength = announced
+				return resp, nil
+			}), nil)
+			resp, err := c.Do(t.Context(), post(transport.Safe))
+			if ok && (err != nil || len(resp.Body) != length) || !ok && !errors.Is(err, outcome.ErrBadResponse) {
+				t.Errorf("%d bytes, announced as %d: %v", length, announced, err)
+			}
+			if !ok && len(failure(t, err).Body) != 16<<10 {
+				t.Errorf("%d bytes in the error", len(failure(t, err).Body))
+			}
+		}
+	}
+}
+
+func TestBodyInAnErrorEndsAfter16KiB(t *testing.T) {
+	for length, want := range map[int]int{100: 100, 16 << 10: 16 << 10, 16<<10 + 1: 16 << 10, 4 << 20: 16 << 10} {
+		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(400, strings.Repeat("x", length)), nil }), nil)
+		_, err := c.Do(t.Context(), post(transport.Safe))
+		if e := failure(t, err); e.Status != 400 || len(e.Body) != want {
+			t.Errorf("%d bytes of %d, want %d", len(e.Body), length, want)
+		}
+	}
+}
+
+func TestHugeBodiesCostLittleMoreThanTheCap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bomb := gzipBomb()
+		for name, write := range map[string]func(http.ResponseWriter){
+			"70 MB": func(rw http.ResponseWriter) { _, _ = io.CopyN(rw, zeros{}, 70<<20) },
+			"70 MB announced": func(rw http.ResponseWriter) {
+				rw.Header().Set("Content-Length", fmt.Sprint(70<<20))
+				_, _ = io.CopyN(rw, zeros{}, 70<<20)
+			},
+			"gzip bomb":       func(rw http.ResponseWriter) { rw.Header().Set("Content-Encoding", "gzip"); _, _ = rw.Write(bomb) },
+			"70 MB after 500": func(rw http.ResponseWriter) { rw.WriteHeader(500); _, _ = io.CopyN(rw, zeros{}, 70<<20) },
+		} {
+			w := newWire()
+			c := client(t, w.serve(t, func(rw http.ResponseWriter, _ *http.Request) { write(rw) }),
+				func(cfg *transport.Config) { cfg.MaxAttempts = 1 })
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := c.Do(t.Context(), post(transport.Safe))
+			runtime.ReadMemStats(&after)
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			}
+			if n := after.TotalAlloc - before.TotalAlloc; n > 3<<20 {
+				t.Errorf("%s: %d KiB allocated, server included", name, n>>10)
+			}
+		}
+	})
+}
+
+func TestUnmarshalShowsNothingOfTheBody(t *testing.T) {
+	var out struct {
+		Token   string
+		Count   int
+		Expires time.Time
+	}
+	for body, want := range map[string]string{
+		``:                             "the body is empty",
+		" \n":                          "the body is empty",
+		`<html>hunter2`:                "the body is not JSON (byte 1 of 13)",
+		`{"token":"hunter2"`:           "the body is not JSON (byte 18 of 18)",
+		`{"token":"x"} hunter2`:        "the body is not JSON (byte 15 of 21)",
+		`{"token":12345}`:              "field Token of the body has another type",
+		`{"token":"x","count":1234.5}`: "field Count of the body has another type",
+		`["hunter2"]`:                  "the body has another type",
+		`{"expires":"hunter2"}`:        "a field of the body cannot be read",
+	} {
+		if err := transport.Unmarshal([]byte(body), &out); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", body, err, want)
+		}
+	}
+	if err := transport.Unmarshal([]byte(` {"token":"t"} `), &out); err != nil || out.Token != "t" {
+		t.Errorf("%v, %+v", err, out)
+	}
+}
+
+func TestTransportsThatBreakTheirContractAreErrors(t *testing.T) {
+	for name, tt := range map[string]struct {
+		resp *http.Response
+		err  error
+		want string
+	}{
+		"nothing at all":      {nil, nil, "the transport returned neither an answer nor an error"},
+		"no status":           {answer(0, ""), nil, "the transport returned an answer without a status"},
+		"an answer and error": {answer(200, "{}"), io.EOF, "the connection was closed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			closed := false
+			if tt.resp != nil {
+				tt.resp.Body = closer{&closed}
+			}
+			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return tt.resp, tt.err }), nil)
+			_, err := c.Do(t.Context(), post(transport.Rotating))
+			if want := "acme: CreateOrder: " + tt.want; err == nil || err.Error() != want || !errors.Is(err, outcome.ErrAmbiguous) {
+				t.Errorf("got %v, want %s", err, want)
+			}
+			if tt.resp != nil && !closed {
+				t.Error("the body stays open")
+			}
+		})
+	}
+}
+
+type closer struct{ closed *bool }
+
+func (closer) Read([]byte) (int, error) { return 0, io.EOF }
+func (c closer) Close() error           { *c.closed = true; return nil }
+
+func TestAnswerWithoutABodyIsAnEmptyOne(t *testing.T) {
+	for _, code := range []int{204, 404} {
+		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: code}, nil
+		}), nil)
+		resp, err := c.Do(t.Context(), post(transport.Safe))
+		if code == 204 && (err != nil || len(resp.Body) != 0) || code == 404 && failure(t, err).Status != 404 {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+}
+
+func TestAttemptsAreLoggedByAnAllowlist(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		n := 0
+		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			time.Sleep(50 * time.Millisecond)
+			switch n++; n {
+			case 1:
+				return answer(503, "", "Retry-After", "2"), nil
+			case 2:
+				return nil, io.EOF
+			}
+			return answer(200, "{}"), nil
+		}), func(cfg *transport.Config) {
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+				if a.Key == slog.TimeKey || a.Key == "wait" && a.Value.Duration() < time.Second && a.Value.Duration() > 0 {
+					return slog.Attr{}
+				}
+				return a
+			}}))
+		})
+		if _, err := c.Do(t.Context(), post(transport.Safe)); err != nil {
+			t.Fatal(err)
+		}
+		want := `level=DEBUG msg=attempt provider=acme op=CreateOrder attempt=1 status=503 duration=50ms wait=2s
+level=DEBUG msg=attempt provider=acme op=CreateOrder attempt=2 status=0 duration=50ms error="the connection was closed"
+level=DEBUG msg=attempt provider=acme op=CreateOrder attempt=3 status=200 duration=50ms wait=0s
+`
+		if diff := cmp.Diff(want, log.String()); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestCallThatMadeNoAttemptLogsNone(t *testing.T) {
+	var log bytes.Buffer
+	c := client(t, nil, func(cfg *transport.Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	call := post(transport.Safe)
+	call.Prepare = func(context.Context, *http.Request, []byte) error { return outcome.ErrSecretUnavailable }
+	if _, err := c.Do(t.Context(), call); err == nil || log.Len() > 0 {
+		t.Errorf("%v, logged %q", err, log.String())
+	}
+}
+
+func TestContextOfAnAttemptEndsWithIt(t *testing.T) {
+	var attempt context.Context
+	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		attempt = r.Context()
+		return answer(200, ""), nil
+	}), nil)
+	if _, err := c.Do(t.Context(), post(transport.Safe)); err != nil || attempt.Err() == nil {
+		t.Errorf("%v; the attempt's context is still going", err)
+	}
+}
+
+func TestAnswerThatBrokeOffSaysSo(t *testing.T) {
+	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		resp := answer(200, "")
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), broken{}))
+		return resp, nil
+	}), nil)
+	_, err := c.Do(t.Context(), post(transport.Rotating))
+	const want = "acme: CreateOrder: the answer (status 200) broke off: the connection was closed"
+	if err == nil || err.Error() != want || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func TestNothingIsLoggedAboveDebug(t *testing.T) {
+	var log bytes.Buffer
+	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(500, ""), nil }), func(cfg *transport.Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	if _, err := c.Do(t.Context(), post(transport.Rotating)); err == nil || log.Len() > 0 {
+		t.Errorf("logged %q", log.String())
+	}
+}

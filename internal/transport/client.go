@@ -1,0 +1,141 @@
+// Package transport makes one HTTP call to a provider: it marshals the body,
+// has every attempt signed, sends, repeats where that is allowed, caps what it
+// reads, judges the answer and has it decoded. It knows no provider and no
+// tokens.
+//
+// A call is repeated by its [Policy] only. Whether the provider may have acted
+// is decided here and ends up in the [outcome.Cause] of the [Error].
+package transport
+
+import (
+	"cmp"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/clock"
+)
+
+const (
+	defaultAttemptTimeout = 10 * time.Second
+	defaultMaxAttempts    = 3
+
+	// All callers talk to one host. net/http keeps two idle connections per
+	// host, which makes a crowd of callers dial for every second call.
+	idleConns       = 256
+	idleTimeout     = 90 * time.Second
+	dialTimeout     = 5 * time.Second
+	maxHeaderBytes  = 256 << 10
+	http2PingAfter  = 15 * time.Second // without a frame from the server
+	http2PingExpiry = 5 * time.Second
+)
+
+// Config says how a Client reaches its provider.
+type Config struct {
+	// Provider is named in log lines and errors.
+	Provider string
+	// BaseURL is the scheme, host and leading path of every call. Required.
+	BaseURL *url.URL
+	// HTTPClient is the operator's. Optional. Only its Transport and its
+	// Timeout, which lowers AttemptTimeout, are used, and nothing but
+	// RoundTrip is ever called on the Transport. Without a Transport the
+	// Client has a connection pool of its own, which uses the proxy that the
+	// environment names, as http.DefaultTransport does.
+	HTTPClient *http.Client
+	// Logger gets one line per attempt at debug level. Optional: nil is silent.
+	Logger *slog.Logger
+	// AttemptTimeout bounds one attempt from connecting to the end of the
+	// body. Optional: 0 is 10 s.
+	AttemptTimeout time.Duration
+	// MaxAttempts bounds the attempts of one call, the first included.
+	// Optional: 0 is 3.
+	MaxAttempts int
+	// Clock is corrected by the Date of every answer. Optional.
+	Clock *clock.Clock
+}
+
+// A Client is immutable and safe for concurrent use.
+type Client struct {
+	provider       string
+	base           url.URL
+	rt             http.RoundTripper
+	pool           *http.Transport // rt if it is our own, else nil
+	logger         *slog.Logger
+	attemptTimeout time.Duration
+	maxAttempts    int
+	clock          *clock.Clock
+	budget         budget
+}
+
+// New returns a Client. It does no I/O; cfg is expected to have been checked.
+func New(cfg Config) *Client {
+	c := &Client{
+		provider:       cfg.Provider,
+		logger:         cfg.Logger,
+		attemptTimeout: cmp.Or(cfg.AttemptTimeout, defaultAttemptTimeout),
+		maxAttempts:    cmp.Or(cfg.MaxAttempts, defaultMaxAttempts),
+		clock:          cfg.Clock,
+	}
+	if cfg.BaseURL != nil {
+		c.base = *cfg.BaseURL
+	}
+	if c.clock == nil {
+		c.clock = new(clock.Clock)
+	}
+	if h := cfg.HTTPClient; h != nil {
+		if h.Timeout > 0 {
+			c.attemptTimeout = min(c.attemptTimeout, h.Timeout)
+		}
+		c.rt = h.Transport
+	}
+	if c.rt == nil {
+		c.pool = newPool(c.attemptTimeout)
+		c.rt = c.pool
+	}
+	return c
+}
+
+// Base returns what the Client sends through, for requests made elsewhere that
+// are to share its connections. It has a RoundTrip method and no other.
+func (c *Client) Base() http.RoundTripper { return roundTripOnly{c.rt} }
+
+// AttemptTimeout returns what bounds one attempt, with the default and the
+// operator's client taken into account.
+func (c *Client) AttemptTimeout() time.Duration { return c.attemptTimeout }
+
+// CloseIdle closes the idle connections of the Client's own pool. The pool of
+// an operator's transport is left alone: others may be using it.
+func (c *Client) CloseIdle() {
+	if c.pool != nil {
+		c.pool.CloseIdleConnections()
+	}
+}
+
+// roundTripOnly hides CloseIdleConnections, which http.Client passes on to the
+// transport and which would close the connections of every other user too.
+type roundTripOnly struct{ rt http.RoundTripper }
+
+func (r roundTripOnly) RoundTrip(req *http.Request) (*http.Response, error) {
+	return r.rt.RoundTrip(req)
+}
+
+func newPool(attemptTimeout time.Duration) *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    dialTimeout,
+		ResponseHeaderTimeout:  attemptTimeout, // for the requests that come in by Base
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           idleConns,
+		MaxIdleConnsPerHost:    idleConns,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		// An HTTP/2 connection whose other end vanished without a word takes
+		// every call down with it until TCP gives up, a quarter of an hour later.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: http2PingAfter, PingTimeout: http2PingExpiry},
+	}
+}

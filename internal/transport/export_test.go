@@ -1,0 +1,7 @@
+package transport
+
+var (
+	NewPool         = newPool
+	Backoff         = backoff
+	ParseRetryAfter = parseRetryAfter
+)

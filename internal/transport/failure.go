@@ -1,0 +1,148 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"syscall"
+	"time"
+)
+
+var (
+	errNoResponse = errors.New("the transport returned neither an answer nor an error")
+	errNoStatus   = errors.New("the transport returned an answer without a status")
+	errNoReason   = errors.New("the transport returned an error without a reason")
+	errResent     = errors.New("the server gave the request up, and net/http was about to send it again by itself")
+)
+
+// masked is an error whose text is our own. The error underneath can be asked
+// for by errors.Is and errors.As but is not printed: its text may hold a URL,
+// or what the server sent.
+type masked struct {
+	text string
+	err  error
+}
+
+func (m *masked) Error() string        { return m.text }
+func (m *masked) Is(target error) bool { return errors.Is(m.err, target) }
+
+func (m *masked) As(target any) bool   { return errors.As(m.err, target) }
+
+// Timeout and Temporary make it a net.Error, so that errors.As for that
+// interface finds nothing further down.
+func (m *masked) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(m.err, &t) && t.Timeout()
+}
+
+func (m *masked) Temporary() bool { return temporary(m.err) }
+
+func timedOut(after time.Duration) error {
+	return &masked{fmt.Sprintf("no answer within %v", after), context.DeadlineExceeded}
+}
+
+func brokeOff(status int, err error) error {
+	return &masked{fmt.Sprintf("the answer (status %d) broke off: %v", status, err), err}
+}
+
+// clean returns err without any URL. A *url.Error comes from transports that
+// are made of another http.Client.
+func clean(err error) error {
+	var u *url.Error
+	for errors.As(err, &u) {
+		if err = u.Err; err == nil {
+			err = errNoReason
+		}
+	}
+	return &masked{describe(err), err}
+}
+
+// describe makes up a text from what is known to be harmless: of errors that
+// are not recognised, only the type.
+func describe(err error) string {
+	var (
+		own  *masked
+		dns  *net.DNSError
+		cert *tls.CertificateVerificationError
+		rec  tls.RecordHeaderError
+		op   *net.OpError
+		no   syscall.Errno
+		late interface{ Timeout() bool }
+	)
+	switch {
+	case errors.As(err, &own):
+		return own.text
+	case err == errNoResponse, err == errNoStatus, err == errNoReason:
+		return err.Error()
+	case errors.As(err, &dns):
+		return dns.Error()
+	case errors.As(err, &cert):
+		return cert.Error()
+	case errors.As(err, &rec):
+		return "the server does not speak TLS"
+	case errors.As(err, &op):
+		text := op.Op
+		if op.Net != "" {
+			text += " " + op.Net
+		}
+		if op.Addr != nil {
+			text += " " + op.Addr.String()
+		}
+		if alert(op) {
+			return text + ": " + op.Err.Error()
+		}
+		if op.Err != nil {
+			text += ": " + describe(op.Err)
+		}
+		return text
+	case errors.As(err, &no):
+		return no.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection was closed"
+	case errors.As(err, &late) && late.Timeout():
+		return "timed out"
+	}
+	return fmt.Sprintf("no answer (%T)", err)
+}
+
+// alert reports whether op is a TLS alert, sent or received.
+func alert(op *net.OpError) bool {
+	return op.Err != nil && (op.Op == "remote error" || op.Op == "local error")
+}
+
+// temporary reports whether a later attempt may fare better than the one that
+// failed with err. What the host's name, its certificate or a TLS alert says
+// stays true for longer than any back-off.
+func temporary(err error) bool {
+	var (
+		dns  *net.DNSError
+		cert *tls.CertificateVerificationError
+		rec  tls.RecordHeaderError
+		op   *net.OpError
+	)
+	switch {
+	case errors.As(err, &dns):
+		return !dns.IsNotFound
+	case errors.As(err, &cert), errors.As(err, &rec):
+		return false
+	case errors.As(err, &op):
+		return !alert(op)
+	}
+	return true
+}
+
+// beforeSending reports whether err can only come up while a connection is
+// being made. A TLS alert is none of these: under TLS 1.3 the server judges a
+// client certificate after the request may have been written.
+func beforeSending(err error) bool {
+	var (
+		dns  *net.DNSError
+		cert *tls.CertificateVerificationError
+		op   *net.OpError
+	)
+	return errors.As(err, &dns) || errors.As(err, &cert) || errors.As(err, &op) && op.Op == "dial"
+}

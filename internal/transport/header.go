@@ -1,0 +1,62 @@
+package transport
+
+import (
+	"net/http"
+	"strings"
+)
+
+// SetHeader sets a header that goes out spelled as name is, and removes every
+// other spelling of it. (Set and Del of http.Header know the canonical one
+// only.) HTTP/2 lower-cases all names.
+func SetHeader(h http.Header, name, value string) {
+	for key := range h {
+		if strings.EqualFold(key, name) {
+			delete(h, key)
+		}
+	}
+	h[name] = []string{value}
+}
+
+// idempotencyKey reports whether h has a header that makes net/http send a
+// request of any method again by itself.
+func idempotencyKey(h http.Header) bool {
+	const name = "X-Idempotency-Key"
+	for key := range h {
+		if short := len(name) - len(key); (short == 0 || short == 2) && strings.EqualFold(key, name[short:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// unsendable names what HTTP cannot carry in r, or returns "". A value is not
+// part of it: it may be a credential.
+func unsendable(r *http.Request) string {
+	for name, values := range r.Header {
+		if !isToken(name) {
+			return "a header name has characters that HTTP does not allow"
+		}
+		for _, v := range values {
+			for i := range len(v) {
+				if b := v[i]; b < ' ' && b != '\t' || b == 0x7f {
+					return "header " + name + " has control characters"
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// isToken reports whether s can be a method or the name of a header.
+func isToken(s string) bool {
+	for i := range len(s) {
+		b := s[i]
+		switch {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9':
+		case strings.IndexByte("!#$%&'*+-.^_`|~", b) >= 0:
+		default:
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,82 @@
+package transport_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	lines := make(chan []string, 1)
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		var got []string
+		for s := bufio.NewScanner(conn); s.Scan() && s.Text() != ""; {
+			got = append(got, s.Text())
+		}
+		lines <- got
+		_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
+	}()
+	c := transport.New(transport.Config{BaseURL: parse(t, "http://"+listener.Addr().String()+"/v1")})
+	defer c.CloseIdle()
+	call := post(transport.OnceStrict)
+	call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
+		r.Header["SIGN"] = []string{"old"}
+		r.Header.Set("sign", "older")
+		r.Header.Add("api-key", "old")
+		r.Header["MERCHANT_ID"] = []string{"old", "older"}
+		transport.SetHeader(r.Header, "sign", "s")
+		transport.SetHeader(r.Header, "timestamp", "1")
+		transport.SetHeader(r.Header, "Api-key", "k")
+		transport.SetHeader(r.Header, "merchant_id", "m")
+		transport.SetHeader(r.Header, "User-Agent", "own")
+		return nil
+	}
+	if _, err := c.Do(t.Context(), call); err != nil {
+		t.Fatal(err)
+	}
+	got := <-lines
+	request, headers := got[0], got[1:]
+	slices.SortFunc(headers, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	want := []string{
+		"Accept-Encoding: gzip",
+		"Accept: application/json",
+		"Api-key: k",
+		"Content-Length: 8",
+		"Content-Type: application/json",
+		"Host: " + listener.Addr().String(),
+		"merchant_id: m",
+		"sign: s",
+		"timestamp: 1",
+		"User-Agent: own",
+	}
+	if diff := cmp.Diff(want, headers); diff != "" || request != "POST /v1/orders HTTP/1.1" {
+		t.Errorf("%s\n(-want +got)\n%s", request, diff)
+	}
+}
+
+func TestSetHeaderReplacesEverySpelling(t *testing.T) {
+	h := http.Header{"Sign": {"1"}, "SIGN": {"2", "3"}, "sign": {"4"}, "Signature": {"kept"}}
+	transport.SetHeader(h, "sIgn", "5")
+	if diff := cmp.Diff(http.Header{"sIgn": {"5"}, "Signature": {"kept"}}, h); diff != "" {
+		t.Error(diff)
+	}
+}
