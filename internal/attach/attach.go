@@ -62,7 +62,9 @@ func (t *transport[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 		sent  bool
 	)
 	body := req.Body != nil && req.Body != http.NoBody
-	err := t.Tokens.Use(req.Context(), req.Method, req.URL.Path, !body || req.GetBody != nil, func(tok T) Verdict {
+	// Below the base URL, as calls name it.
+	path := strings.TrimPrefix(req.URL.Path, strings.TrimSuffix(t.Origin.Path, "/"))
+	err := t.Tokens.Use(req.Context(), req.Method, path, !body || req.GetBody != nil, func(tok T) Verdict {
 		own, err := t.own(req, tok, sent)
 		if err != nil {
 			if !sent {

@@ -2,6 +2,7 @@ package attach
 
 import (
 	"context"
+	"strings"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
@@ -33,13 +34,14 @@ type Tokens[T any] struct {
 
 // Use calls send with a token, and a second time with another one if the first
 // was rejected and again allows it. An error means that send was not called.
-// If there is no other token to be had, the first outcome stands.
+// If there is no other token to be had, the first outcome stands. path is the
+// call's, below the base URL.
 func (s *Tokens[T]) Use(ctx context.Context, method, path string, again bool, send func(T) Verdict) error {
 	tok, err := s.Token(ctx)
 	if err != nil {
 		return err
 	}
-	call := dampKey{s.Key, method, path}
+	call := dampKey{s.Key, method, strings.TrimPrefix(path, "/")}
 	switch send(tok) {
 	case Unclear:
 		return nil

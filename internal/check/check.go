@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -183,4 +184,12 @@ func LogURL(raw string) string {
 		return "invalid: " + rule
 	}
 	return u.String()
+}
+
+// Out refuses a place for an answer that nothing can be written to: the call
+// would be made and its answer lost. nil is fine: no answer is wanted.
+func Out(p *Problems, field string, out any) {
+	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
+		p.Add(field, "must be nil or a pointer that is not nil")
+	}
 }

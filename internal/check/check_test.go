@@ -278,3 +278,19 @@ func TestValidInputAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestOutMustBeNilOrAPointerThatIsNotNil(t *testing.T) {
+	var none *int
+	for name, test := range map[string]struct {
+		out any
+		ok  bool
+	}{
+		"nil": {nil, true}, "pointer": {new(int), true}, "nil pointer": {none, false}, "value": {1, false}, "map": {map[string]int{}, false},
+	} {
+		var p check.Problems
+		check.Out(&p, "out", test.out)
+		if ok := p == nil; ok != test.ok {
+			t.Errorf("%s: %v", name, p)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package partnerjwt
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// DefaultLifetime is how long a token lives if Config.Lifetime is zero, the
+// figure that PiTrade's page calls typical.
+const DefaultLifetime = 15 * time.Minute
+
+// Config of a [Client].
+type Config struct {
+	// ClientID is the partner's client identifier. Required.
+	ClientID string
+	// Secret returns the partner's secret, whose text is the signing key; it
+	// is not decoded. Required. It is called once for every token that is
+	// minted, and while that fails at most once a second to see whether the
+	// secret has changed.
+	Secret SecretFunc
+	// Lifetime of the tokens, in whole seconds, at least one. Optional,
+	// default 15 minutes. PiTrade states no maximum.
+	Lifetime time.Duration
+	// BaseURL of the Partner API, absolute and https (http for loopback
+	// hosts). Required: PiTrade publishes none, and credentials belong to an
+	// environment. A path in it is kept.
+	BaseURL string
+
+	// HTTPClient sends the requests. Optional. It is copied: its Transport and
+	// Timeout are kept, redirects are never followed, and a Jar is an error.
+	HTTPClient *http.Client
+	// Logger is told of every attempt at debug level, never of a URL, header
+	// or body. Optional: nil is silent.
+	Logger *slog.Logger
+	// AttemptTimeout bounds one attempt of a call. Optional, default 10 s.
+	AttemptTimeout time.Duration
+	// MaxAttempts bounds the attempts of one call, where it may be repeated.
+	// Optional, default 3.
+	MaxAttempts int
+	// RefreshBefore is how long before it expires a token is replaced, at most
+	// half its life. Optional, default about a fifth of it.
+	RefreshBefore time.Duration
+	// KeepWarm mints the next token without waiting for a caller. Optional.
+	KeepWarm bool
+}
+
+// LogValue shows the configuration without its secret.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("client_id", c.ClientID),
+		slog.String("secret", check.LogSecret(c.Secret)),
+		slog.Duration("lifetime", c.Lifetime),
+		slog.String("base_url", check.LogURL(c.BaseURL)),
+		slog.Duration("attempt_timeout", c.AttemptTimeout),
+		slog.Int("max_attempts", c.MaxAttempts),
+		slog.Duration("refresh_before", c.RefreshBefore),
+		slog.Bool("keep_warm", c.KeepWarm),
+	)
+}
+
+// A Client mints tokens and makes calls with them. It is immutable and safe
+// for concurrent use.
+type Client struct {
+	clientID string
+	lifetime int64 // seconds
+	secret   *credential.Source
+	clock    clock.Clock
+	base     *url.URL
+	timeout  time.Duration // of the operator's HTTPClient
+	cache    *tokencache.Cache[struct{}, struct{}, Token]
+	api      *transport.Client
+	tokens   attach.Tokens[Token]
+}
+
+// New returns a Client. It checks the whole configuration and reports every
+// problem at once, in the Fields of an [*Error] that matches
+// [ErrInvalidRequest]; it does no I/O.
+func New(cfg Config) (*Client, error) {
+	var p check.Problems
+	check.ID(&p, "ClientID", cfg.ClientID, true, 0)
+	check.Secret(&p, "Secret", cfg.Secret, true)
+	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
+	check.HTTPClient(&p, cfg.HTTPClient)
+	check.Duration(&p, "AttemptTimeout", cfg.AttemptTimeout)
+	check.Count(&p, "MaxAttempts", cfg.MaxAttempts)
+	check.Duration(&p, "RefreshBefore", cfg.RefreshBefore)
+	lifetime := cfg.Lifetime
+	if lifetime == 0 {
+		lifetime = DefaultLifetime
+	}
+	if lifetime < time.Second || lifetime%time.Second != 0 {
+		p.Add("Lifetime", "must be whole seconds, at least one")
+	} else {
+		check.Duration(&p, "Lifetime", lifetime)
+	}
+	if p != nil {
+		return nil, &Error{Op: "New", Fields: p}
+	}
+
+	c := &Client{
+		clientID: cfg.ClientID,
+		lifetime: int64(lifetime / time.Second),
+		secret:   credential.NewSource("Secret", cfg.Secret),
+		base:     base,
+	}
+	if cfg.HTTPClient != nil {
+		c.timeout = cfg.HTTPClient.Timeout
+	}
+	c.api = transport.New(transport.Config{
+		Provider: "partnerjwt", BaseURL: base, HTTPClient: cfg.HTTPClient, Logger: cfg.Logger,
+		AttemptTimeout: cfg.AttemptTimeout, MaxAttempts: cfg.MaxAttempts, Clock: &c.clock,
+	})
+	c.cache = tokencache.New(tokencache.Config[struct{}, struct{}, Token]{
+		Mode: tokencache.Overlap, Retrieve: c.mint, Secret: c.secret,
+		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
+	})
+	c.tokens = attach.Tokens[Token]{
+		Token: c.Token, Invalidate: c.Invalidate, Damper: attach.NewDamper(time.Minute),
+		ID: func(t Token) credential.ID { return t.secret.ID() },
+	}
+	return c, nil
+}
+
+// Token returns a token that is valid now and for at least the expiry margin:
+// 10 seconds, less for tokens of a few minutes. It is minted once, without a
+// request, and shared until about a fifth of its life is left. Errors match
+// [ErrSecretUnavailable], [ErrContested] or [ErrClosed], or are ctx's.
+func (c *Client) Token(ctx context.Context) (Token, error) {
+	if ctx == nil {
+		return Token{}, nilContext("Token")
+	}
+	t, err := c.cache.Get(ctx, struct{}{}, struct{}{})
+	if err != nil {
+		return Token{}, fail("Token", err)
+	}
+	return t, nil
+}
+
+// Invalidate drops the token if it is the current one, and reports whether it
+// was; the next Token mints another. Call it when a request that did not go
+// through the Client is answered 401.
+func (c *Client) Invalidate(t Token) bool {
+	return t.secret != nil && c.cache.Invalidate(struct{}{}, t.secret.ID())
+}
+
+// Stats returns figures for monitoring.
+func (c *Client) Stats() Stats { return Stats(c.cache.Stats()) }
+
+// Close ends background work and waits for a mint under way. It is idempotent
+// and always returns nil. A token that is still good is returned afterwards;
+// anything else fails with [ErrClosed].
+func (c *Client) Close() error {
+	c.cache.Close()
+	c.api.CloseIdle()
+	return nil
+}
+
+// Stats of a [Client]. Entries and InFlight are gauges, LastError and
+// BackoffUntil times, the rest counters. A token that is handed out fresh is
+// not counted.
+type Stats struct {
+	Waits         uint64    // callers that waited for a mint
+	Refreshes     uint64    // mints that succeeded
+	Failures      uint64    // mints that did not
+	Invalidations uint64    // current tokens dropped because they were rejected
+	Contested     uint64    // calls answered ErrContested
+	Evictions     uint64    // always 0: there is one token
+	EvictedLive   uint64    // always 0
+	Entries       int       // 1 if there is a token
+	InFlight      int       // mints under way
+	LastError     time.Time // when a mint failed last; zero: never
+	BackoffUntil  time.Time // before then no mint is tried; zero: no such wait
+}
+
+func nilContext(op string) error {
+	return &Error{Op: op, Fields: map[string]string{"ctx": "must not be nil"}}
+}

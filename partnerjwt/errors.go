@@ -1,0 +1,130 @@
+package partnerjwt
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// The sentinels that an [*Error] may match by errors.Is. Those without "token"
+// in their name are the same values in every package of this module, so one
+// check serves all providers.
+var (
+	// ErrUnauthorized: PiTrade answered 401, also after a new token was tried.
+	ErrUnauthorized = outcome.ErrUnauthorized
+	// ErrRateLimited: PiTrade answered 429.
+	ErrRateLimited = outcome.ErrRateLimited
+	// ErrInvalidRequest: the call was wrong. With StatusCode 0 it was refused
+	// here, cost no request, and Fields names each field and its rule; else
+	// PiTrade answered 400 or 422.
+	ErrInvalidRequest = outcome.ErrInvalidRequest
+	// ErrBadResponse: an answer could not be used: no JSON, a missing member,
+	// too large, a redirect.
+	ErrBadResponse = outcome.ErrBadResponse
+	// ErrAmbiguous: PiTrade acted or may have acted, and there is no usable
+	// result; the same as [Error.Ambiguous].
+	ErrAmbiguous = outcome.ErrAmbiguous
+	// ErrNotSent: the request was not sent, for want of a token, or because it
+	// goes to another origin.
+	ErrNotSent = outcome.ErrNotSent
+	// ErrSecretUnavailable: the SecretFunc failed, or returned nothing usable.
+	ErrSecretUnavailable = outcome.ErrSecretUnavailable
+	// ErrContested: fresh tokens are rejected faster than they may be minted;
+	// RetryAfter says when the next may be.
+	ErrContested = outcome.ErrContested
+	// ErrClosed: the Client is closed.
+	ErrClosed = outcome.ErrClosed
+
+	// ErrInvalidToken: Verify refused the token.
+	ErrInvalidToken = errors.New("the token is invalid")
+	// ErrTokenExpired: Verify refused the token because its time is over. It
+	// is an ErrInvalidToken.
+	ErrTokenExpired = fmt.Errorf("%w: expired", ErrInvalidToken)
+)
+
+// An Error is every error of this package. Its text holds no credential, token,
+// header value, body, e-mail address or URL query.
+type Error struct {
+	// Op is the method that failed; "Transport" for the error of a
+	// RoundTripper that sent nothing.
+	Op string
+	// StatusCode is the HTTP status; 0 if nothing was answered.
+	StatusCode int
+	// Code is the "code" of the answer, as text, and Message its "message" or
+	// "error", if the answer has one. PiTrade documents neither, so no
+	// behaviour hangs on them. Message may quote what was sent: it is not
+	// part of the text.
+	Code, Message string
+	// Fields are the rules that the call broke, by field.
+	Fields map[string]string
+	// RequestID is the X-Request-Id of the answer, if it has one.
+	RequestID string
+	// Attempts is how many requests were sent.
+	Attempts int
+	// RetryAfter is how long PiTrade asks to wait; 0 if it does not.
+	RetryAfter time.Duration
+	// Err is the cause, if there is one beside the answer.
+	Err error
+
+	body outcome.Excerpt
+}
+
+func (e *Error) facts() outcome.Facts {
+	return outcome.Facts{
+		Package: "partnerjwt", Op: e.Op, StatusCode: e.StatusCode, Code: e.Code, Fields: e.Fields,
+		RequestID: e.RequestID, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Err,
+	}
+}
+
+// Error says what failed, without anything that PiTrade wrote.
+func (e *Error) Error() string { return e.facts().Text() }
+
+// Format prints what Error returns, under every verb.
+func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
+
+// MarshalJSON writes what Error returns, as a string.
+func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+
+// Is reports whether the error matches one of the sentinels by its fields.
+func (e *Error) Is(target error) bool { return e.facts().Is(target) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Retryable reports whether the same call again can succeed and can do no
+// harm, and how long to wait first; 0 leaves that to the caller. It is never
+// ok for an ambiguous call that is unsafe to repeat.
+func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
+
+// Ambiguous reports whether PiTrade acted or may have acted and there is no
+// usable result. Look at what the call was to do before making it again.
+func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
+
+// Body returns the beginning of the answer, at most 4 KiB. It may hold what
+// was sent, so it is not part of the text.
+func (e *Error) Body() string { return e.body.Text() }
+
+// fail turns an error of the packages below into an *Error.
+func fail(op string, err error) error {
+	var own *Error
+	var sent *transport.Error
+	var cause *outcome.Cause
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &sent):
+		return answered(op, sent)
+	case errors.As(err, &cause):
+		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
+	}
+	return &Error{Op: op, Err: &outcome.Cause{Err: err}}
+}
+
+// notSent is the error of a call that had no token to go with.
+func notSent(op string, err error) error {
+	reason := outcome.NotSent(err)
+	return &Error{Op: op, RetryAfter: reason.RetryAfter, Err: reason}
+}

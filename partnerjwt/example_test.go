@@ -1,0 +1,149 @@
+package partnerjwt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/providerauth/providerauth-go/partnerjwt"
+	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
+)
+
+// The simulator stands in for PiTrade in all of these.
+func simulated() (*partnerjwttest.Server, *partnerjwt.Client) {
+	srv := partnerjwttest.NewServer(partnerjwttest.Options{})
+	client, err := partnerjwt.New(srv.Config())
+	if err != nil {
+		panic(err)
+	}
+	return srv, client
+}
+
+func ExampleNew() {
+	client, err := partnerjwt.New(partnerjwt.Config{
+		ClientID: "client-1",
+		Secret:   partnerjwt.StaticSecret("secret-1"),
+		BaseURL:  "https://partner.example.com",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	token, err := client.Token(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(strings.Count(token.Value(), "."), time.Until(token.ExpiresAt).Round(time.Minute))
+	// Output: 2 15m0s
+}
+
+func ExampleNew_invalid() {
+	_, err := partnerjwt.New(partnerjwt.Config{ClientID: "client-1\n", BaseURL: "http://partner.example.com"})
+	fmt.Println(errors.Is(err, partnerjwt.ErrInvalidRequest))
+	var e *partnerjwt.Error
+	if errors.As(err, &e) {
+		fmt.Println(len(e.Fields), "fields")
+	}
+	// Output:
+	// true
+	// 3 fields
+}
+
+func ExampleClient_Portfolio() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	holdings, err := client.Portfolio(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, h := range holdings {
+		fmt.Println(h.Ticker, h.Quantity, h.AveragePurchasePrice)
+	}
+	// Output:
+	// AAPL 10 145
+	// MSFT 5.25 320.5
+}
+
+func ExampleClient_Call() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	order := struct {
+		Ticker    string            `json:"ticker"`
+		OrderSide string            `json:"orderSide"`
+		Amount    partnerjwt.Amount `json:"amount"`
+	}{Ticker: "AAPL", OrderSide: "BUY"}
+	order.Amount, _ = partnerjwt.ParseAmount("25.50")
+
+	srv.LoseAnswers(1) // the order is taken, the answer is lost
+	err := client.Call(context.Background(), http.MethodPost, "/trade", order, nil)
+	var e *partnerjwt.Error
+	if errors.As(err, &e) {
+		_, again := e.Retryable()
+		fmt.Println("ambiguous:", e.Ambiguous(), "retryable:", again)
+	}
+	// Output: ambiguous: true retryable: false
+}
+
+func ExampleClient_HTTPClient() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	resp, err := client.HTTPClient().Get(srv.URL() + "/portfolio")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+func ExampleClient_Invalidate() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	ctx := context.Background()
+	token, _ := client.Token(ctx)
+	fmt.Println(client.Invalidate(token)) // a WebSocket was refused with it
+	fmt.Println(client.Invalidate(token)) // and another one, a moment later
+	// Output:
+	// true
+	// false
+}
+
+func ExampleVerify() {
+	ctx := context.Background()
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	token, _ := client.Token(ctx)
+	claims, err := partnerjwt.Verify(ctx, token.Value(), partnerjwt.StaticSecret("secret-1"), partnerjwt.VerifyOptions{Leeway: 30 * time.Second})
+	fmt.Println(claims.ClientID, err)
+	_, err = partnerjwt.Verify(ctx, token.Value()+"x", partnerjwt.StaticSecret("secret-1"), partnerjwt.VerifyOptions{})
+	fmt.Println(errors.Is(err, partnerjwt.ErrInvalidToken))
+	// Output:
+	// client-1 <nil>
+	// true
+}
+
+// A TokenSource of your own serves tests that need no server.
+func ExampleNewToken() {
+	var source partnerjwt.TokenSource = fake{}
+	token, _ := source.Token(context.Background())
+	fmt.Println(token.Value(), "prints as", strings.Split(token.String(), "(")[0])
+	// Output: opaque prints as partnerjwt.Token
+}
+
+type fake struct{}
+
+func (fake) Token(context.Context) (partnerjwt.Token, error) {
+	return partnerjwt.NewToken("opaque", time.Now().Add(time.Hour)), nil
+}

@@ -1,0 +1,147 @@
+package partnerjwt_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/partnerjwt"
+	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
+)
+
+// hidden are values that must appear nowhere.
+var hidden = []string{"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", "sentinel-vault"}
+
+// shown is every way of printing v that operators use.
+func shown(v any) string {
+	var b bytes.Buffer
+	verbs := []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%T"}
+	// Under a verb that does not fit, fmt prints the fields of a foreign error
+	// that wraps ours, and then those of ours: Message is a public one.
+	if err, ok := v.(error); !ok || errors.Unwrap(err) == nil || strings.HasPrefix(fmt.Sprintf("%T", v), "*partnerjwt.") {
+		verbs = append(verbs, "%d", "%t", "%p", "%c", "%U", "%e")
+	}
+	for _, verb := range verbs {
+		fmt.Fprintf(&b, verb+"\n", v)
+		fmt.Fprintf(&b, verb+"\n", []any{v})
+		fmt.Fprintf(&b, verb+"\n", struct{ V any }{v})
+		if _, ok := v.(error); !ok { // fmt cannot call methods there, and an error's Message is a public field
+			fmt.Fprintf(&b, verb+"\n", struct{ v any }{v})
+		}
+	}
+	for _, h := range []slog.Handler{
+		slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
+		slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
+	} {
+		slog.New(h).Info("x", "v", v, "nested", struct{ V any }{v})
+	}
+	out, err := json.Marshal(map[string]any{"v": v})
+	fmt.Fprint(&b, string(out), err)
+	func() {
+		defer func() { fmt.Fprint(&b, recover()) }()
+		panic(v)
+	}()
+	return b.String()
+}
+
+func TestNothingSecretIsPrinted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true, Secret: "sentinel-secret"})
+		defer srv.Close()
+		var log bytes.Buffer
+		cfg := srv.Config()
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		c := open(t, cfg)
+		defer c.Close()
+		tok, err := c.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		hidden := append(hidden, tok.Value())
+		check := func(what string, v any) {
+			t.Helper()
+			for _, s := range hidden {
+				if strings.Contains(shown(v), s) {
+					t.Errorf("%s shows %s", what, s)
+				}
+			}
+		}
+		check("Config", cfg)
+		check("*Config", &cfg)
+		check("Client", c)
+		check("Token", tok)
+		check("*Token", &tok)
+		check("a struct with a Token", struct{ t partnerjwt.Token }{tok})
+		check("NewToken", partnerjwt.NewToken("sentinel-token", time.Now()))
+
+		// Answers that quote what was sent, under every status.
+		for _, status := range []int{200, 201, 302, 307, 400, 401, 403, 404, 422, 429, 500, 503} {
+			srv.Intercept(nil)
+			srv.Intercept(func(http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Location", "https://evil.example.com/?sentinel-query="+r.Header.Get("Authorization"))
+					w.Header().Set("Retry-After", "sentinel-answer")
+					w.WriteHeader(status)
+					fmt.Fprintf(w, `{"message":"sentinel-answer %s","code":"sentinel answer"}`, r.Header.Get("Authorization"))
+				})
+			})
+			err := c.Call(t.Context(), "POST", "/trade?key=sentinel-query", map[string]string{"x": "sentinel-answer"}, new([]int))
+			if err == nil {
+				t.Fatalf("status %d is no error", status)
+			}
+			check(fmt.Sprint("the error of status ", status), err)
+			check("wrapped", fmt.Errorf("operator: %w", err))
+			check("wrapped and joined", fmt.Errorf("operator: %w", errors.Join(err, err)))
+		}
+		srv.Intercept(nil)
+		srv.LoseAnswers(10)
+		check("a lost answer", c.Call(t.Context(), "POST", "/trade?key=sentinel-query", nil, nil))
+		_, err = c.Portfolio(t.Context())
+		check("a lost GET", err)
+		_, err = c.Transport(nil).RoundTrip(mustRequest("https://u:sentinel-secret@evil.example.com/?k=sentinel-query"))
+		check("another origin", err)
+		check("an impossible path", c.Call(t.Context(), "GET", "https://u:sentinel-secret@x/?k=sentinel-query", nil, nil))
+		_, err = partnerjwt.Verify(t.Context(), tok.Value()+"x", cfg.Secret, partnerjwt.VerifyOptions{})
+		check("Verify", err)
+
+		bad := cfg
+		bad.BaseURL = "https://u:sentinel-secret@x/?k=sentinel-query"
+		_, err = partnerjwt.New(bad)
+		check("New", err)
+		check("a Config that is wrong, logged", bad.LogValue().String())
+		for _, f := range []partnerjwt.SecretFunc{
+			func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
+			func(context.Context) (string, error) { return "sentinel-secret\n", nil },
+			func(context.Context) (string, error) { panic("sentinel-vault") },
+		} {
+			cfg.Secret = f
+			broken := open(t, cfg)
+			_, err = broken.Token(t.Context())
+			check("a failing SecretFunc", err)
+			_, err = broken.HTTPClient().Get(srv.URL() + "/portfolio")
+			check("a failing SecretFunc in Transport", err)
+			broken.Close()
+		}
+		check("the log", log.String())
+		if !strings.Contains(log.String(), "op=Call") {
+			t.Errorf("the log has no attempts: %s", log.String())
+		}
+	})
+}
+
+func mustRequest(url string) *http.Request {
+	r, err := http.NewRequest(http.MethodGet, url, io.NopCloser(strings.NewReader("")))
+	if err != nil {
+		panic(err)
+	}
+	return r
+}

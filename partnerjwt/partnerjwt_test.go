@@ -1,0 +1,494 @@
+package partnerjwt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/providerauth/providerauth-go/partnerjwt"
+	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
+)
+
+// bubble runs f with a server and a client of it in simulated time.
+func bubble(t *testing.T, f func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client), change ...func(*partnerjwt.Config)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true})
+		defer srv.Close()
+		cfg := srv.Config()
+		for _, ch := range change {
+			ch(&cfg)
+		}
+		c := open(t, cfg)
+		defer c.Close()
+		f(t, srv, c)
+	})
+}
+
+func open(t *testing.T, cfg partnerjwt.Config) *partnerjwt.Client {
+	t.Helper()
+	c, err := partnerjwt.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func equal[V comparable](t *testing.T, what string, got, want V) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func errorIs(t *testing.T, err error, targets ...error) *partnerjwt.Error {
+	t.Helper()
+	for _, target := range targets {
+		if !errors.Is(err, target) {
+			t.Errorf("got %v, want %v", err, target)
+		}
+	}
+	var e *partnerjwt.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %T, want *partnerjwt.Error", err)
+	}
+	return e
+}
+
+func portfolio(t *testing.T, c *partnerjwt.Client) {
+	t.Helper()
+	h, err := c.Portfolio(t.Context())
+	if err != nil {
+		t.Fatalf("Portfolio: %v", err)
+	}
+	if len(h) != 2 {
+		t.Fatalf("%d holdings, want 2", len(h))
+	}
+}
+
+func trade(ctx context.Context, c *partnerjwt.Client) error {
+	order := map[string]any{"ticker": "AAPL", "orderSide": "BUY", "amount": 10}
+	return c.Call(ctx, http.MethodPost, "/trade", order, nil)
+}
+
+func TestTokenIsTheDocumentedOneByteForByte(t *testing.T) {
+	for _, tc := range []struct{ clientID, secret, token string }{
+		{"client-1", "secret-1", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJjbGllbnRJZCI6ImNsaWVudC0xIiwiaWF0IjoxNzAwMDAwMDAwLCJleHAiOjE3MDAwMDA5MDB9.FGZUuWNqk9WzKftxdkKhE3xIW8fP5yywxdm41ayT7_g"},
+		{"a&b<c>é", "sécret", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJjbGllbnRJZCI6ImEmYjxjPsOpIiwiaWF0IjoxNzAwMDAwMDAwLCJleHAiOjE3MDAwMDA5MDB9.hfNPF2y3BGuxRkqJct1iXepk7RQ9N0QwK_WlSIn3fLA"},
+	} {
+		bubble(t, func(t *testing.T, _ *partnerjwttest.Server, c *partnerjwt.Client) {
+			time.Sleep(time.Until(time.Unix(1700000000, 0)))
+			tok, err := c.Token(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "token", tok.Value(), tc.token)
+			equal(t, "expires", tok.ExpiresAt.Unix(), 1700000900)
+		}, func(cfg *partnerjwt.Config) {
+			cfg.ClientID, cfg.Secret = tc.clientID, partnerjwt.StaticSecret(tc.secret)
+		})
+	}
+}
+
+func TestOneTokenServesAllCallsUntilItIsRenewedBeforeItExpires(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() { portfolio(t, c) })
+		}
+		wg.Wait()
+		equal(t, "tokens", srv.Tokens(), 1)
+		first, _ := c.Token(t.Context())
+		time.Sleep(14 * time.Minute) // it lives 15
+		portfolio(t, c)
+		synctest.Wait()
+		second, _ := c.Token(t.Context())
+		if first.Value() == second.Value() {
+			t.Error("not renewed before it expired")
+		}
+		time.Sleep(5 * time.Minute)
+		portfolio(t, c)
+		equal(t, "requests", srv.Count("/portfolio"), 102)
+		equal(t, "refused", c.Stats().Invalidations, 0)
+	})
+}
+
+func TestRevokedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
+	for name, call := range map[string]func(*testing.T, *partnerjwt.Client) error{
+		"Call":      func(t *testing.T, c *partnerjwt.Client) error { return trade(t.Context(), c) },
+		"Portfolio": func(t *testing.T, c *partnerjwt.Client) error { _, err := c.Portfolio(t.Context()); return err },
+		"HTTPClient": func(t *testing.T, c *partnerjwt.Client) error {
+			resp, err := c.HTTPClient().Post("http://127.0.0.1:1/base/trade", "application/json", strings.NewReader(`{"ticker":"A","orderSide":"BUY"}`))
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != 200 {
+				return fmt.Errorf("status %d", resp.StatusCode)
+			}
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+				portfolio(t, c)
+				srv.RevokeTokens() // in the second it was minted: the next one is not equal to it
+				var wg sync.WaitGroup
+				for range 20 {
+					wg.Go(func() {
+						if err := call(t, c); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+				equal(t, "invalidations", c.Stats().Invalidations, 1)
+				equal(t, "tokens", srv.Tokens(), 2)
+			})
+		})
+	}
+}
+
+func TestWrongSecretCostsOneReplayAndIsReported(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		err := trade(t.Context(), c)
+		e := errorIs(t, err, partnerjwt.ErrUnauthorized)
+		if _, ok := e.Retryable(); ok || e.Ambiguous() {
+			t.Errorf("a refusal is neither retryable nor ambiguous: %v", e)
+		}
+		equal(t, "attempts", e.Attempts, 2)
+		equal(t, "message", e.Message, "Unauthorized")
+		equal(t, "requests", srv.Count("/trade"), 2)
+		equal(t, "trades", srv.Trades(), 0)
+	}, func(cfg *partnerjwt.Config) { cfg.Secret = partnerjwt.StaticSecret("wrong") })
+}
+
+func TestSkewedClockIsCorrectedByTheDateOfTheRejection(t *testing.T) {
+	for _, offset := range []time.Duration{-time.Hour, time.Hour} {
+		bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+			srv.SetClockOffset(offset)
+			portfolio(t, c)
+			equal(t, "requests", srv.Count("/portfolio"), 2)
+			tok, _ := c.Token(t.Context())
+			if left := time.Until(tok.ExpiresAt); left < 14*time.Minute || left > 16*time.Minute {
+				t.Errorf("the token is said to live %v by this machine's clock, want 15 minutes", left)
+			}
+			for range 50 { // and the correction lasts
+				time.Sleep(3 * time.Minute)
+				portfolio(t, c)
+			}
+			equal(t, "invalidations", c.Stats().Invalidations, 1)
+		})
+	}
+}
+
+func TestSecretIsRotatedWithoutALostRequest(t *testing.T) {
+	for name, rotate := range map[string]func(*partnerjwttest.Server, *atomic.Value){
+		"at the same instant": func(srv *partnerjwttest.Server, secret *atomic.Value) {
+			secret.Store("secret-2")
+			srv.Rotate("secret-2")
+		},
+		"with an overlap": func(srv *partnerjwttest.Server, secret *atomic.Value) {
+			srv.Rotate("secret-1", "secret-2")
+			time.Sleep(10 * time.Second)
+			secret.Store("secret-2")
+			time.Sleep(10 * time.Second)
+			srv.Rotate("secret-2")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var secret atomic.Value
+			secret.Store("secret-1")
+			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+				stop := make(chan struct{})
+				var wg sync.WaitGroup
+				var calls atomic.Int64
+				for range 5 {
+					wg.Go(func() {
+						for {
+							select {
+							case <-stop:
+								return
+							default:
+							}
+							if err := trade(t.Context(), c); err != nil {
+								t.Error(err)
+							}
+							calls.Add(1)
+							time.Sleep(100 * time.Millisecond)
+						}
+					})
+				}
+				time.Sleep(10 * time.Second)
+				rotate(srv, &secret)
+				time.Sleep(10 * time.Second)
+				close(stop)
+				wg.Wait()
+				equal(t, "trades", int64(srv.Trades()), calls.Load())
+			}, func(cfg *partnerjwt.Config) {
+				cfg.Secret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+			})
+		})
+	}
+}
+
+func TestSecretIsAskedForOncePerTokenAndNotToAttachAFreshOne(t *testing.T) {
+	var calls atomic.Int32
+	bubble(t, func(t *testing.T, _ *partnerjwttest.Server, c *partnerjwt.Client) {
+		for range 100 {
+			portfolio(t, c)
+		}
+		equal(t, "calls", calls.Load(), 1)
+	}, func(cfg *partnerjwt.Config) {
+		cfg.Secret = func(context.Context) (string, error) { calls.Add(1); return "secret-1", nil }
+	})
+}
+
+func TestUnavailableSecretCostsNoRequest(t *testing.T) {
+	sealed := errors.New("vault is sealed")
+	for name, f := range map[string]partnerjwt.SecretFunc{
+		"failing":   func(context.Context) (string, error) { return "", sealed },
+		"empty":     func(context.Context) (string, error) { return "", nil },
+		"newline":   func(context.Context) (string, error) { return "secret-1\n", nil },
+		"panicking": func(context.Context) (string, error) { panic("x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+				_, err := c.Token(t.Context())
+				errorIs(t, err, partnerjwt.ErrSecretUnavailable)
+				if name == "failing" {
+					errorIs(t, err, sealed)
+				}
+				e := errorIs(t, trade(t.Context(), c), partnerjwt.ErrNotSent, partnerjwt.ErrSecretUnavailable)
+				equal(t, "ambiguous", e.Ambiguous(), false)
+				if _, ok := e.Retryable(); !ok {
+					t.Error("not retryable, though the vault may be opened")
+				}
+				_, err = c.HTTPClient().Get(srv.URL() + "/portfolio")
+				equal(t, "Op of the transport's error", errorIs(t, err, partnerjwt.ErrNotSent).Op, "Transport")
+				equal(t, "requests", len(srv.Requests()), 0)
+			}, func(cfg *partnerjwt.Config) { cfg.Secret = f })
+		})
+	}
+}
+
+func TestLostTradeIsAmbiguousAndNotSentAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		srv.LoseAnswers(1)
+		e := errorIs(t, trade(t.Context(), c), partnerjwt.ErrAmbiguous)
+		if _, ok := e.Retryable(); ok || !e.Ambiguous() {
+			t.Errorf("retryable or not ambiguous: %v", e)
+		}
+		equal(t, "trades", srv.Trades(), 1)
+		equal(t, "requests", srv.Count("/trade"), 1)
+	})
+}
+
+func TestPortfolioIsAskedForAgainAfterAFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		srv.FailNext(2, http.StatusBadGateway, nil)
+		portfolio(t, c)
+		equal(t, "requests", srv.Count("/portfolio"), 3)
+		srv.FailNext(3, http.StatusServiceUnavailable, http.Header{"Retry-After": {"7"}})
+		_, err := c.Portfolio(t.Context())
+		var e *partnerjwt.Error
+		if !errors.As(err, &e) {
+			t.Fatal(err)
+		}
+		after, ok := e.Retryable()
+		equal(t, "status, retry", fmt.Sprint(e.StatusCode, after, ok, e.Ambiguous()), "503 7s true false")
+	})
+}
+
+func TestPortfolioIsReadExactly(t *testing.T) {
+	for body, want := range map[string]string{
+		`[{"ticker":"A","quantity":0.1,"averagePurchasePrice":1.5e2,"new":{}}]`:    "A 0.1 150",
+		`[{"ticker":"A","quantity":123456789.123456789,"averagePurchasePrice":0}]`: "A 123456789.123456789 0",
+		`[]`:   "",
+		`null`: "",
+		`[{"ticker":"A","quantity":"1","averagePurchasePrice":1}]`:                   "error",
+		`[{"ticker":"A","quantity":1}]`:                                              "error",
+		`[{"quantity":1,"averagePurchasePrice":1}]`:                                  "error",
+		`[{"ticker":"A","quantity":null,"averagePurchasePrice":1}]`:                  "error",
+		`[{"ticker":"A","quantity":1.2345678901234567891,"averagePurchasePrice":1}]`: "error",
+		`{"data":[]}`: "error",
+		``:            "error",
+		`[`:           "error",
+		`[] []`:       "error",
+		`<html>`:      "error",
+	} {
+		bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+			srv.Intercept(func(http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+			})
+			holdings, err := c.Portfolio(t.Context())
+			if want == "error" {
+				errorIs(t, err, partnerjwt.ErrBadResponse)
+				if holdings != nil {
+					t.Errorf("%s: holdings beside an error", body)
+				}
+				return
+			}
+			if err != nil || holdings == nil {
+				t.Fatalf("%s: %v, %v", body, holdings, err)
+			}
+			var got []string
+			for _, h := range holdings {
+				got = append(got, fmt.Sprint(h.Ticker, " ", h.Quantity, " ", h.AveragePurchasePrice))
+			}
+			equal(t, body, strings.Join(got, ","), want)
+		})
+	}
+}
+
+func TestNewReportsEveryProblemAtOnce(t *testing.T) {
+	good := partnerjwt.Config{ClientID: "c", Secret: partnerjwt.StaticSecret("s"), BaseURL: "https://api.example.com/v1"}
+	for name, tc := range map[string]struct {
+		change func(*partnerjwt.Config)
+		fields []string
+	}{
+		"nothing":             {func(*partnerjwt.Config) {}, nil},
+		"all missing":         {func(c *partnerjwt.Config) { *c = partnerjwt.Config{} }, []string{"ClientID", "Secret", "BaseURL"}},
+		"blank secret":        {func(c *partnerjwt.Config) { c.Secret = partnerjwt.StaticSecret(" \n") }, []string{"Secret"}},
+		"client id newline":   {func(c *partnerjwt.Config) { c.ClientID = "c\n" }, []string{"ClientID"}},
+		"client id not UTF-8": {func(c *partnerjwt.Config) { c.ClientID = "a\xff" }, []string{"ClientID"}},
+		"http":                {func(c *partnerjwt.Config) { c.BaseURL = "http://api.example.com" }, []string{"BaseURL"}},
+		"http on loopback":    {func(c *partnerjwt.Config) { c.BaseURL = "http://localhost:8080" }, nil},
+		"userinfo":            {func(c *partnerjwt.Config) { c.BaseURL = "https://u:hunter2@api.example.com" }, []string{"BaseURL"}},
+		"query":               {func(c *partnerjwt.Config) { c.BaseURL = "https://api.example.com?key=hunter2" }, []string{"BaseURL"}},
+		"jar":                 {func(c *partnerjwt.Config) { c.HTTPClient = &http.Client{Jar: jar{}} }, []string{"HTTPClient.Jar"}},
+		"half a second":       {func(c *partnerjwt.Config) { c.Lifetime = 500 * time.Millisecond }, []string{"Lifetime"}},
+		"a second and a half": {func(c *partnerjwt.Config) { c.Lifetime = 1500 * time.Millisecond }, []string{"Lifetime"}},
+		"three centuries":     {func(c *partnerjwt.Config) { c.Lifetime = 290 * 365 * 24 * time.Hour }, []string{"Lifetime"}},
+		"negative": {func(c *partnerjwt.Config) {
+			c.Lifetime, c.AttemptTimeout, c.MaxAttempts, c.RefreshBefore = -1, -1, -1, -1
+		}, []string{"Lifetime", "AttemptTimeout", "MaxAttempts", "RefreshBefore"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := good
+			tc.change(&cfg)
+			c, err := partnerjwt.New(cfg)
+			if tc.fields == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Close()
+				return
+			}
+			e := errorIs(t, err, partnerjwt.ErrInvalidRequest)
+			var got []string
+			for _, f := range tc.fields {
+				if e.Fields[f] != "" {
+					got = append(got, f)
+				}
+				if !strings.Contains(e.Error(), f) {
+					t.Errorf("the text does not name %s: %v", f, e)
+				}
+			}
+			if d := cmp.Diff(tc.fields, got); d != "" || len(e.Fields) != len(tc.fields) {
+				t.Errorf("fields %v: %s", e.Fields, d)
+			}
+			if strings.Contains(fmt.Sprintf("%v %+v", err, e.Fields), "hunter2") {
+				t.Errorf("the error holds a password: %v", err)
+			}
+			equal(t, "attempts", e.Attempts, 0)
+		})
+	}
+}
+
+type jar struct{ http.CookieJar }
+
+func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		var none context.Context
+		_, err := c.Token(none)
+		equal(t, "field", errorIs(t, err, partnerjwt.ErrInvalidRequest).Fields["ctx"], "must not be nil")
+		_, err = c.Portfolio(none)
+		errorIs(t, err, partnerjwt.ErrInvalidRequest)
+		errorIs(t, c.Call(none, "GET", "/portfolio", nil, nil), partnerjwt.ErrInvalidRequest)
+		_, err = partnerjwt.Verify(none, "x", partnerjwt.StaticSecret("s"), partnerjwt.VerifyOptions{})
+		errorIs(t, err, partnerjwt.ErrInvalidRequest)
+		_, err = c.Transport(nil).RoundTrip(&http.Request{})
+		errorIs(t, err, partnerjwt.ErrInvalidRequest, partnerjwt.ErrNotSent)
+		for _, path := range []string{"https://evil.example.com/x", "//evil.example.com", "/../x", "portfolio\n"} {
+			errorIs(t, c.Call(t.Context(), "GET", path, nil, nil), partnerjwt.ErrInvalidRequest)
+		}
+		equal(t, "field", errorIs(t, c.Call(t.Context(), "POST", "/trade", nil, struct{}{}), partnerjwt.ErrInvalidRequest).Fields["out"],
+			"must be nil or a pointer that is not nil")
+		errorIs(t, c.Call(t.Context(), "GET POST", "/portfolio", nil, nil), partnerjwt.ErrInvalidRequest)
+		errorIs(t, c.Call(t.Context(), "POST", "/trade", make(chan int), nil), partnerjwt.ErrInvalidRequest)
+		errorIs(t, c.Call(t.Context(), "POST", "/trade", partnerjwt.Amount{}, nil), partnerjwt.ErrInvalidRequest)
+		equal(t, "requests", len(srv.Requests()), 0)
+		(partnerjwt.Token{}).SetAuthHeader(nil)
+		r := &http.Request{}
+		(partnerjwt.Token{}).SetAuthHeader(r)
+		equal(t, "headers of a zero token", len(r.Header), 0)
+		equal(t, "zero token invalidated", c.Invalidate(partnerjwt.Token{}), false)
+		partnerjwt.NewToken("abc", time.Time{}).SetAuthHeader(r)
+		equal(t, "header", r.Header.Get("Authorization"), "Bearer abc")
+	})
+}
+
+func TestClosedClientServesItsFreshTokenAndMintsNoOther(t *testing.T) {
+	bubble(t, func(t *testing.T, _ *partnerjwttest.Server, c *partnerjwt.Client) {
+		portfolio(t, c)
+		if err := errors.Join(c.Close(), c.Close()); err != nil {
+			t.Error(err)
+		}
+		portfolio(t, c)
+		time.Sleep(time.Hour)
+		_, err := c.Token(t.Context())
+		errorIs(t, err, partnerjwt.ErrClosed)
+		errorIs(t, trade(t.Context(), c), partnerjwt.ErrClosed, partnerjwt.ErrNotSent)
+		_, err = c.HTTPClient().Get("http://127.0.0.1:1/base/portfolio")
+		errorIs(t, err, partnerjwt.ErrClosed)
+	})
+}
+
+func TestContextOfTheCallerEndsItsCallOnly(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		srv.Delay(30 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		e := errorIs(t, trade(ctx, c), context.DeadlineExceeded, partnerjwt.ErrAmbiguous)
+		equal(t, "left after", time.Since(start), time.Second)
+		equal(t, "status", e.StatusCode, 0)
+	})
+}
+
+func TestKeepWarmMintsWithoutACaller(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		portfolio(t, c)
+		time.Sleep(time.Hour)
+		if n := c.Stats().Refreshes; n < 5 || n > 7 {
+			t.Errorf("%d mints in an hour, want 5 to 7", n)
+		}
+	}, func(cfg *partnerjwt.Config) { cfg.KeepWarm = true })
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		srv.FailNext(1, http.StatusTemporaryRedirect, http.Header{"Location": {"/base/elsewhere"}})
+		e := errorIs(t, trade(t.Context(), c))
+		equal(t, "status", e.StatusCode, 307)
+		srv.FailNext(1, http.StatusFound, http.Header{"Location": {"/base/elsewhere"}})
+		resp, err := c.HTTPClient().Get(srv.URL() + "/portfolio")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		equal(t, "status for HTTPClient", resp.StatusCode, 302)
+		equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
+	})
+}

@@ -1,0 +1,192 @@
+// Package partnerjwttest is PiTrade's Partner API as a test server: it checks
+// the signature, the clock and the client of every token, and answers as the
+// documentation says. It has faults to be asked for, runs on a socket or, for
+// testing/synctest, in memory, and shares no code with the package that it
+// tests.
+//
+//	srv := partnerjwttest.NewServer(partnerjwttest.Options{})
+//	defer srv.Close()
+//	client, err := partnerjwt.New(srv.Config())
+//
+// # Faults
+//
+// FailNext, LoseAnswers, ActLate, Truncate and Reset are used up in the order
+// in which they were asked for, at most one by each request that the optional
+// filters accept; a count of math.MaxInt is without end, one of 0 or less takes
+// back what is left. net/http repeats a GET by itself where a kept connection
+// breaks without an answer, so that a single one of these can pass unnoticed.
+package partnerjwttest
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/simulator"
+	"github.com/providerauth/providerauth-go/partnerjwt"
+)
+
+// Options of a [Server]. The zero value is a server on a socket that knows
+// one client, ClientID with Secret, and tolerates no difference of clocks.
+type Options struct {
+	// InMemory makes the server listen in memory instead of on a socket, so
+	// that it runs inside a testing/synctest bubble. Make it inside the bubble
+	// and close it there.
+	InMemory bool
+	// ClientID and Secret are the credentials that are known. Default
+	// "client-1" and "secret-1".
+	ClientID, Secret string
+	// Leeway is how far iat may be ahead, and exp behind, the server's clock.
+	// Default 0.
+	Leeway time.Duration
+	// Portfolio is what GET /portfolio answers. Default: two holdings.
+	Portfolio []partnerjwt.Holding
+}
+
+// A Server is a running simulator, safe for concurrent use. Endpoints are
+// GET /portfolio and POST /trade.
+type Server struct {
+	sim  *simulator.Server
+	opt  Options
+	mu   sync.Mutex
+	keys []string // secrets that verify
+	dead map[string]bool
+	// trades counts the trades that the provider has acted on.
+	trades int
+	seen   map[string]int
+}
+
+// NewServer starts a server; Close it. It panics if no port of the loopback
+// interface can be had, as net/http/httptest does.
+func NewServer(opt Options) *Server {
+	if opt.ClientID == "" {
+		opt.ClientID = "client-1"
+	}
+	if opt.Secret == "" {
+		opt.Secret = "secret-1"
+	}
+	if opt.Portfolio == nil {
+		opt.Portfolio = []partnerjwt.Holding{
+			{Ticker: "AAPL", Quantity: amount("10"), AveragePurchasePrice: amount("145")},
+			{Ticker: "MSFT", Quantity: amount("5.25"), AveragePurchasePrice: amount("320.5")},
+		}
+	}
+	s := &Server{opt: opt, keys: []string{opt.Secret}, dead: map[string]bool{}, seen: map[string]int{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /portfolio", s.portfolio)
+	mux.HandleFunc("POST /trade", s.trade)
+	s.sim = simulator.New(s.authenticated(mux), simulator.Options{InMemory: opt.InMemory})
+	return s
+}
+
+func amount(s string) partnerjwt.Amount {
+	a, err := partnerjwt.ParseAmount(s)
+	if err != nil {
+		panic(err) // a constant of this file
+	}
+	return a
+}
+
+// Config returns the configuration of a client of this server.
+func (s *Server) Config() partnerjwt.Config {
+	return partnerjwt.Config{
+		ClientID: s.opt.ClientID, Secret: partnerjwt.StaticSecret(s.opt.Secret),
+		BaseURL: s.URL(), HTTPClient: s.Client(),
+	}
+}
+
+// Rotate makes secrets the ones that verify, in place of those before. Two of
+// them are an overlap.
+func (s *Server) Rotate(secrets ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = slices.Clone(secrets)
+}
+
+// RevokeTokens makes every token that was seen so far be refused.
+func (s *Server) RevokeTokens() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for token := range s.seen {
+		s.dead[token] = true
+	}
+}
+
+// Tokens is the number of different tokens that were presented and accepted.
+func (s *Server) Tokens() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.seen)
+}
+
+// Trades is the number of trades that were acted on, lost answers included.
+func (s *Server) Trades() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.trades
+}
+
+func (s *Server) authenticated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok || len(r.Header.Values("Authorization")) != 1 || !s.valid(token) {
+			simulator.WriteJSON(w, http.StatusUnauthorized, map[string]string{"message": "Unauthorized"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// valid checks a token by the rules of a strict verifier: expired from exp on,
+// and no iat in the future.
+func (s *Server) valid(token string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range s.keys {
+		_, payload, ok := simulator.CheckHS256(key, token)
+		if !ok {
+			continue
+		}
+		var c struct {
+			ClientID string `json:"clientId"`
+			IssuedAt *int64 `json:"iat"`
+			Expires  *int64 `json:"exp"`
+		}
+		if json.Unmarshal(payload, &c) != nil || c.IssuedAt == nil || c.Expires == nil || c.ClientID != s.opt.ClientID {
+			return false
+		}
+		now := s.sim.Now()
+		if !now.Before(time.Unix(*c.Expires, 0).Add(s.opt.Leeway)) || time.Unix(*c.IssuedAt, 0).After(now.Add(s.opt.Leeway)) {
+			return false
+		}
+		if s.dead[token] {
+			return false
+		}
+		s.seen[token]++
+		return true
+	}
+	return false
+}
+
+func (s *Server) portfolio(w http.ResponseWriter, _ *http.Request) {
+	simulator.WriteJSON(w, http.StatusOK, s.opt.Portfolio)
+}
+
+func (s *Server) trade(w http.ResponseWriter, r *http.Request) {
+	var order struct {
+		Ticker    string `json:"ticker"`
+		OrderSide string `json:"orderSide"`
+	}
+	if json.NewDecoder(r.Body).Decode(&order) != nil || order.Ticker == "" || order.OrderSide == "" {
+		simulator.WriteJSON(w, http.StatusBadRequest, map[string]string{"message": "ticker and orderSide are required"})
+		return
+	}
+	s.mu.Lock()
+	s.trades++
+	id := s.trades
+	s.mu.Unlock()
+	simulator.WriteJSON(w, http.StatusOK, map[string]any{"id": id, "ticker": order.Ticker})
+}

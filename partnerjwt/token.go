@@ -1,0 +1,75 @@
+package partnerjwt
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/credential"
+)
+
+// A TokenSource returns tokens. *[Client] is one; tests may use their own.
+type TokenSource interface {
+	// Token returns a token that is valid now and for at least the expiry
+	// margin.
+	Token(ctx context.Context) (Token, error)
+}
+
+var _ TokenSource = (*Client)(nil)
+
+// A Token is a partner's signed token. It is a value; what is secret in it is
+// behind a pointer, so that no fmt verb, log handler or panic prints it. The
+// zero Token is no token: its Value is "".
+type Token struct {
+	// ExpiresAt is when the token expires, on this machine's clock: if that
+	// was found to differ from PiTrade's, the difference is taken into
+	// account.
+	ExpiresAt time.Time
+
+	secret *credential.Secret
+}
+
+// NewToken returns a Token for a fake [TokenSource].
+func NewToken(value string, expiresAt time.Time) Token {
+	return Token{ExpiresAt: expiresAt, secret: credential.New(value)}
+}
+
+// Value returns the token in the clear. It is the one way to it.
+func (t Token) Value() string { return t.secret.Value() }
+
+// ID returns a short hash of the value, safe for logs; "" for the zero Token.
+func (t Token) ID() string { return t.secret.ID().String() }
+
+// SetAuthHeader sets the Authorization header of r, for calls that do not go
+// through [Client.Transport], such as the opening of a WebSocket. The zero
+// Token sets nothing.
+func (t Token) SetAuthHeader(r *http.Request) {
+	if r == nil || t.secret == nil {
+		return
+	}
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
+	r.Header.Set("Authorization", t.secret.Bearer()[0])
+}
+
+// String names the token without its value.
+func (t Token) String() string { return credential.Text("partnerjwt", t.secret, t.ExpiresAt) }
+
+// LogValue names the token without its value.
+func (t Token) LogValue() slog.Value { return credential.LogValue(t.secret, t.ExpiresAt) }
+
+// MarshalJSON always fails: use Value where a token is meant to leave the
+// process.
+func (t Token) MarshalJSON() ([]byte, error) { return nil, credential.ErrMarshal }
+
+// SecretFunc returns a credential when it is needed, so that a rotated one
+// takes effect without a restart. It must be safe for concurrent use, and
+// should be quick or honour ctx. It is an alias, so that one adapter to a vault
+// serves all packages.
+type SecretFunc = func(ctx context.Context) (string, error)
+
+// StaticSecret returns a SecretFunc that always returns value; nil if value is
+// empty or white space, so that New reports a required one as missing.
+func StaticSecret(value string) SecretFunc { return credential.Static(value) }

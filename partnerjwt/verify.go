@@ -1,0 +1,84 @@
+package partnerjwt
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/jwtclaims"
+	"github.com/providerauth/providerauth-go/internal/outcome"
+)
+
+// VerifyOptions of [Verify]. The zero value accepts any client and no
+// difference between clocks.
+type VerifyOptions struct {
+	// ClientID is the client that the token must name. Optional: "" accepts
+	// any.
+	ClientID string
+	// Leeway is the difference between the clocks that is put up with, in exp
+	// and iat alike. Optional, default 0.
+	Leeway time.Duration
+}
+
+// Claims of a verified token.
+type Claims struct {
+	ClientID  string
+	IssuedAt  time.Time // zero if the token has no iat
+	ExpiresAt time.Time
+}
+
+// Verify checks a partner's token as a receiver of it would: a gateway in
+// front of a service, or a test. It makes no request.
+//
+// Only HS256 is accepted, and exp and clientId are required. A token that is
+// longer than 8 KiB, is not three base64url segments, names a critical header
+// or was issued in the future is refused. The error matches [ErrInvalidToken],
+// and [ErrTokenExpired] if that is what is wrong; its Fields name the rule
+// under "token". A secret that cannot be had matches [ErrSecretUnavailable].
+func Verify(ctx context.Context, token string, secret SecretFunc, opts VerifyOptions) (Claims, error) {
+	const op = "Verify"
+	var p check.Problems
+	if ctx == nil {
+		p.Add("ctx", "must not be nil")
+	}
+	check.Secret(&p, "secret", secret, true)
+	check.Duration(&p, "VerifyOptions.Leeway", opts.Leeway)
+	if p != nil {
+		return Claims{}, &Error{Op: op, Fields: p}
+	}
+	key, err := credential.NewSource("secret", secret).Get(ctx)
+	if err != nil {
+		return Claims{}, &Error{Op: op, Err: err}
+	}
+	var c struct {
+		ClientID string `json:"clientId"`
+	}
+	if _, err := jwtclaims.Verify(token, key, &c, jwtclaims.Options{Leeway: opts.Leeway}); err != nil {
+		return Claims{}, invalidToken(op, err)
+	}
+	if c.ClientID == "" {
+		return Claims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrMalformed, Rule: "clientId is missing"})
+	}
+	if opts.ClientID != "" && c.ClientID != opts.ClientID {
+		return Claims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrMalformed, Rule: "clientId is that of another client"})
+	}
+	out := Claims{ClientID: c.ClientID}
+	times, _ := jwtclaims.Peek(token)
+	out.IssuedAt, out.ExpiresAt = times.IssuedAt, times.ExpiresAt
+	return out, nil
+}
+
+func invalidToken(op string, err error) *Error {
+	rule := "is invalid"
+	var inv *jwtclaims.Invalid
+	if errors.As(err, &inv) {
+		rule = inv.Rule
+	}
+	kind := ErrInvalidToken
+	if errors.Is(err, jwtclaims.ErrExpired) {
+		kind = ErrTokenExpired
+	}
+	return &Error{Op: op, Fields: map[string]string{"token": rule}, Err: &outcome.Cause{Err: kind}}
+}

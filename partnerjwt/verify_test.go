@@ -1,0 +1,119 @@
+package partnerjwt_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/providerauth/providerauth-go/partnerjwt"
+)
+
+const vector = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJjbGllbnRJZCI6ImNsaWVudC0xIiwiaWF0IjoxNzAwMDAwMDAwLCJleHAiOjE3MDAwMDA5MDB9.FGZUuWNqk9WzKftxdkKhE3xIW8fP5yywxdm41ayT7_g"
+
+// sign makes a token of exactly these parts.
+func sign(header, payload string) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	text := enc([]byte(header)) + "." + enc([]byte(payload))
+	mac := hmac.New(sha256.New, []byte("secret-1"))
+	mac.Write([]byte(text))
+	return text + "." + enc(mac.Sum(nil))
+}
+
+func TestVerifyAcceptsTheDocumentedTokenAndItsVariants(t *testing.T) {
+	const h = `{"alg":"HS256","typ":"JWT"}`
+	for name, token := range map[string]string{
+		"the sample's order":     vector,
+		"header members turned":  "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJjbGllbnRJZCI6ImNsaWVudC0xIiwiaWF0IjoxNzAwMDAwMDAwLCJleHAiOjE3MDAwMDA5MDB9.eqqOmGVd2u-I1bGnQecE-CHWKeoT2JdIM6RO9DgJqAQ",
+		"claims sorted":          "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJjbGllbnRJZCI6ImNsaWVudC0xIiwiZXhwIjoxNzAwMDAwOTAwLCJpYXQiOjE3MDAwMDAwMDB9.IBLFSjO-g2nMfX3II8KfNaNxZxMWx3A_k-RnaJ3Wfmk",
+		"a fraction of a second": sign(h, `{"clientId":"client-1","iat":1700000000.0,"exp":1700000900.0}`),
+		"a further claim":        sign(h, `{"clientId":"client-1","iat":1700000000,"exp":1700000900,"sub":"x"}`),
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			time.Sleep(time.Until(time.Unix(1700000000, 0)))
+			got, err := partnerjwt.Verify(t.Context(), token, partnerjwt.StaticSecret("secret-1"), partnerjwt.VerifyOptions{ClientID: "client-1"})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			want := partnerjwt.Claims{ClientID: "client-1", IssuedAt: time.Unix(1700000000, 0), ExpiresAt: time.Unix(1700000900, 0)}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s: %s", name, d)
+			}
+		})
+	}
+}
+
+func TestVerifyRefuses(t *testing.T) {
+	const h = `{"alg":"HS256","typ":"JWT"}`
+	const p = `{"clientId":"client-1","iat":1700000000,"exp":1700000900}`
+	claims := func(iat, exp string) string {
+		return fmt.Sprintf(`{"clientId":"client-1","iat":%s,"exp":%s}`, iat, exp)
+	}
+	for name, tc := range map[string]struct {
+		token string
+		opts  partnerjwt.VerifyOptions
+		want  error
+	}{
+		"an empty token":        {"", partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"three dots":            {vector + ".x", partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"a trailing newline":    {vector + "\n", partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"a Bearer prefix":       {"Bearer " + vector, partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"9 KiB":                 {sign(h, p[:len(p)-1]+`,"x":"`+strings.Repeat("x", 9<<10)+`"}`), partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"no exp":                {sign(h, `{"clientId":"client-1","iat":1700000000}`), partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"exp past":              {sign(h, claims("1600000000", "1600000900")), partnerjwt.VerifyOptions{}, partnerjwt.ErrTokenExpired},
+		"exp now":               {sign(h, claims("1699999100", "1700000000")), partnerjwt.VerifyOptions{}, partnerjwt.ErrTokenExpired},
+		"exp 1e300":             {sign(h, claims("1700000000", "1e300")), partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"exp a string":          {sign(h, claims("1700000000", `"1700000900"`)), partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"iat in the future":     {sign(h, claims("1700000031", "1700000900")), partnerjwt.VerifyOptions{Leeway: 30 * time.Second}, partnerjwt.ErrInvalidToken},
+		"alg none":              {strings.TrimRight(sign(`{"alg":"none"}`, p), "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"), partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"alg none, signed":      {sign(`{"alg":"none"}`, p), partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"alg RS256":             {sign(`{"alg":"RS256"}`, p), partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"alg HS512":             {sign(`{"alg":"HS512"}`, p), partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"crit":                  {sign(`{"alg":"HS256","crit":["exp"]}`, p), partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"another client":        {vector, partnerjwt.VerifyOptions{ClientID: "client-2"}, partnerjwt.ErrInvalidToken},
+		"no client":             {sign(h, `{"iat":1700000000,"exp":1700000900}`), partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"another secret's":      {vector[:len(vector)-4] + "AAAA", partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+		"claims of another one": {strings.Split(vector, ".")[0] + "." + strings.Split(sign(h, claims("1", "1700000900")), ".")[1] + "." + strings.Split(vector, ".")[2], partnerjwt.VerifyOptions{}, partnerjwt.ErrInvalidToken},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(time.Unix(1700000000, 0)))
+				got, err := partnerjwt.Verify(t.Context(), tc.token, partnerjwt.StaticSecret("secret-1"), tc.opts)
+				e := errorIs(t, err, tc.want, partnerjwt.ErrInvalidToken)
+				if got != (partnerjwt.Claims{}) {
+					t.Error("claims beside an error")
+				}
+				if e.Fields["token"] == "" {
+					t.Errorf("the error does not name the rule: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestVerifyRefusesWithoutAUsableSecret(t *testing.T) {
+	for name, tc := range map[string]struct {
+		secret partnerjwt.SecretFunc
+		want   error
+	}{
+		"nil":     {nil, partnerjwt.ErrInvalidRequest},
+		"blank":   {partnerjwt.StaticSecret(" "), partnerjwt.ErrInvalidRequest},
+		"empty":   {func(context.Context) (string, error) { return "", nil }, partnerjwt.ErrSecretUnavailable},
+		"failing": {func(context.Context) (string, error) { return "x", errors.New("sealed") }, partnerjwt.ErrSecretUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := partnerjwt.Verify(t.Context(), vector, tc.secret, partnerjwt.VerifyOptions{})
+			errorIs(t, err, tc.want)
+		})
+	}
+	_, err := partnerjwt.Verify(t.Context(), vector, partnerjwt.StaticSecret("s"), partnerjwt.VerifyOptions{Leeway: -1})
+	errorIs(t, err, partnerjwt.ErrInvalidRequest)
+}
