@@ -1,0 +1,350 @@
+// Package assetpaytest is AssetPay as a test server: it exchanges API keys for
+// client tokens by the rules of AssetPay's OpenAPI document, checks the tokens
+// on client calls and the key on merchant calls, and answers in AssetPay's
+// envelopes. It has faults to be asked for, runs on a socket or, for
+// testing/synctest, in memory, and shares no code with the package that it
+// tests.
+//
+//	srv := assetpaytest.NewServer(assetpaytest.Options{})
+//	defer srv.Close()
+//	client, err := assetpay.New(srv.Config())
+//
+// # Endpoints
+//
+// POST /auth/authenticate-client; GET /client/inventory, which wants a client
+// token, after "Bearer" or bare; GET /secure/prices, which wants the API key.
+// [Server.Handle] adds others. The data that the two GETs answer is made up:
+// an array with one item.
+//
+// # Faults
+//
+// FailNext, LoseAnswers, ActLate, Truncate and Reset are used up in the order
+// in which they were asked for, at most one by each request that the optional
+// filters accept; a count of math.MaxInt is without end, one of 0 or less takes
+// back what is left. net/http repeats a GET by itself where a kept connection
+// breaks without an answer, so that a single one of these can pass unnoticed.
+package assetpaytest
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/internal/simulator"
+)
+
+// Options of a [Server]. The zero value is a server on a socket that knows one
+// merchant and has no rate limit.
+type Options struct {
+	// InMemory makes the server listen in memory instead of on a socket, so
+	// that it runs inside a testing/synctest bubble. Make it inside the bubble
+	// and close it there.
+	InMemory bool
+	// APIKey, APISecret and MerchantID are the merchant's. Default
+	// "ap_test_0001", "test_api_secret" and "merchant-uuid".
+	APIKey, APISecret, MerchantID string
+	// TokenLifetime of the tokens that are issued, in whole seconds. Default
+	// 24 hours; the sample on AssetPay's page has 365 days.
+	TokenLifetime time.Duration
+	// ValidationStatus is the status of VALIDATION_FAILED: by AssetPay's pages
+	// 400 or 422. Default 400.
+	ValidationStatus int
+	// MessageArray makes the message of VALIDATION_FAILED an array of strings.
+	// AssetPay documents both forms.
+	MessageArray bool
+	// RateLimit is how many exchanges an hour are accepted; AssetPay has 100
+	// for unverified merchants. Default 0: no limit.
+	RateLimit int
+	// RetryAfter is sent with a RATE_LIMITED, in whole seconds. Default 0: no
+	// such header, as AssetPay documents none.
+	RetryAfter time.Duration
+	// NoCoreAccess makes the API key lack the scope for exchanges.
+	NoCoreAccess bool
+	// NoAPISecret makes the merchant one without an active API secret.
+	NoAPISecret bool
+}
+
+// A Server is a running simulator, safe for concurrent use.
+type Server struct {
+	sim *simulator.Server
+	opt Options
+	mux *http.ServeMux // what Handle added
+
+	mu        sync.Mutex
+	keys      []string // API keys that are accepted
+	secrets   []string // API secrets that verify; the first signs
+	exchanged []time.Time
+	data      map[string]string  // client data, by Steam ID
+	tokens    map[string]failure // issued or seen; the zero failure: good
+}
+
+// NewServer starts a server; Close it. It panics if no port of the loopback
+// interface can be had, as net/http/httptest does.
+func NewServer(opt Options) *Server {
+	opt.APIKey = cmp.Or(opt.APIKey, "ap_test_0001")
+	opt.APISecret = cmp.Or(opt.APISecret, "test_api_secret")
+	opt.MerchantID = cmp.Or(opt.MerchantID, "merchant-uuid")
+	opt.TokenLifetime = cmp.Or(opt.TokenLifetime, 24*time.Hour)
+	opt.ValidationStatus = cmp.Or(opt.ValidationStatus, http.StatusBadRequest)
+	s := &Server{
+		opt: opt, mux: http.NewServeMux(),
+		keys: []string{opt.APIKey}, secrets: []string{opt.APISecret},
+		data: map[string]string{}, tokens: map[string]failure{},
+	}
+	s.sim = simulator.New(http.HandlerFunc(s.serve), simulator.Options{InMemory: opt.InMemory, FailBody: failBody})
+	return s
+}
+
+// Config returns the configuration of a client of this server, with all
+// credentials of Options. It exchanges; set Mint for the other way.
+func (s *Server) Config() assetpay.Config {
+	return assetpay.Config{
+		APIKey: assetpay.StaticSecret(s.opt.APIKey), APISecret: assetpay.StaticSecret(s.opt.APISecret),
+		MerchantID: s.opt.MerchantID, BaseURL: s.URL(), HTTPClient: s.Client(),
+	}
+}
+
+// Handle adds an endpoint, by a pattern of [http.ServeMux] such as
+// "POST /client/deposit". Below /client it sees requests with a good client
+// token only, below /secure with the API key. It panics where a ServeMux does.
+func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
+
+// RotateAPIKeys makes keys the ones that are accepted, in place of those
+// before.
+func (s *Server) RotateAPIKeys(keys ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.keys = slices.Clone(keys)
+}
+
+// RotateAPISecrets makes secrets the ones that client tokens are verified with,
+// in place of those before; the first signs the tokens that are issued. With
+// none, exchanges are answered NO_API_SECRET_CONFIGURED.
+func (s *Server) RotateAPISecrets(secrets ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secrets = slices.Clone(secrets)
+}
+
+// Revoke makes the token be refused as INVALID_TOKEN. It is not issued again:
+// the next one, which would be equal to it in the same second, has a later iat.
+func (s *Server) Revoke(token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tokens[token] = errInvalidToken
+}
+
+// RevokeTokens revokes every token that was issued or seen so far.
+func (s *Server) RevokeTokens() { s.end(errInvalidToken) }
+
+// ExpireTokens is RevokeTokens, but they are refused as TOKEN_EXPIRED.
+func (s *Server) ExpireTokens() { s.end(errTokenExpired) }
+
+func (s *Server) end(why failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for token, f := range s.tokens {
+		if f.status == 0 {
+			s.tokens[token] = why
+		}
+	}
+}
+
+// Tokens is the number of different tokens that were issued, or minted
+// elsewhere and accepted.
+func (s *Server) Tokens() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.tokens)
+}
+
+// ClientData is the client data of the user's last exchange, as compact JSON;
+// "" if that had none, or there was none.
+func (s *Server) ClientData(steamID string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.data[steamID]
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if f := s.answer(w, r); f.status != 0 {
+		f.write(w)
+	}
+}
+
+// answer serves a request, or returns the failure to answer.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request) failure {
+	var f failure
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/client/"):
+		f = s.checkToken(r)
+	case strings.HasPrefix(r.URL.Path, "/secure/"), strings.HasPrefix(r.URL.Path, "/auth/"):
+		f = s.checkKey(r)
+	}
+	if f.status != 0 {
+		return f
+	}
+	if _, pattern := s.mux.Handler(r); pattern != "" {
+		s.mux.ServeHTTP(w, r)
+		return failure{}
+	}
+	switch r.Method + " " + r.URL.Path {
+	case "POST /auth/authenticate-client":
+		return s.authenticate(w, r)
+	case "GET /client/inventory":
+		WriteData(w, []map[string]any{{"name": "AK-47 | Redline", "price": 10.75}})
+	case "GET /secure/prices":
+		WriteData(w, []map[string]any{{"name": "AK-47 | Redline", "price": 11.25}})
+	default:
+		return errNotFound
+	}
+	return failure{}
+}
+
+func (s *Server) checkKey(r *http.Request) failure {
+	sent := r.Header.Values("api-key")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case len(sent) == 0:
+		return errMissingKey
+	case len(sent) != 1 || !slices.Contains(s.keys, sent[0]):
+		return errInvalidKey
+	}
+	return failure{}
+}
+
+// authenticate is called with a good API key.
+func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) failure {
+	if s.opt.NoCoreAccess {
+		return errScopeDenied
+	}
+	now := s.sim.Now()
+	if !s.admit(now) {
+		if s.opt.RetryAfter > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(s.opt.RetryAfter/time.Second)))
+		}
+		return errRateLimited
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return s.invalid(map[string]string{"body": "cannot be read"})
+	}
+	x, problems := parse(body)
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
+		problems["body"] = "must be application/json"
+	}
+	if len(problems) > 0 {
+		return s.invalid(problems)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opt.NoAPISecret || len(s.secrets) == 0 {
+		return errNoAPISecret
+	}
+	s.data[x.steamID] = string(x.clientData)
+	WriteData(w, map[string]string{"token": s.issue(x, now)})
+	return failure{}
+}
+
+// admit counts an exchange, if the limit allows one more.
+func (s *Server) admit(now time.Time) bool {
+	if s.opt.RateLimit <= 0 {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exchanged = slices.DeleteFunc(s.exchanged, func(at time.Time) bool { return now.Sub(at) >= time.Hour })
+	if len(s.exchanged) >= s.opt.RateLimit {
+		return false
+	}
+	s.exchanged = append(s.exchanged, now)
+	return true
+}
+
+type header struct {
+	Alg    string `json:"alg"`
+	UserID string `json:"userId"`
+}
+
+type payload struct {
+	MerchantID string `json:"merchantId"`
+	Client     struct {
+		SteamID    string          `json:"steamID"`
+		TradeURL   string          `json:"tradeUrl"`
+		ClientID   string          `json:"clientId,omitempty"`
+		ClientData json.RawMessage `json:"clientData,omitempty"`
+	} `json:"client"`
+	IssuedAt int64  `json:"iat"`
+	Expires  *int64 `json:"exp"`
+}
+
+// issue signs a token. The mutex is held.
+func (s *Server) issue(x exchange, now time.Time) string {
+	var p payload
+	p.MerchantID = s.opt.MerchantID
+	p.Client.SteamID, p.Client.TradeURL, p.Client.ClientID, p.Client.ClientData = x.steamID, x.tradeURL, x.clientID, x.clientData
+	for at := now.Unix(); ; at++ {
+		expires := at + int64(s.opt.TokenLifetime/time.Second)
+		p.IssuedAt, p.Expires = at, &expires
+		token := simulator.HS256(s.secrets[0], encode(header{"HS256", s.opt.MerchantID}), encode(p))
+		if f, known := s.tokens[token]; !known || f.status == 0 {
+			s.tokens[token] = failure{}
+			return token
+		}
+	}
+}
+
+// encode writes JSON as JavaScript does, without escaping & < >.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // strings, numbers, and JSON that was parsed
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// checkToken looks at the token of a client call as AssetPay's guard does: the
+// header's userId finds the secret, and the claim must agree with it.
+func (s *Server) checkToken(r *http.Request) failure {
+	sent := r.Header.Values("Authorization")
+	if len(sent) != 1 {
+		return errMissingBearer
+	}
+	token, bearer := strings.CutPrefix(sent[0], "Bearer ")
+	if token == "" || token == "Bearer" || !bearer && strings.Contains(token, " ") {
+		return errMissingBearer
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, secret := range s.secrets {
+		head, claims, ok := simulator.CheckHS256(secret, token)
+		if !ok {
+			continue
+		}
+		var h header
+		var p payload
+		if json.Unmarshal(head, &h) != nil || json.Unmarshal(claims, &p) != nil ||
+			h.UserID != s.opt.MerchantID || p.MerchantID != s.opt.MerchantID ||
+			p.Client.SteamID == "" || p.Client.TradeURL == "" || p.Expires == nil {
+			return errInvalidToken
+		}
+		if !s.sim.Now().Before(time.Unix(*p.Expires, 0)) {
+			return errTokenExpired
+		}
+		f := s.tokens[token]
+		s.tokens[token] = f
+		return f
+	}
+	return errInvalidToken
+}

@@ -1,0 +1,264 @@
+package assetpay
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/jwtclaims"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// An AuthenticateClientRequest says for whom a token is, and what AssetPay is
+// to know of them.
+type AuthenticateClientRequest struct {
+	// SteamID is the user's 64-bit Steam ID in decimal, 17 digits that begin
+	// with 76561. Required.
+	SteamID string
+	// TradeURL is the user's Steam trade URL, as Steam shows it; see
+	// Config.LooseTradeURL. It is sent as it is. Whether its partner belongs
+	// to SteamID is not checked: in AssetPay's own example it does not.
+	// Required.
+	TradeURL string
+	// ClientID is the merchant's own id of the user, which comes back on
+	// trades as externalClientUserId. At most 128 characters, counted as
+	// Unicode code points (AssetPay's JavaScript SDK counts UTF-16 units).
+	// Optional.
+	ClientID string
+	// ClientData is what AssetPay's risk model is told. Optional: nil sends
+	// none.
+	ClientData *ClientData
+}
+
+// An AuthenticateClientResponse is the outcome of one exchange.
+type AuthenticateClientResponse struct {
+	// Token is the user's new token.
+	Token Token
+	// RequestID is what AssetPay's support asks for.
+	RequestID string
+}
+
+// AuthenticateClient exchanges the API key for a token (POST
+// /auth/authenticate-client) and caches nothing: every call is a request. The
+// client data that it sends is what AssetPay holds from then on, which Token
+// does not notice. It is repeated where that helps, since a second exchange
+// stores the same data and leaves the first token good; a 429 only if it says
+// when to come back.
+//
+// The token value must be something that a header can carry, or the answer
+// matches [ErrBadResponse].
+//
+// The page is
+// https://assetpay.gg/docs/api-reference/authentication/authenticate-client.
+func (c *Client) AuthenticateClient(ctx context.Context, req AuthenticateClientRequest) (AuthenticateClientResponse, error) {
+	const op = "AuthenticateClient"
+	if ctx == nil {
+		return AuthenticateClientResponse{}, nilContext(op)
+	}
+	who, why, problems := c.read(req)
+	if problems != nil {
+		return AuthenticateClientResponse{}, &Error{Op: op, Fields: problems}
+	}
+	if c.apiKey == nil {
+		return AuthenticateClientResponse{}, unset(op, "APIKey")
+	}
+	return c.exchange(ctx, op, who, why)
+}
+
+// An identity is whose token it is.
+type identity struct{ steamID, clientID string }
+
+// A purpose is what else a token was issued for. Purposes are compared by ==.
+type purpose struct {
+	tradeURL string
+	given    bool // data was not nil
+	data     ClientData
+}
+
+func (p purpose) wire() *clientData {
+	if !p.given {
+		return nil
+	}
+	return p.data.wire()
+}
+
+// read checks a request and takes it apart, so that nothing of the caller's
+// is kept.
+func (c *Client) read(req AuthenticateClientRequest) (identity, purpose, check.Problems) {
+	var p check.Problems
+	if !validSteamID(req.SteamID) {
+		p.Add("SteamID", "must be 17 digits that begin with 76561")
+	}
+	switch {
+	case c.loose && !looseTradeURL(req.TradeURL):
+		p.Add("TradeURL", "must be an https URL of steamcommunity.com, without port, user name, white space or control characters")
+	case !c.loose && !strictTradeURL(req.TradeURL):
+		p.Add("TradeURL", "must be https://steamcommunity.com/tradeoffer/new/?partner=<1 to 10 digits>&token=<8 letters, digits, - or _>")
+	}
+	check.ID(&p, "ClientID", req.ClientID, false, 128)
+	why := purpose{tradeURL: req.TradeURL}
+	if req.ClientData != nil {
+		why.given, why.data = true, *req.ClientData
+		why.data.check(&p)
+		why.data = why.data.canonical()
+	}
+	return identity{req.SteamID, req.ClientID}, why, p
+}
+
+func validSteamID(s string) bool {
+	return len(s) == 17 && strings.HasPrefix(s, "76561") && digits(s)
+}
+
+func digits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func strictTradeURL(s string) bool {
+	s, ok := strings.CutPrefix(s, "https://steamcommunity.com/tradeoffer/new/?partner=")
+	partner, token, cut := strings.Cut(s, "&token=")
+	if !ok || !cut || len(partner) > 10 || !digits(partner) || len(token) != 8 {
+		return false
+	}
+	for i := range len(token) {
+		switch c := token[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+func looseTradeURL(s string) bool {
+	var p check.Problems
+	if check.ID(&p, "TradeURL", s, true, 0); p != nil {
+		return false
+	}
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.User == nil && strings.EqualFold(u.Host, "steamcommunity.com")
+}
+
+// An exchangeBody has the four members that AssetPay knows; others are refused.
+type exchangeBody struct {
+	SteamID    string      `json:"clientSteamId"`
+	TradeURL   string      `json:"clientTradeUrl"`
+	ClientID   string      `json:"clientId,omitempty"`
+	ClientData *clientData `json:"clientData,omitempty"`
+}
+
+// exchange makes the request.
+func (c *Client) exchange(ctx context.Context, op string, who identity, why purpose) (AuthenticateClientResponse, error) {
+	key, err := c.apiKey.Get(ctx)
+	if err != nil {
+		return AuthenticateClientResponse{}, &Error{Op: op, Err: err}
+	}
+	var answer struct {
+		Token string `json:"token"`
+	}
+	var requestID string
+	resp, err := c.api.Do(ctx, transport.Call{
+		Op: op, Method: http.MethodPost, Path: "/auth/authenticate-client", Policy: transport.Safe,
+		In:      exchangeBody{who.steamID, why.tradeURL, who.clientID, why.wire()},
+		Prepare: withKey(key),
+		Refusal: refused,
+		Decode: func(r *transport.Response) error {
+			var env envelope
+			if err := env.open(r.Body, &answer); err != nil {
+				return err
+			}
+			requestID = env.requestID(r.Header)
+			if !check.TokenValue(answer.Token) {
+				return errTokenValue
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return AuthenticateClientResponse{}, fail(op, err)
+	}
+	return AuthenticateClientResponse{Token: c.received(answer.Token, who, resp.Received), RequestID: requestID}, nil
+}
+
+func withKey(key string) func(context.Context, *http.Request, []byte) error {
+	return func(_ context.Context, r *http.Request, _ []byte) error {
+		transport.SetHeader(r.Header, keyHeader, key)
+		return nil
+	}
+}
+
+// retrieve is an exchange for the cache. Nothing but iat tells two tokens of
+// the same data apart, so in the second in which a token was issued and
+// rejected, AssetPay issues that one again.
+func (c *Client) retrieve(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
+	var none tokencache.Issued[Token]
+	resp, err := c.exchange(ctx, "Token", a.Key, a.For)
+	if err == nil && resp.Token.secret.ID() == a.Dead && c.isNew(resp.Token) {
+		if err := pause(ctx, time.Second); err != nil {
+			return none, err
+		}
+		resp, err = c.exchange(ctx, "Token", a.Key, a.For)
+	}
+	if err != nil {
+		return none, err
+	}
+	t := resp.Token
+	return tokencache.Issued[Token]{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}, nil
+}
+
+// isNew reports whether the token says that it was issued just now.
+func (c *Client) isNew(t Token) bool {
+	times, _ := jwtclaims.Peek(t.Value())
+	return c.clock.Now().Sub(times.IssuedAt).Abs() < 2*time.Second
+}
+
+// pause waits for d, or for the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fail("Token", ctx.Err())
+	}
+}
+
+type ask = tokencache.Ask[identity, purpose, Token]
+
+// life is how long a token lives by AssetPay's page. The sample on the same
+// page says a year, and the page gives no reason to believe that.
+const life = 24 * time.Hour
+
+// received makes a Token of a value that came at the given time.
+func (c *Client) received(value string, who identity, at time.Time) Token {
+	times, readable := jwtclaims.Peek(value)
+	issued := times.IssuedAt
+	if issued.IsZero() {
+		issued = times.NotBefore
+	}
+	said := tokencache.Life{
+		Deadlines: []tokencache.Deadline{{Name: "exp", At: times.ExpiresAt}},
+		Issued:    issued, Longest: life, Assumed: life,
+	}
+	// The only error is that there is nothing to go by, and life is assumed then.
+	expires, assumed, ignored, _ := said.Expiry(c.clock.Provider(at))
+	s := credential.New(value)
+	if c.logger != nil && (len(ignored) > 0 || assumed && readable) {
+		c.logger.Warn("the token's own expiry is missing, past or beyond ten years",
+			"provider", "assetpay", "token_id", s.ID().String(), "assumed", assumed)
+	}
+	return Token{
+		ExpiresAt: c.clock.Local(expires), ExpiryAssumed: assumed,
+		secret: s, who: &who, bare: c.bare,
+	}
+}

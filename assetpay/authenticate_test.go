@@ -1,0 +1,273 @@
+package assetpay_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"math"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+)
+
+func TestExchangeSendsTheDocumentedBody(t *testing.T) {
+	const ids = `"clientSteamId":"76561198012345678","clientTradeUrl":"https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh"`
+	zone := time.FixedZone("", 2*3600)
+	for name, tc := range map[string]struct {
+		change func(*assetpay.AuthenticateClientRequest)
+		want   string
+	}{
+		"least": {func(*assetpay.AuthenticateClientRequest) {}, `{` + ids + `}`},
+		"a client id": {
+			func(r *assetpay.AuthenticateClientRequest) { r.ClientID = "user-123" },
+			`{` + ids + `,"clientId":"user-123"}`,
+		},
+		"empty client data": {
+			func(r *assetpay.AuthenticateClientRequest) { r.ClientData = &assetpay.ClientData{} },
+			`{` + ids + `,"clientData":{"totalWager":0,"kycLevel":0,"fiatDeposits":false,"cryptoDeposits":false}}`,
+		},
+		"all client data": {
+			func(r *assetpay.AuthenticateClientRequest) {
+				r.ClientID = "a<b>&é"
+				r.ClientData = &assetpay.ClientData{
+					TotalWager: 1234.5, KYCLevel: 3, FiatDeposits: true, CryptoDeposits: true,
+					RegistrationDate: time.Date(2026, 9, 25, 14, 0, 0, 123_999_999, zone), KYCHash: "h&h",
+				}
+			},
+			`{` + ids + `,"clientId":"a<b>&é","clientData":{"totalWager":1234.5,"kycLevel":3,"fiatDeposits":true,"cryptoDeposits":true,"registrationDate":"2026-09-25T12:00:00.123Z","kycHash":"h&h"}}`,
+		},
+		"whole second and minus zero": {
+			func(r *assetpay.AuthenticateClientRequest) {
+				r.ClientData = &assetpay.ClientData{TotalWager: math.Copysign(0, -1), RegistrationDate: time.Unix(0, 0)}
+			},
+			`{` + ids + `,"clientData":{"totalWager":0,"kycLevel":0,"fiatDeposits":false,"cryptoDeposits":false,"registrationDate":"1970-01-01T00:00:00.000Z"}}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+				req := user()
+				tc.change(&req)
+				for range 2 { // nothing is cached
+					if _, err := c.AuthenticateClient(t.Context(), req); err != nil {
+						t.Fatal(err)
+					}
+					equal(t, "body", lastBody(t, srv), tc.want)
+				}
+				r := srv.Requests()[0]
+				equal(t, "method, type, key", []string{r.Method, r.Header.Get("Content-Type"), r.Header.Get("Api-Key"), r.Header.Get("Authorization")},
+					[]string{"POST", "application/json", "ap_test_0001", ""})
+				equal(t, "entries", c.Stats().Entries, 0)
+			})
+		})
+	}
+}
+
+func TestExchangeReturnsTheTokenAndTheRequestID(t *testing.T) {
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		resp, err := c.AuthenticateClient(t.Context(), user())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(resp.RequestID) != 36 {
+			t.Errorf("request id %q", resp.RequestID)
+		}
+		equal(t, "lives", time.Until(resp.Token.ExpiresAt), 24*time.Hour)
+		claims, err := c.VerifyClientToken(t.Context(), resp.Token.Value())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "steam id", claims.SteamID, steamID)
+		equal(t, "current", c.Invalidate(resp.Token), false)
+
+		answering(srv, 200, http.Header{"X-Request-Id": {"from-header"}}, `{"success":true,"data":{"token":"opaque"}}`)
+		resp, err = c.AuthenticateClient(t.Context(), user())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "request id", resp.RequestID, "from-header")
+	})
+}
+
+// TestHeadersGoOutAsThePagePrintsThem reads the bytes off a socket.
+func TestHeadersGoOutAsThePagePrintsThem(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	lines := make(chan []string, 8)
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			in := bufio.NewReader(conn)
+			var head []string
+			for {
+				line, err := in.ReadString('\n')
+				if line = strings.TrimRight(line, "\r\n"); err != nil || line == "" {
+					break
+				}
+				head = append(head, line)
+			}
+			lines <- head
+			const body = `{"success":true,"requestId":"r","data":{"token":"tok"}}`
+			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" + body))
+			conn.Close()
+		}
+	}()
+	cfg := assetpay.Config{APIKey: assetpay.StaticSecret("ap_1"), BaseURL: "http://" + ln.Addr().String()}
+	bare := cfg
+	bare.BareToken = true
+	c, b := open(t, cfg), open(t, bare)
+	defer c.Close()
+	defer b.Close()
+
+	credentials := func() string {
+		t.Helper()
+		var found []string
+		select {
+		case head := <-lines:
+			for _, line := range head {
+				if name, _, _ := strings.Cut(line, ":"); strings.EqualFold(name, "api-key") || strings.EqualFold(name, "authorization") {
+					found = append(found, line)
+				}
+			}
+		default:
+			t.Fatal("no request")
+		}
+		return strings.Join(found, "|")
+	}
+	// A request with every credential in every spelling, by each way out.
+	send := func(client *http.Client) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodGet, cfg.BaseURL+"/x", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header["API-KEY"], r.Header["Api-Key"], r.Header["api-key"] = []string{"a"}, []string{"b"}, []string{"c"}
+		r.Header["authorization"], r.Header["Authorization"] = []string{"d"}, []string{"e"}
+		resp, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if len(r.Header) != 5 {
+			t.Error("the caller's header was changed")
+		}
+	}
+	if _, err := c.AuthenticateClient(t.Context(), user()); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "AuthenticateClient", credentials(), "api-key: ap_1")
+	send(c.HTTPClient())
+	equal(t, "HTTPClient", credentials(), "api-key: ap_1")
+	if err := c.Call(t.Context(), "GET", "/secure/x", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "Call", credentials(), "api-key: ap_1")
+	for client, want := range map[*assetpay.Client]string{c: "Authorization: Bearer tok", b: "Authorization: tok"} {
+		if _, err := client.Token(t.Context(), user()); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "Token", credentials(), "api-key: ap_1")
+		send(client.HTTPClientFor(user()))
+		equal(t, "HTTPClientFor", credentials(), want)
+		if err := client.CallFor(t.Context(), user(), "GET", "/client/x", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "CallFor", credentials(), want)
+	}
+}
+
+func TestExchangeIsRepeatedWhereThatHelps(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fault func(*assetpaytest.Server)
+		want  int
+		err   error
+	}{
+		"gateway failure":           {func(s *assetpaytest.Server) { s.FailNext(2, 502, nil) }, 3, nil},
+		"lost answers":              {func(s *assetpaytest.Server) { s.LoseAnswers(2) }, 3, nil},
+		"cut answer":                {func(s *assetpaytest.Server) { s.Truncate(1) }, 2, nil},
+		"429 that says when":        {func(s *assetpaytest.Server) { s.FailNext(1, 429, http.Header{"Retry-After": {"2"}}) }, 2, nil},
+		"429 that does not":         {func(s *assetpaytest.Server) { s.FailNext(1, 429, nil) }, 1, assetpay.ErrRateLimited},
+		"429 that says much later":  {func(s *assetpaytest.Server) { s.FailNext(1, 429, http.Header{"Retry-After": {"60"}}) }, 1, assetpay.ErrRateLimited},
+		"refusal":                   {func(s *assetpaytest.Server) { s.FailNext(1, 400, nil) }, 1, assetpay.ErrInvalidRequest},
+		"redirect":                  {func(s *assetpaytest.Server) { s.FailNext(1, 307, http.Header{"Location": {"https://evil.example/"}}) }, 1, assetpay.ErrBadResponse},
+		"more failures than tries":  {func(s *assetpaytest.Server) { s.FailNext(3, 502, nil) }, 3, assetpay.ErrAmbiguous},
+		"answers lost on each try":  {func(s *assetpaytest.Server) { s.LoseAnswers(3) }, 3, assetpay.ErrAmbiguous},
+		"maintenance with its key":  {func(s *assetpaytest.Server) { s.FailNext(1, 503, nil) }, 2, nil},
+		"no answer within the time": {func(s *assetpaytest.Server) { s.Delay(time.Hour) }, 3, context.DeadlineExceeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+				tc.fault(srv)
+				_, err := c.AuthenticateClient(t.Context(), user())
+				if !errors.Is(err, tc.err) {
+					t.Errorf("got %v, want %v", err, tc.err)
+				}
+				equal(t, "requests", srv.Count(exchange), tc.want)
+				if err == nil {
+					return
+				}
+				e := errorIs(t, err)
+				equal(t, "attempts", e.Attempts, tc.want)
+				if _, ok := e.Retryable(); e.Ambiguous() && !ok && e.StatusCode/100 != 2 {
+					t.Errorf("an exchange does no harm when it is made twice: %v", e)
+				}
+			})
+		})
+	}
+}
+
+func TestAPIKeyIsAskedForOncePerExchange(t *testing.T) {
+	calls := 0
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		srv.FailNext(2, 502, nil)
+		for range 5 {
+			inventory(t, c)
+		}
+		equal(t, "calls", calls, 1)
+	}, func(cfg *assetpay.Config) {
+		cfg.APIKey = func(context.Context) (string, error) { calls++; return "ap_test_0001", nil }
+	})
+}
+
+func TestUnavailableSecretCostsNoRequest(t *testing.T) {
+	sealed := errors.New("vault is sealed")
+	for name, f := range map[string]assetpay.SecretFunc{
+		"failing":   func(context.Context) (string, error) { return "", sealed },
+		"empty":     func(context.Context) (string, error) { return "", nil },
+		"newline":   func(context.Context) (string, error) { return "ap_test_0001\n", nil },
+		"panicking": func(context.Context) (string, error) { panic("x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+				for _, call := range []func() error{
+					func() error { _, err := c.Token(t.Context(), user()); return err },
+					func() error { _, err := c.AuthenticateClient(t.Context(), user()); return err },
+					func() error { _, err := c.MintClientToken(t.Context(), user()); return err },
+					func() error { _, err := c.VerifyClientToken(t.Context(), "x"); return err },
+					func() error { return c.Call(t.Context(), "GET", "/secure/prices", nil, nil) },
+					func() error { return c.CallFor(t.Context(), user(), "GET", "/client/inventory", nil, nil) },
+					func() error { _, err := c.HTTPClient().Get(srv.URL() + "/secure/prices"); return err },
+				} {
+					e := errorIs(t, call(), assetpay.ErrSecretUnavailable)
+					if name == "failing" {
+						errorIs(t, e, sealed)
+					}
+					if _, ok := e.Retryable(); !ok || e.Ambiguous() {
+						t.Errorf("not retryable, or ambiguous: %v", e)
+					}
+				}
+				equal(t, "requests", len(srv.Requests()), 0)
+			}, func(cfg *assetpay.Config) { cfg.APIKey, cfg.APISecret = f, f })
+		})
+	}
+}

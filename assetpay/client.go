@@ -1,0 +1,281 @@
+package assetpay
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// The hosts that AssetPay publishes, for Config.BaseURL. Mind the order of the
+// words on staging: the older assetpay.co has them the other way round.
+const (
+	ProductionURL = "https://api.assetpay.gg"
+	StagingURL    = "https://api-staging.assetpay.gg"
+)
+
+// A MintMode says where [Client.Token] gets tokens from.
+type MintMode int
+
+const (
+	// MintRemote exchanges the API key for a token, one request each. AssetPay
+	// learns the client data that way.
+	MintRemote MintMode = iota
+	// MintLocal signs tokens with the API secret, without a request and
+	// without a rate limit.
+	MintLocal
+)
+
+// String returns "remote" or "local".
+func (m MintMode) String() string {
+	switch m {
+	case MintRemote:
+		return "remote"
+	case MintLocal:
+		return "local"
+	}
+	return "MintMode(" + strconv.Itoa(int(m)) + ")"
+}
+
+const defaultMaxEntries = 100_000
+
+// Config of a [Client].
+type Config struct {
+	// APIKey returns the merchant's API key, which needs the scope
+	// CORE_ACCESS. Required with MintRemote; with MintLocal only for
+	// [Client.AuthenticateClient], [Client.Call], [Client.Transport] and
+	// [Client.HTTPClient]. It is called once for every exchange, Call and
+	// request that goes out with it, and while exchanges fail at most once a
+	// second to see whether the key has changed.
+	APIKey SecretFunc
+	// APISecret returns the merchant's API secret, whose text is the key that
+	// signs client tokens; it is not decoded. Required with MintLocal; with
+	// MintRemote only for [Client.MintClientToken] and
+	// [Client.VerifyClientToken]. It is called once for every token that is
+	// minted or verified, and while minting fails at most once a second.
+	APISecret SecretFunc
+	// MerchantID is the merchant's id, which AssetPay puts into the tokens
+	// that it issues. Required wherever APISecret is.
+	MerchantID string
+	// Mint says where tokens come from. Optional, default MintRemote.
+	Mint MintMode
+	// BareToken sends client tokens as the pages print them, "Authorization:
+	// <token>". Optional, default "Authorization: Bearer <token>", as
+	// AssetPay's OpenAPI document and its own SDK have it.
+	BareToken bool
+	// LooseTradeURL accepts as a trade URL every https URL whose host is
+	// steamcommunity.com, without port or user name. Optional, default only
+	// the form that AssetPay's OpenAPI document requires,
+	// https://steamcommunity.com/tradeoffer/new/?partner=1234&token=AbCd-_12.
+	LooseTradeURL bool
+	// BaseURL of AssetPay, absolute and https (http for loopback hosts).
+	// Optional, default ProductionURL. A path in it is kept.
+	BaseURL string
+
+	// HTTPClient sends the requests. Optional. It is copied: its Transport and
+	// Timeout are kept, redirects are never followed, and a Jar is an error.
+	HTTPClient *http.Client
+	// Logger is told of every attempt at debug level, and at warn level of a
+	// token whose own expiry cannot be used; never of a URL, header or body.
+	// Optional: nil is silent.
+	Logger *slog.Logger
+	// AttemptTimeout bounds one attempt of a call. Optional, default 10 s.
+	AttemptTimeout time.Duration
+	// MaxAttempts bounds the attempts of one call, where it may be repeated.
+	// Optional, default 3.
+	MaxAttempts int
+	// RefreshBefore is how long before it expires a token is replaced, at most
+	// half its life. Optional, default about a fifth of it. (AssetPay's own
+	// SDK does so 5 minutes before.)
+	RefreshBefore time.Duration
+	// KeepWarm replaces every token that is kept without waiting for a caller,
+	// with the client data it was last asked for with. With MintRemote that
+	// costs requests for users who may be gone. Optional.
+	KeepWarm bool
+	// MaxEntries bounds how many tokens are kept; beyond it, expired and then
+	// least recently used ones go. Optional, default 100,000.
+	MaxEntries int
+}
+
+// LogValue shows the configuration without its secrets.
+func (c Config) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("api_key", check.LogSecret(c.APIKey)),
+		slog.String("api_secret", check.LogSecret(c.APISecret)),
+		slog.String("merchant_id", c.MerchantID),
+		slog.String("mint", c.Mint.String()),
+		slog.Bool("bare_token", c.BareToken),
+		slog.Bool("loose_trade_url", c.LooseTradeURL),
+		slog.String("base_url", check.LogURL(c.BaseURL)),
+		slog.Duration("attempt_timeout", c.AttemptTimeout),
+		slog.Int("max_attempts", c.MaxAttempts),
+		slog.Duration("refresh_before", c.RefreshBefore),
+		slog.Bool("keep_warm", c.KeepWarm),
+		slog.Int("max_entries", c.MaxEntries),
+	)
+}
+
+// A Client gets client tokens and makes calls with them. It is immutable and
+// safe for concurrent use.
+type Client struct {
+	apiKey     *credential.Source // nil if it is not configured
+	apiSecret  *credential.Source // the same
+	merchantID string
+	bare       bool
+	loose      bool
+	logger     *slog.Logger
+	clock      clock.Clock
+	base       *url.URL
+	timeout    time.Duration // of the operator's HTTPClient
+	cache      *tokencache.Cache[identity, purpose, Token]
+	api        *transport.Client
+	damper     *attach.Damper
+}
+
+// New returns a Client. It checks the whole configuration and reports every
+// problem at once, in the Fields of an [*Error] that matches
+// [ErrInvalidRequest]; it does no I/O.
+func New(cfg Config) (*Client, error) {
+	var p check.Problems
+	local := cfg.Mint == MintLocal
+	if !local && cfg.Mint != MintRemote {
+		p.Add("Mint", "must be MintRemote or MintLocal")
+	}
+	check.Secret(&p, "APIKey", cfg.APIKey, !local)
+	check.Secret(&p, "APISecret", cfg.APISecret, local)
+	check.ID(&p, "MerchantID", cfg.MerchantID, local, 0)
+	base := check.BaseURL(&p, "BaseURL", cmp.Or(cfg.BaseURL, ProductionURL), true)
+	check.HTTPClient(&p, cfg.HTTPClient)
+	check.Duration(&p, "AttemptTimeout", cfg.AttemptTimeout)
+	check.Count(&p, "MaxAttempts", cfg.MaxAttempts)
+	check.Duration(&p, "RefreshBefore", cfg.RefreshBefore)
+	check.Count(&p, "MaxEntries", cfg.MaxEntries)
+	if p != nil {
+		return nil, &Error{Op: "New", Fields: p}
+	}
+
+	c := &Client{
+		apiKey:     source("APIKey", cfg.APIKey),
+		apiSecret:  source("APISecret", cfg.APISecret),
+		merchantID: cfg.MerchantID,
+		bare:       cfg.BareToken,
+		loose:      cfg.LooseTradeURL,
+		logger:     cfg.Logger,
+		base:       base,
+		damper:     attach.NewDamper(time.Minute),
+	}
+	if cfg.HTTPClient != nil {
+		c.timeout = cfg.HTTPClient.Timeout
+	}
+	c.api = transport.New(transport.Config{
+		Provider: "assetpay", BaseURL: base, HTTPClient: cfg.HTTPClient, Logger: cfg.Logger,
+		AttemptTimeout: cfg.AttemptTimeout, MaxAttempts: cfg.MaxAttempts, Clock: &c.clock,
+	})
+	retrieve, secret := c.retrieve, c.apiKey
+	if local {
+		retrieve, secret = c.mint, c.apiSecret
+	}
+	c.cache = tokencache.New(tokencache.Config[identity, purpose, Token]{
+		Mode: tokencache.Overlap, Retrieve: retrieve, Secret: secret,
+		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
+		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Logger: cfg.Logger,
+	})
+	return c, nil
+}
+
+func source(field string, f SecretFunc) *credential.Source {
+	if f == nil {
+		return nil
+	}
+	return credential.NewSource(field, f)
+}
+
+// Token returns the user's token, which is valid now and for at least the
+// expiry margin of 10 seconds. One is kept per Steam ID and client id, and
+// shared until about a fifth of its life is left. A request whose trade URL or
+// client data differ from those of the last exchange is a new exchange, also
+// where it goes back to earlier ones: AssetPay is to judge the user by what
+// was said last. The older tokens stay good.
+//
+// Errors match [ErrInvalidRequest], [ErrUnauthorized], [ErrRateLimited],
+// [ErrBadResponse], [ErrSecretUnavailable], [ErrContested] or [ErrClosed], or
+// are ctx's. After a failure the user's next exchange waits for a back-off;
+// callers within it get the error again, without a request.
+func (c *Client) Token(ctx context.Context, req AuthenticateClientRequest) (Token, error) {
+	if ctx == nil {
+		return Token{}, nilContext("Token")
+	}
+	who, why, problems := c.read(req)
+	if problems != nil {
+		return Token{}, &Error{Op: "Token", Fields: problems}
+	}
+	return c.token(ctx, who, why)
+}
+
+func (c *Client) token(ctx context.Context, who identity, why purpose) (Token, error) {
+	t, err := c.cache.Get(ctx, who, why)
+	if err != nil {
+		return Token{}, fail("Token", err)
+	}
+	return t, nil
+}
+
+// Invalidate drops the token if it is its user's current one, and reports
+// whether it was; the next Token gets another. Call it when a request that did
+// not go through the Client is answered that the token is invalid.
+func (c *Client) Invalidate(t Token) bool {
+	return t.secret != nil && t.who != nil && c.cache.Invalidate(*t.who, t.secret.ID())
+}
+
+// Stats returns figures for monitoring.
+func (c *Client) Stats() Stats { return Stats(c.cache.Stats()) }
+
+// Close ends background work and waits for exchanges under way. It is
+// idempotent and always returns nil. A token that is still good is returned
+// afterwards; where a new one is needed, Token fails with [ErrClosed].
+func (c *Client) Close() error {
+	c.cache.Close()
+	c.api.CloseIdle()
+	return nil
+}
+
+// Stats of a [Client]. Entries and InFlight are gauges, LastError and
+// BackoffUntil times, the rest counters. A token that is handed out fresh is
+// not counted.
+type Stats struct {
+	Waits         uint64    // callers that waited for an exchange
+	Refreshes     uint64    // exchanges that succeeded; with MintLocal, mints
+	Failures      uint64    // exchanges that did not
+	Invalidations uint64    // current tokens dropped because they were rejected
+	Contested     uint64    // calls answered ErrContested
+	Evictions     uint64    // tokens dropped to make room
+	EvictedLive   uint64    // always 0: here a dropped token harms nobody
+	Entries       int       // tokens kept
+	InFlight      int       // exchanges under way
+	LastError     time.Time // when an exchange failed last; zero: never
+	BackoffUntil  time.Time // when the last wait after a failure ends; zero: no such wait
+}
+
+func nilContext(op string) error {
+	return &Error{Op: op, Fields: map[string]string{"ctx": "must not be nil"}}
+}
+
+// unset is the error of a call that needs fields of the configuration that New
+// does not require.
+func unset(op string, fields ...string) error {
+	p := make(map[string]string, len(fields))
+	for _, field := range fields {
+		p[field] = "is not set in the Config, and this call needs it"
+	}
+	return &Error{Op: op, Fields: p}
+}

@@ -1,0 +1,102 @@
+package assetpay
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// An envelope is what AssetPay wraps every answer in. Its members are read one
+// by one, so that one of an unexpected type does not hide the others.
+type envelope struct {
+	ID      json.RawMessage `json:"requestId"`
+	Success json.RawMessage `json:"success"`
+	Data    json.RawMessage `json:"data"`
+	Error   json.RawMessage `json:"error"`
+}
+
+type refusal struct {
+	Code    json.RawMessage `json:"code"`
+	Key     json.RawMessage `json:"key"`
+	Message json.RawMessage `json:"message"`
+	Fields  json.RawMessage `json:"fields"`
+	Details json.RawMessage `json:"details"`
+}
+
+var (
+	errNoSuccess  = errors.New(`the answer is no envelope with "success" true`)
+	errNoData     = errors.New(`the answer has no "data"`)
+	errTokenValue = errors.New("data.token is missing, or not 1 to 8192 characters of A-Z a-z 0-9 - . _ ~ + / =")
+)
+
+// open decodes the data of a successful answer into out, which may be nil.
+func (e *envelope) open(body []byte, out any) error {
+	if err := transport.Unmarshal(body, e); err != nil {
+		return err
+	}
+	switch {
+	case string(e.Success) != "true":
+		return errNoSuccess
+	case out == nil:
+		return nil
+	case len(e.Data) == 0, string(e.Data) == "null":
+		return errNoData
+	}
+	return transport.Unmarshal(e.Data, out)
+}
+
+func (e *envelope) requestID(h http.Header) string {
+	if id := outcome.JSONText(e.ID); id != "" {
+		return id
+	}
+	return h.Get("X-Request-Id")
+}
+
+// refused reports whether an answer is AssetPay's own failure envelope.
+func refused(_ int, body []byte) bool {
+	var e envelope
+	return json.Unmarshal(body, &e) == nil && string(e.Success) == "false" && len(e.Error) > 0 && e.Error[0] == '{'
+}
+
+// read fills in what the answer says. Whatever cannot be read is left out.
+func (e *Error) read(body []byte, h http.Header) {
+	var env envelope
+	_ = json.Unmarshal(body, &env)
+	e.RequestID = env.requestID(h)
+	var r refusal
+	if json.Unmarshal(env.Error, &r) != nil {
+		e.Message = outcome.JSONText(env.Error)
+		return
+	}
+	e.Code, _ = strconv.Atoi(outcome.JSONText(r.Code))
+	e.Key = outcome.JSONText(r.Key)
+	e.Message = text(r.Message)
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(r.Fields, &fields) == nil && len(fields) > 0 {
+		e.Fields = make(map[string]string, len(fields))
+		for name, rule := range fields {
+			e.Fields[name] = text(rule)
+		}
+	}
+	if string(r.Details) != "null" {
+		e.details = r.Details
+	}
+}
+
+// text reads a string or an array of them.
+func text(raw json.RawMessage) string {
+	var parts []json.RawMessage
+	if json.Unmarshal(raw, &parts) != nil {
+		return outcome.JSONText(raw)
+	}
+	lines := make([]string, len(parts))
+	for i, part := range parts {
+		lines[i] = outcome.JSONText(part)
+	}
+	return strings.Join(lines, "; ")
+}

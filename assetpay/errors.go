@@ -1,0 +1,220 @@
+package assetpay
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// The sentinels that an [*Error] may match by errors.Is. The first group are
+// the same values in every package of this module, so one check serves all
+// providers.
+var (
+	// ErrUnauthorized: AssetPay answered 401, or refused the API key with one
+	// of the keys for that, such as API_KEY_REVOKED and API_KEY_IP_DENIED.
+	ErrUnauthorized = outcome.ErrUnauthorized
+	// ErrRateLimited: AssetPay answered 429 or RATE_LIMITED.
+	ErrRateLimited = outcome.ErrRateLimited
+	// ErrInvalidRequest: the call was wrong. With StatusCode 0 it was refused
+	// here, cost no request, and Fields names each field and its rule; else
+	// AssetPay answered 400, 422 or VALIDATION_FAILED.
+	ErrInvalidRequest = outcome.ErrInvalidRequest
+	// ErrBadResponse: an answer could not be used: no envelope, a missing
+	// token, too large, a redirect.
+	ErrBadResponse = outcome.ErrBadResponse
+	// ErrAmbiguous: AssetPay acted or may have acted, and there is no usable
+	// result; the same as [Error.Ambiguous].
+	ErrAmbiguous = outcome.ErrAmbiguous
+	// ErrNotSent: the request was not sent, for want of a credential, or
+	// because it goes to another origin.
+	ErrNotSent = outcome.ErrNotSent
+	// ErrSecretUnavailable: a SecretFunc failed, or returned nothing usable.
+	ErrSecretUnavailable = outcome.ErrSecretUnavailable
+	// ErrContested: fresh tokens of a user are rejected faster than they may
+	// be replaced; RetryAfter says when the next may be.
+	ErrContested = outcome.ErrContested
+	// ErrClosed: the Client is closed.
+	ErrClosed = outcome.ErrClosed
+
+	// ErrScopeDenied: the API key lacks a scope, such as CORE_ACCESS
+	// (API_KEY_SCOPE_DENIED, INSUFFICIENT_SCOPE). It comes with
+	// ErrUnauthorized.
+	ErrScopeDenied = errors.New("the API key lacks the scope")
+	// ErrNoAPISecret: the merchant has no active API secret, so AssetPay
+	// cannot sign tokens (NO_API_SECRET_CONFIGURED). Make one in the
+	// dashboard.
+	ErrNoAPISecret = errors.New("the merchant has no active API secret")
+	// ErrInvalidToken: VerifyClientToken refused the token.
+	ErrInvalidToken = errors.New("the token is invalid")
+	// ErrTokenExpired: VerifyClientToken refused the token because its time is
+	// over. It is an ErrInvalidToken.
+	ErrTokenExpired = fmt.Errorf("%w: expired", ErrInvalidToken)
+)
+
+// An Error is every error of this package. Its text holds no credential, token,
+// header value, body, e-mail address or URL query.
+type Error struct {
+	// Op is the method that failed; "Transport" for the error of a
+	// RoundTripper that sent nothing.
+	Op string
+	// StatusCode is the HTTP status; 0 if nothing was answered.
+	StatusCode int
+	// Code is AssetPay's number of the error. Do not branch on it: AssetPay's
+	// two hosts use the same numbers for different errors. 0 if there is none.
+	Code int
+	// Key is AssetPay's name of the error, such as "VALIDATION_FAILED"; "" if
+	// the answer is not its failure envelope.
+	Key string
+	// Message is AssetPay's text, several of them joined by "; ". It may quote
+	// what was sent, so it is not part of the text.
+	Message string
+	// Fields are the rules that the call broke, by field: with StatusCode 0
+	// the fields of this package, else those of AssetPay's JSON.
+	Fields map[string]string
+	// RequestID is what AssetPay's support asks for.
+	RequestID string
+	// Attempts is how many requests were sent.
+	Attempts int
+	// RetryAfter is how long AssetPay asks to wait; 0 if it does not.
+	RetryAfter time.Duration
+	// Err is the cause, if there is one beside the answer.
+	Err error
+
+	details json.RawMessage
+	body    outcome.Excerpt
+}
+
+func (e *Error) facts() outcome.Facts {
+	code := ""
+	switch {
+	case isKey(e.Key):
+		code = e.Key
+	case e.Code != 0:
+		code = strconv.Itoa(e.Code)
+	}
+	return outcome.Facts{
+		Package: "assetpay", Op: e.Op, StatusCode: e.StatusCode, Code: code, Fields: e.Fields,
+		RequestID: e.RequestID, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Err,
+	}
+}
+
+// isKey reports whether s looks like AssetPay's keys, and like nothing that
+// must not be printed.
+func isKey(s string) bool {
+	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// Error says what failed, without anything that AssetPay wrote but the key and
+// the request id.
+func (e *Error) Error() string { return e.facts().Text() }
+
+// Format prints what Error returns, under every verb.
+func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
+
+// MarshalJSON writes what Error returns, as a string.
+func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+
+// Is reports whether the error matches one of the sentinels by its fields.
+func (e *Error) Is(target error) bool { return e.facts().Is(target) || means(e.Key, target) }
+
+// means reports whether AssetPay's key of an error means the sentinel.
+func means(key string, target error) bool {
+	switch key {
+	case "VALIDATION_FAILED":
+		return target == ErrInvalidRequest
+	case "RATE_LIMITED":
+		return target == ErrRateLimited
+	case "NO_API_SECRET_CONFIGURED":
+		return target == ErrNoAPISecret
+	case "API_KEY_SCOPE_DENIED", "INSUFFICIENT_SCOPE":
+		return target == ErrScopeDenied || target == ErrUnauthorized
+	case "MISSING_API_KEY", "INVALID_API_KEY", "API_KEY_REVOKED", "API_KEY_IP_DENIED", "MISSING_BEARER",
+		"UNAUTHORIZED", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_INVALID_OR_EXPIRED":
+		return target == ErrUnauthorized
+	}
+	return false
+}
+
+// passing reports whether the key says that AssetPay may answer otherwise a
+// moment later.
+func passing(key string) bool {
+	switch key {
+	case "RATE_LIMITED", "SERVER_ERROR", "SERVICE_UNAVAILABLE", "SYSTEM_MAINTENANCE":
+		return true
+	}
+	return false
+}
+
+// rejects reports whether a 401 with the key is about the client token. The
+// key is "" if the answer is not AssetPay's envelope. MISSING_BEARER is
+// another matter: a header that is not read does not get better by a new token.
+func rejects(status int, key string) bool {
+	if status != http.StatusUnauthorized {
+		return false
+	}
+	switch key {
+	case "", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_INVALID_OR_EXPIRED", "UNAUTHORIZED":
+		return true
+	}
+	return false
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Retryable reports whether the same call again can succeed and can do no
+// harm, and how long to wait first; 0 leaves that to the caller. It is never
+// ok for an ambiguous call that is unsafe to repeat.
+func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
+
+// Ambiguous reports whether AssetPay acted or may have acted and there is no
+// usable result. Look at what the call was to do before making it again.
+func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
+
+// Body returns the beginning of the answer, at most 4 KiB. It may hold what
+// was sent, so it is not part of the text.
+func (e *Error) Body() string { return e.body.Text() }
+
+// Details returns what AssetPay says beyond the message, as JSON that some
+// trading errors have; nil if there is none.
+func (e *Error) Details() json.RawMessage { return e.details }
+
+// fail turns an error of the packages below into an *Error.
+func fail(op string, err error) error {
+	var own *Error
+	var sent *transport.Error
+	var cause *outcome.Cause
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &sent):
+		return answered(op, sent)
+	case errors.As(err, &cause):
+		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
+	}
+	return &Error{Op: op, Err: &outcome.Cause{Err: err}}
+}
+
+// answered makes the package's error of a call that was sent.
+func answered(op string, e *transport.Error) *Error {
+	own := &Error{
+		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Cause,
+		body: outcome.NewExcerpt(e.Body),
+	}
+	own.read(e.Body, e.Header)
+	e.Cause.Temporary = e.Cause.Temporary || passing(own.Key)
+	return own
+}
+
+// notSent is the error of a call that had no credential to go with.
+func notSent(op string, err error) error {
+	reason := outcome.NotSent(err)
+	return &Error{Op: op, RetryAfter: reason.RetryAfter, Err: reason}
+}

@@ -1,0 +1,246 @@
+package assetpay_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+)
+
+// refusal is AssetPay's error envelope.
+func refusal(code int, key string, more ...string) string {
+	return fmt.Sprintf(`{"requestId":"req-1","success":false,"error":{"code":%d,"key":%q,"message":"m"%s}}`, code, key, strings.Join(more, ""))
+}
+
+func sentinels() map[string]error {
+	return map[string]error{
+		"unauthorized": assetpay.ErrUnauthorized, "rate": assetpay.ErrRateLimited, "invalid": assetpay.ErrInvalidRequest,
+		"bad": assetpay.ErrBadResponse, "ambiguous": assetpay.ErrAmbiguous, "scope": assetpay.ErrScopeDenied,
+		"nosecret": assetpay.ErrNoAPISecret, "notsent": assetpay.ErrNotSent,
+	}
+}
+
+func TestErrorsAreToldApartByTheirKey(t *testing.T) {
+	for _, tc := range []struct {
+		status int
+		body   string
+		is     string // the sentinels, in order of their names
+		retry  bool
+	}{
+		{400, refusal(1001, "VALIDATION_FAILED"), "invalid", false},
+		{422, refusal(1001, "VALIDATION_FAILED"), "invalid", false},
+		{200, refusal(1001, "VALIDATION_FAILED"), "invalid", false},
+		{401, refusal(1900, "MISSING_API_KEY"), "unauthorized", false},
+		{401, refusal(1901, "INVALID_API_KEY"), "unauthorized", false},
+		{401, refusal(1902, "API_KEY_REVOKED"), "unauthorized", false},
+		{403, refusal(1903, "API_KEY_SCOPE_DENIED"), "scope unauthorized", false},
+		{403, refusal(0, "INSUFFICIENT_SCOPE"), "scope unauthorized", false},
+		{403, refusal(0, "API_KEY_IP_DENIED"), "unauthorized", false},
+		{403, refusal(1915, "NO_API_SECRET_CONFIGURED"), "nosecret", false},
+		{400, refusal(1915, "NO_API_SECRET_CONFIGURED"), "invalid nosecret", false},
+		{403, refusal(1300, "FORBIDDEN"), "", false},
+		{403, refusal(1301, "ACCOUNT_DISABLED"), "", false},
+		{404, refusal(1003, "NOT_FOUND"), "", false},
+		{409, refusal(1004, "CONFLICT"), "", false},
+		{401, refusal(1100, "UNAUTHORIZED"), "unauthorized", false},
+		{401, refusal(1102, "INVALID_TOKEN"), "unauthorized", false},
+		{401, refusal(1108, "MISSING_BEARER"), "unauthorized", false},
+		{401, refusal(1110, "TOKEN_INVALID_OR_EXPIRED"), "unauthorized", false},
+		{401, refusal(1111, "TOKEN_EXPIRED"), "unauthorized", false},
+		// One number is the rate limit on one host and maintenance on the other.
+		{429, refusal(1005, "RATE_LIMITED"), "rate", true},
+		{429, refusal(1007, "RATE_LIMITED"), "rate", true},
+		{400, refusal(1007, "RATE_LIMITED"), "invalid rate", false},
+		{200, refusal(1007, "RATE_LIMITED"), "rate", true},
+		{503, refusal(1007, "SYSTEM_MAINTENANCE"), "", true},
+		{200, refusal(1007, "SYSTEM_MAINTENANCE"), "", true},
+		{500, refusal(1006, "SERVER_ERROR"), "", true},
+		{503, refusal(1009, "SERVICE_UNAVAILABLE"), "", true},
+		{418, refusal(9999, "NEW_ONE"), "", false},
+		// What is no envelope.
+		{401, `<html>`, "unauthorized", false},
+		{403, ``, "", false},
+		{429, ``, "rate", true},
+		{500, `<html>`, "ambiguous", true},
+		{502, `{}`, "ambiguous", true},
+		{503, ``, "ambiguous", true},
+		{500, `{"success":true,"data":{}}`, "ambiguous", true},
+		{500, `{"success":false}`, "ambiguous", true},
+		{500, `{"success":false,"error":"no"}`, "ambiguous", true},
+		{500, `{"success":true,"error":{"code":1006}}`, "ambiguous", true},
+		{500, `{"error":{"code":1006,"message":"m"}}`, "ambiguous", true},
+		{200, `{"success":false}`, "ambiguous bad", false},
+		{302, ``, "bad", false},
+	} {
+		t.Run(fmt.Sprint(tc.status, " ", tc.body), func(t *testing.T) {
+			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+				answering(srv, tc.status, nil, tc.body)
+				for _, call := range []func() error{
+					func() error { _, err := c.AuthenticateClient(t.Context(), user()); return err },
+					func() error { return c.Call(t.Context(), "GET", "/secure/prices", nil, nil) },
+				} {
+					err := call()
+					var is []string
+					for _, name := range []string{"ambiguous", "bad", "invalid", "nosecret", "notsent", "rate", "scope", "unauthorized"} {
+						if errors.Is(err, sentinels()[name]) {
+							is = append(is, name)
+						}
+					}
+					equal(t, "sentinels", strings.Join(is, " "), tc.is)
+					e := errorIs(t, err)
+					_, retry := e.Retryable()
+					equal(t, "retryable", retry, tc.retry)
+					equal(t, "ambiguous", e.Ambiguous(), errors.Is(err, assetpay.ErrAmbiguous))
+					equal(t, "status, attempts", []int{e.StatusCode, e.Attempts}, []int{tc.status, 1})
+				}
+			}, once)
+		})
+	}
+}
+
+func TestErrorKeepsWhatTheAnswerSays(t *testing.T) {
+	type seen struct {
+		Code                    int
+		Key, Message, RequestID string
+		Fields                  map[string]string
+		Details, Body, Text     string
+		RetryAfter              time.Duration
+	}
+	const text = "assetpay: AuthenticateClient: status 400"
+	for name, tc := range map[string]struct {
+		header http.Header
+		body   string
+		want   seen
+	}{
+		"all of it": {
+			http.Header{"X-Request-Id": {"from-header"}, "Retry-After": {"3"}},
+			refusal(1001, "VALIDATION_FAILED", `,"fields":{"clientSteamId":"bad form","clientData.kycLevel":"too low"},"details":{"limit": 3}`),
+			seen{
+				Code: 1001, Key: "VALIDATION_FAILED", Message: "m", RequestID: "req-1", Details: `{"limit": 3}`, RetryAfter: 3 * time.Second,
+				Fields: map[string]string{"clientSteamId": "bad form", "clientData.kycLevel": "too low"},
+				Text:   text + ", code VALIDATION_FAILED, request id req-1, retry after 3s: refused, field clientData.kycLevel, field clientSteamId",
+			},
+		},
+		"message an array": {
+			nil, `{"requestId":"r","success":false,"error":{"code":1001,"key":"K","message":["a: b","c"]}}`,
+			seen{Code: 1001, Key: "K", Message: "a: b; c", RequestID: "r", Text: text + ", code K, request id r: refused"},
+		},
+		"request id in the header": {
+			http.Header{"X-Request-Id": {"h-1"}}, `{"success":false,"error":{"code":"7","key":"K","message":null}}`,
+			seen{Code: 7, Key: "K", RequestID: "h-1", Text: text + ", code K, request id h-1: refused"},
+		},
+		"a code and no key": {
+			nil, `{"success":false,"error":{"code":1001}}`,
+			seen{Code: 1001, Text: text + ", code 1001: refused"},
+		},
+		"a key that is none": {
+			nil, `{"success":false,"error":{"key":"ap_live_secret-key"}}`,
+			seen{Key: "ap_live_secret-key", Text: text + ": refused"},
+		},
+		"members of other types": {
+			nil, `{"requestId":7,"success":false,"error":{"code":[],"key":{},"message":{"a":1},"fields":["x"],"details":null}}`,
+			seen{RequestID: "7", Text: text + ", request id 7: refused"},
+		},
+		"fields of other types": {
+			nil, `{"success":false,"error":{"fields":{"a":["x","y"],"b":1,"c":null}}}`,
+			seen{Fields: map[string]string{"a": "x; y", "b": "1", "c": ""}, Text: text + ": refused, field a, field b, field c"},
+		},
+		"error a text": {
+			nil, `{"success":false,"error":"no"}`,
+			seen{Message: "no", Text: text + ": refused"},
+		},
+		"no envelope": {nil, `<html>`, seen{Text: text + ": refused"}},
+		"an array":    {nil, `[1]`, seen{Text: text + ": refused"}},
+		"nothing":     {nil, ``, seen{Text: text + ": refused"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+				answering(srv, 400, tc.header, tc.body)
+				_, err := c.AuthenticateClient(t.Context(), user())
+				e := errorIs(t, err)
+				tc.want.Body = tc.body
+				got := seen{e.Code, e.Key, e.Message, e.RequestID, e.Fields, string(e.Details()), e.Body(), e.Error(), e.RetryAfter}
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Errorf("(-want +got):\n%s", diff)
+				}
+			}, once)
+		})
+	}
+}
+
+func TestSimulatedRefusalsAreReadAsTheyAreMeant(t *testing.T) {
+	for name, tc := range map[string]struct {
+		opt    assetpaytest.Options
+		change func(*assetpay.Config)
+		is     []error
+		want   string // status, code, key
+	}{
+		"wrong key":      {assetpaytest.Options{}, func(c *assetpay.Config) { c.APIKey = assetpay.StaticSecret("ap_2") }, []error{assetpay.ErrUnauthorized}, "401 1901 INVALID_API_KEY"},
+		"no scope":       {assetpaytest.Options{NoCoreAccess: true}, once, []error{assetpay.ErrUnauthorized, assetpay.ErrScopeDenied}, "403 1903 API_KEY_SCOPE_DENIED"},
+		"no API secret":  {assetpaytest.Options{NoAPISecret: true}, once, []error{assetpay.ErrNoAPISecret}, "403 1915 NO_API_SECRET_CONFIGURED"},
+		"limit":          {assetpaytest.Options{RateLimit: -1}, once, nil, ""},
+		"loose URL, 400": {assetpaytest.Options{}, loose, []error{assetpay.ErrInvalidRequest}, "400 1001 VALIDATION_FAILED"},
+		"loose URL, 422": {assetpaytest.Options{ValidationStatus: 422, MessageArray: true}, loose, []error{assetpay.ErrInvalidRequest}, "422 1001 VALIDATION_FAILED"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, tc.opt, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+				req := user()
+				req.TradeURL += "&x=1"
+				if name[:5] != "loose" {
+					req = user()
+				}
+				_, err := c.Token(t.Context(), req)
+				if tc.want == "" {
+					if err != nil {
+						t.Fatal(err)
+					}
+					return
+				}
+				e := errorIs(t, err, tc.is...)
+				equal(t, "status, code, key", fmt.Sprint(e.StatusCode, " ", e.Code, " ", e.Key), tc.want)
+				if _, ok := e.Retryable(); ok || e.Ambiguous() {
+					t.Errorf("retryable or ambiguous: %v", e)
+				}
+				equal(t, "requests", srv.Count(exchange), 1)
+			}, tc.change)
+		})
+	}
+}
+
+func loose(cfg *assetpay.Config) { cfg.LooseTradeURL = true }
+
+func TestRateLimitOfUnverifiedMerchants(t *testing.T) {
+	bubble(t, assetpaytest.Options{RateLimit: 100}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		for range 1000 {
+			inventory(t, c) // one exchange
+		}
+		for range 99 {
+			if _, err := c.AuthenticateClient(t.Context(), user()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := c.AuthenticateClient(t.Context(), user())
+		e := errorIs(t, err, assetpay.ErrRateLimited)
+		after, ok := e.Retryable()
+		equal(t, "status, key, retry", fmt.Sprint(e.StatusCode, e.Key, after, ok), "429RATE_LIMITED0s true")
+		equal(t, "requests", srv.Count(exchange), 101)
+		time.Sleep(time.Hour)
+		if _, err := c.AuthenticateClient(t.Context(), user()); err != nil {
+			t.Errorf("an hour later: %v", err)
+		}
+	})
+	bubble(t, assetpaytest.Options{RateLimit: 1, RetryAfter: time.Minute}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		inventory(t, c)
+		_, err := c.AuthenticateClient(t.Context(), user())
+		after, ok := errorIs(t, err, assetpay.ErrRateLimited).Retryable()
+		equal(t, "retry", fmt.Sprint(after, ok), "1m0s true")
+		equal(t, "requests", srv.Count(exchange), 2)
+	})
+}

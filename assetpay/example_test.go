@@ -1,0 +1,218 @@
+package assetpay_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"time"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+)
+
+var player = assetpay.AuthenticateClientRequest{
+	SteamID:  "76561198012345678",
+	TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh",
+	ClientID: "user-123",
+	ClientData: &assetpay.ClientData{
+		TotalWager:   5000,
+		KYCLevel:     2,
+		FiatDeposits: true,
+	},
+}
+
+// A token is exchanged once, whoever asks and however often.
+func Example() {
+	srv := assetpaytest.NewServer(assetpaytest.Options{})
+	defer srv.Close()
+
+	client, err := assetpay.New(assetpay.Config{
+		APIKey:  assetpay.StaticSecret("ap_test_0001"),
+		BaseURL: srv.URL(), // leave it out for production
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	ctx := context.Background()
+	for range 3 {
+		if _, err := client.Token(ctx, player); err != nil {
+			log.Fatal(err)
+		}
+	}
+	fmt.Println("exchanges:", srv.Count("/auth/authenticate-client"))
+	// Output: exchanges: 1
+}
+
+// CallFor makes a call as the user, and Call one as the merchant.
+func ExampleClient_CallFor() {
+	srv := assetpaytest.NewServer(assetpaytest.Options{})
+	defer srv.Close()
+	client, err := assetpay.New(srv.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	var items []struct {
+		Name  string  `json:"name"`
+		Price float64 `json:"price"`
+	}
+	ctx := context.Background()
+	if err := client.CallFor(ctx, player, http.MethodGet, "/client/inventory", nil, &items); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the user's:", items[0].Name, items[0].Price)
+
+	if err := client.Call(ctx, http.MethodGet, "/secure/prices", nil, &items); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the market's:", items[0].Name, items[0].Price)
+	// Output:
+	// the user's: AK-47 | Redline 10.75
+	// the market's: AK-47 | Redline 11.25
+}
+
+// Any http.Client can be given the user's token. Here the token is revoked in
+// between: the request goes out once more with a new one.
+func ExampleClient_TransportFor() {
+	srv := assetpaytest.NewServer(assetpaytest.Options{})
+	defer srv.Close()
+	client, err := assetpay.New(srv.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	web := &http.Client{Transport: client.TransportFor(player, nil)}
+	for range 2 {
+		resp, err := web.Get(srv.URL() + "/client/inventory")
+		if err != nil {
+			log.Fatal(err)
+		}
+		resp.Body.Close()
+		fmt.Println(resp.StatusCode)
+		srv.RevokeTokens()
+	}
+	fmt.Println("exchanges:", srv.Count("/auth/authenticate-client"))
+	// Output:
+	// 200
+	// 200
+	// exchanges: 2
+}
+
+// With TokenSourceFunc AssetPay learns of changed client data by the next
+// token that is wanted.
+func ExampleClient_TokenSourceFunc() {
+	srv := assetpaytest.NewServer(assetpaytest.Options{})
+	defer srv.Close()
+	client, err := assetpay.New(srv.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	level := 0 // what the user database says
+	tokens := client.TokenSourceFunc(func(context.Context) (assetpay.AuthenticateClientRequest, error) {
+		req := player
+		req.ClientData = &assetpay.ClientData{KYCLevel: level}
+		return req, nil
+	})
+	for _, level = range []int{0, 0, 3} {
+		if _, err := tokens.Token(context.Background()); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(srv.ClientData(player.SteamID))
+	}
+	fmt.Println("exchanges:", srv.Count("/auth/authenticate-client"))
+	// Output:
+	// {"totalWager":0,"kycLevel":0,"fiatDeposits":false,"cryptoDeposits":false}
+	// {"totalWager":0,"kycLevel":0,"fiatDeposits":false,"cryptoDeposits":false}
+	// {"totalWager":0,"kycLevel":3,"fiatDeposits":false,"cryptoDeposits":false}
+	// exchanges: 2
+}
+
+// With MintLocal tokens cost no request.
+func ExampleConfig_mintLocal() {
+	srv := assetpaytest.NewServer(assetpaytest.Options{})
+	defer srv.Close()
+
+	client, err := assetpay.New(assetpay.Config{
+		Mint:       assetpay.MintLocal,
+		APISecret:  assetpay.StaticSecret("test_api_secret"),
+		MerchantID: "merchant-uuid",
+		BaseURL:    srv.URL(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	if err := client.CallFor(context.Background(), player, http.MethodGet, "/client/inventory", nil, nil); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("exchanges:", srv.Count("/auth/authenticate-client"))
+	// Output: exchanges: 0
+}
+
+// A browser that was given a token presents it to the merchant's own backend.
+func ExampleClient_VerifyClientToken() {
+	client, err := assetpay.New(assetpay.Config{
+		Mint:       assetpay.MintLocal,
+		APISecret:  assetpay.StaticSecret("test_api_secret"),
+		MerchantID: "merchant-uuid",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	ctx := context.Background()
+	tok, err := client.MintClientToken(ctx, player)
+	if err != nil {
+		log.Fatal(err)
+	}
+	claims, err := client.VerifyClientToken(ctx, tok.Value())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(claims.SteamID, claims.ClientID, claims.ExpiresAt.Sub(claims.IssuedAt))
+
+	_, err = client.VerifyClientToken(ctx, tok.Value()+"x")
+	fmt.Println(errors.Is(err, assetpay.ErrInvalidToken))
+	// Output:
+	// 76561198012345678 user-123 24h0m0s
+	// true
+}
+
+// Errors say which field is wrong, whether to try again, and when.
+func ExampleError() {
+	srv := assetpaytest.NewServer(assetpaytest.Options{RateLimit: 1, RetryAfter: 20 * time.Minute})
+	defer srv.Close()
+	client, err := assetpay.New(srv.Config())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	ctx := context.Background()
+	_, err = client.Token(ctx, assetpay.AuthenticateClientRequest{SteamID: "1", TradeURL: player.TradeURL})
+	fmt.Println(err)
+
+	other := player
+	other.SteamID = "76561198012345679"
+	for _, req := range []assetpay.AuthenticateClientRequest{player, other} {
+		_, err = client.Token(ctx, req)
+	}
+	var e *assetpay.Error
+	if errors.As(err, &e) {
+		after, ok := e.Retryable()
+		fmt.Println(errors.Is(err, assetpay.ErrRateLimited), e.StatusCode, e.Key, after, ok)
+	}
+	// Output:
+	// assetpay: Token: SteamID must be 17 digits that begin with 76561
+	// true 429 RATE_LIMITED 20m0s true
+}

@@ -1,0 +1,230 @@
+package assetpay_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+)
+
+// hidden are values that must appear nowhere.
+var hidden = []string{
+	"sentinel-key", "sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", "sentinel-vault",
+	"sentinel-hash", "SeNtInEl", // the token of a trade URL
+}
+
+// shown is every way of printing v that operators use.
+func shown(v any) string {
+	var b bytes.Buffer
+	verbs := []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%T"}
+	// Under a verb that does not fit, fmt prints the fields of a foreign error
+	// that wraps ours, and then those of ours: Message is a public one.
+	if err, ok := v.(error); !ok || errors.Unwrap(err) == nil || strings.HasPrefix(fmt.Sprintf("%T", v), "*assetpay.") {
+		verbs = append(verbs, "%d", "%t", "%p", "%c", "%U", "%e")
+	}
+	for _, verb := range verbs {
+		fmt.Fprintf(&b, verb+"\n", v)
+		fmt.Fprintf(&b, verb+"\n", []any{v})
+		fmt.Fprintf(&b, verb+"\n", struct{ V any }{v})
+		if _, ok := v.(error); !ok { // fmt cannot call methods there, and an error's Message is a public field
+			fmt.Fprintf(&b, verb+"\n", struct{ v any }{v})
+		}
+	}
+	for _, h := range []slog.Handler{
+		slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
+		slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
+	} {
+		slog.New(h).Info("x", "v", v, "nested", struct{ V any }{v})
+	}
+	out, err := json.Marshal(map[string]any{"v": v})
+	fmt.Fprint(&b, string(out), err)
+	func() {
+		defer func() { fmt.Fprint(&b, recover()) }()
+		panic(v)
+	}()
+	return b.String()
+}
+
+// printed runs f and returns what it wrote to standard output and error.
+func printed(t *testing.T, f func()) string {
+	t.Helper()
+	name := t.TempDir() + "/printed"
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr := os.Stdout, os.Stderr
+	os.Stdout, os.Stderr = file, file
+	defer func() { os.Stdout, os.Stderr = stdout, stderr }()
+	f()
+	file.Close()
+	out, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+func TestNothingSecretIsPrinted(t *testing.T) {
+	out := printed(t, func() {
+		synctest.Test(t, func(t *testing.T) { everyPrintPath(t) })
+	})
+	equal(t, "standard output and error", out, "")
+}
+
+func everyPrintPath(t *testing.T) {
+	srv := assetpaytest.NewServer(assetpaytest.Options{InMemory: true, APIKey: "sentinel-key", APISecret: "sentinel-secret"})
+	defer srv.Close()
+	var log bytes.Buffer
+	cfg := srv.Config()
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c := open(t, cfg)
+	defer c.Close()
+	req := with(assetpay.ClientData{KYCHash: "sentinel-hash"})
+	req.TradeURL = "https://steamcommunity.com/tradeoffer/new/?partner=1&token=SeNtInEl"
+	ctx := t.Context()
+	resp, err := c.AuthenticateClient(ctx, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok := token(t, c.TokenSource(req))
+	hidden := append(hidden, tok.Value(), strings.Split(tok.Value(), ".")[1])
+	check := func(what string, v any) {
+		t.Helper()
+		text := shown(v)
+		for _, s := range hidden {
+			if strings.Contains(text, s) {
+				t.Errorf("%s shows %s", what, s)
+			}
+		}
+	}
+	check("Config", cfg)
+	check("*Config", &cfg)
+	check("Client", c)
+	check("Stats", c.Stats())
+	check("Token", tok)
+	check("*Token", &tok)
+	check("Response", resp)
+	check("a struct with a Token", struct{ t assetpay.Token }{tok})
+	check("NewToken", assetpay.NewToken("sentinel-token", time.Now()))
+	unused := open(t, assetpay.Config{APIKey: cfg.APIKey})
+	defer unused.Close()
+	check("Transport", unused.Transport(nil))
+	check("TransportFor", unused.TransportFor(user(), nil))
+
+	// Answers that quote what was sent, under every status.
+	for _, status := range []int{200, 201, 302, 307, 400, 401, 403, 404, 422, 429, 500, 503} {
+		srv.Intercept(nil)
+		srv.Intercept(func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				sent := r.Header.Get("Authorization") + r.Header.Get("api-key")
+				w.Header().Set("Location", "https://evil.example.com/?sentinel-query="+sent)
+				w.Header().Set("Retry-After", "sentinel-answer")
+				w.WriteHeader(status)
+				fmt.Fprintf(w, `{"requestId":"sentinel answer %[1]s","success":false,"error":{"code":1,"key":"sentinel-answer","message":["sentinel-answer %[1]s"],"fields":{"sentinel answer":"%[1]s"},"details":"sentinel-answer"}}`, sent)
+			})
+		})
+		for name, call := range map[string]func() error{
+			"Call": func() error {
+				return c.Call(ctx, "POST", "/secure/x?key=sentinel-query", map[string]string{"x": "sentinel-answer"}, new([]int))
+			},
+			"CallFor":            func() error { return c.CallFor(ctx, req, "POST", "/client/x?key=sentinel-query", nil, new([]int)) },
+			"AuthenticateClient": func() error { _, err := c.AuthenticateClient(ctx, req); return err },
+		} {
+			err := call()
+			if err == nil {
+				t.Fatalf("%s: status %d is no error", name, status)
+			}
+			check(fmt.Sprint(name, ": the error of status ", status), err)
+			check("wrapped", fmt.Errorf("operator: %w", err))
+			check("wrapped and joined", fmt.Errorf("operator: %w", errors.Join(err, err)))
+		}
+	}
+	answering(srv, 200, nil, `{"success":true,"data":{"token":"sentinel-token "}}`)
+	_, err = c.AuthenticateClient(ctx, req)
+	check("a token that cannot be used", err)
+	srv.Intercept(nil)
+	srv.LoseAnswers(10)
+	check("a lost answer", c.CallFor(ctx, req, "POST", "/client/x?key=sentinel-query", nil, nil))
+	_, err = c.AuthenticateClient(ctx, req)
+	check("a lost exchange", err)
+	for _, rt := range []http.RoundTripper{c.Transport(nil), c.TransportFor(req, nil)} {
+		r, _ := http.NewRequest(http.MethodGet, "https://u:sentinel-secret@evil.example.com/?k=sentinel-query", nil)
+		_, err = rt.RoundTrip(r)
+		check("another origin", err)
+	}
+	check("an impossible path", c.Call(ctx, "GET", "https://u:sentinel-secret@x/?k=sentinel-query", nil, nil))
+	_, err = c.VerifyClientToken(ctx, tok.Value()+"x")
+	check("VerifyClientToken", err)
+	bad := req
+	bad.SteamID, bad.TradeURL, bad.ClientID = "sentinel-token", "https://x/?k=sentinel-query", "sentinel-token\n"
+	bad.ClientData = &assetpay.ClientData{KYCHash: "sentinel-hash\n"}
+	_, err = c.Token(ctx, bad)
+	check("a bad request", err)
+	_, err = c.TokenSourceFunc(func(context.Context) (assetpay.AuthenticateClientRequest, error) {
+		return req, errors.New("sentinel-vault")
+	}).Token(ctx)
+	check("a failing function", err)
+
+	wrong := cfg
+	wrong.BaseURL, wrong.MerchantID = "https://u:sentinel-secret@x/?k=sentinel-query", "sentinel-token\n"
+	_, err = assetpay.New(wrong)
+	check("New", err)
+	wrong.MerchantID = ""
+	check("a Config that is wrong, logged", wrong.LogValue().String())
+	for _, f := range []assetpay.SecretFunc{
+		func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
+		func(context.Context) (string, error) { return "sentinel-secret\n", nil },
+		func(context.Context) (string, error) { panic("sentinel-vault") },
+	} {
+		cfg.APIKey, cfg.APISecret = f, f
+		broken := open(t, cfg)
+		_, err = broken.Token(ctx, req)
+		check("a failing SecretFunc", err)
+		_, err = broken.MintClientToken(ctx, req)
+		check("a failing SecretFunc that mints", err)
+		_, err = broken.HTTPClient().Get(srv.URL() + "/secure/prices")
+		check("a failing SecretFunc in Transport", err)
+		broken.Close()
+	}
+	check("the log", log.String())
+	if !strings.Contains(log.String(), "op=CallFor") {
+		t.Errorf("the log has no attempts: %s", log.String())
+	}
+}
+
+func TestTokenDoesNotMarshalSilently(t *testing.T) {
+	if _, err := json.Marshal(assetpay.AuthenticateClientResponse{Token: assetpay.NewToken("x", time.Now())}); err == nil {
+		t.Error("it does")
+	}
+	equal(t, "no token", fmt.Sprint(assetpay.Token{}), "assetpay.Token(id , expires 0001-01-01T00:00:00Z)")
+}
+
+func TestConfigIsLoggedWithoutItsSecrets(t *testing.T) {
+	var b bytes.Buffer
+	cfg := assetpay.Config{
+		APIKey: assetpay.StaticSecret("ap_1"), MerchantID: "m-1", Mint: assetpay.MintLocal, BaseURL: assetpay.StagingURL,
+		AttemptTimeout: time.Second, MaxEntries: 5,
+	}
+	h := slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	slog.New(h).Info("up", "assetpay", cfg)
+	equal(t, "line", b.String(), `level=INFO msg=up assetpay.api_key=set assetpay.api_secret="not set" assetpay.merchant_id=m-1 `+
+		`assetpay.mint=local assetpay.bare_token=false assetpay.loose_trade_url=false assetpay.base_url=https://api-staging.assetpay.gg `+
+		"assetpay.attempt_timeout=1s assetpay.max_attempts=0 assetpay.refresh_before=0s assetpay.keep_warm=false assetpay.max_entries=5\n")
+}

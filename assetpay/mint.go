@@ -1,0 +1,121 @@
+package assetpay
+
+import (
+	"context"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/jwtclaims"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+)
+
+// tokenHeader and claims are members in the order of AssetPay's page. There is
+// no typ.
+type tokenHeader struct {
+	Alg    string `json:"alg"`
+	UserID string `json:"userId"`
+}
+
+type claims struct {
+	MerchantID string      `json:"merchantId"`
+	Client     clientClaim `json:"client"`
+	IssuedAt   int64       `json:"iat"`
+	Expires    int64       `json:"exp"`
+}
+
+type clientClaim struct {
+	SteamID    string      `json:"steamID"`
+	TradeURL   string      `json:"tradeUrl"`
+	ClientID   string      `json:"clientId,omitempty"`
+	ClientData *clientData `json:"clientData,omitempty"`
+}
+
+// MintClientToken signs a token of 24 hours with the API secret. It makes no
+// request, caches nothing, and works in either [MintMode]. AssetPay does not
+// see the request before the token is used: a trade URL that is wrong shows in
+// a trade that fails.
+//
+// Without Config.APISecret and MerchantID the error matches
+// [ErrInvalidRequest] and names them; an APISecret that cannot be had matches
+// [ErrSecretUnavailable].
+func (c *Client) MintClientToken(ctx context.Context, req AuthenticateClientRequest) (Token, error) {
+	const op = "MintClientToken"
+	if ctx == nil {
+		return Token{}, nilContext(op)
+	}
+	who, why, problems := c.read(req)
+	if problems != nil {
+		return Token{}, &Error{Op: op, Fields: problems}
+	}
+	secret, err := c.signingKey(ctx, op)
+	if err != nil {
+		return Token{}, err
+	}
+	return c.sign(op, secret, who, why, c.clock.Now())
+}
+
+// signingKey returns the API secret, if there is all that signing takes.
+func (c *Client) signingKey(ctx context.Context, op string) (string, error) {
+	var missing []string
+	if c.apiSecret == nil {
+		missing = append(missing, "APISecret")
+	}
+	if c.merchantID == "" {
+		missing = append(missing, "MerchantID")
+	}
+	if missing != nil {
+		return "", unset(op, missing...)
+	}
+	secret, err := c.apiSecret.Get(ctx)
+	if err != nil {
+		return "", &Error{Op: op, Err: err}
+	}
+	return secret, nil
+}
+
+// sign makes the token of the given second, by AssetPay's clock.
+func (c *Client) sign(op, secret string, who identity, why purpose, now time.Time) (Token, error) {
+	cl := claims{
+		MerchantID: c.merchantID,
+		Client:     clientClaim{who.steamID, why.tradeURL, who.clientID, why.wire()},
+		IssuedAt:   now.Unix(),
+	}
+	cl.Expires = cl.IssuedAt + int64(life/time.Second)
+	value, err := jwtclaims.Sign(secret, tokenHeader{"HS256", c.merchantID}, cl)
+	if err != nil {
+		return Token{}, fail(op, err)
+	}
+	if !check.TokenValue(value) {
+		return Token{}, &Error{Op: op, Fields: map[string]string{
+			"ClientData": "must not make the token, trade URL and all, longer than 8192 characters",
+		}}
+	}
+	return Token{
+		ExpiresAt: c.clock.Local(time.Unix(cl.Expires, 0)),
+		secret:    credential.New(value), who: &who, bare: c.bare,
+	}, nil
+}
+
+// mint signs a token for the cache. Two of the same second are equal, so if
+// the one of this second was rejected, the next second has to come first.
+func (c *Client) mint(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
+	var none tokencache.Issued[Token]
+	secret, err := c.signingKey(ctx, "Token")
+	if err != nil {
+		return none, err
+	}
+	for {
+		now := c.clock.Now()
+		t, err := c.sign("Token", secret, a.Key, a.For, now)
+		if err != nil {
+			return none, err
+		}
+		if id := t.secret.ID(); id != a.Dead {
+			return tokencache.Issued[Token]{Token: t, ID: id, ExpiresAt: t.ExpiresAt}, nil
+		}
+		if err := pause(ctx, now.Truncate(time.Second).Add(time.Second).Sub(now)); err != nil {
+			return none, err
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package assetpay_test
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+)
+
+const (
+	vectorTime    = 1709550000
+	vectorHeader  = "eyJhbGciOiJIUzI1NiIsInVzZXJJZCI6Im1lcmNoYW50LXV1aWQifQ"
+	vectorPayload = "eyJtZXJjaGFudElkIjoibWVyY2hhbnQtdXVpZCIsImNsaWVudCI6eyJzdGVhbUlEIjoiNzY1NjExOTgwMTIzNDU2NzgiLCJ0cmFkZVVybCI6Imh0dHBzOi8vc3RlYW1jb21tdW5pdHkuY29tL3RyYWRlb2ZmZXIvbmV3Lz9wYXJ0bmVyPTUyMDc5OTUwJnRva2VuPUFiQ2RFZkdoIn0sImlhdCI6MTcwOTU1MDAwMCwiZXhwIjoxNzA5NjM2NDAwfQ"
+	vector        = vectorHeader + "." + vectorPayload + ".8KrX3vFwAfRm-kyeXBBtd_mB8m3muDmRoYalcVs20YA"
+)
+
+func vectorWithData() assetpay.AuthenticateClientRequest {
+	req := with(assetpay.ClientData{TotalWager: 5000, KYCLevel: 2, FiatDeposits: true})
+	req.ClientID = "user-123"
+	return req
+}
+
+func TestMintedTokenIsTheDocumentedOneByteForByte(t *testing.T) {
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		until(vectorTime)
+		tok, err := c.MintClientToken(t.Context(), user())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "token", tok.Value(), vector)
+		equal(t, "length", len(tok.Value()), 357)
+		equal(t, "expires", tok.ExpiresAt.Unix(), vectorTime+86400)
+		tok, err = c.MintClientToken(t.Context(), vectorWithData())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "header and signature", tok.Value()[:len(vectorHeader)]+tok.Value()[strings.LastIndex(tok.Value(), "."):],
+			vectorHeader+".Q2SC3dIMgnDRUVxsk-mtldkheo_mM6W0J8iCvkcQJAY")
+		equal(t, "requests", len(srv.Requests()), 0)
+		equal(t, "entries", c.Stats().Entries, 0)
+	})
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+		until(vectorTime)
+		tok, err := c.MintClientToken(t.Context(), user())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "signature under another secret", tok.Value()[strings.LastIndex(tok.Value(), "."):], ".az5iZ6qTWwzrwMpb_nkcRy1JwpW4kR-lbOtdoosbCQQ")
+	}, func(cfg *assetpay.Config) { cfg.APISecret = assetpay.StaticSecret("test_api_secret2") })
+}
+
+func TestLocalTokensAreAcceptedAndCostNoExchange(t *testing.T) {
+	bubble(t, assetpaytest.Options{RateLimit: 1}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		until(vectorTime)
+		equal(t, "token", token(t, c.TokenSource(user())).Value(), vector)
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() { inventory(t, c) })
+		}
+		wg.Wait()
+		equal(t, "exchanges, tokens", []int{srv.Count(exchange), srv.Tokens()}, []int{0, 1})
+		for range 48 {
+			time.Sleep(time.Hour)
+			inventory(t, c)
+		}
+		equal(t, "invalidations", c.Stats().Invalidations, 0)
+	}, local)
+}
+
+func TestTokenMintedInTheSecondOfARevokedOneIsNotEqualToIt(t *testing.T) {
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		inventory(t, c)
+		srv.RevokeTokens()
+		inventory(t, c)
+		equal(t, "tokens, calls", []int{srv.Tokens(), srv.Count("/client/inventory")}, []int{2, 3})
+	}, local)
+}
+
+func TestAPISecretIsRotatedWithoutALostRequest(t *testing.T) {
+	var secret atomic.Value
+	secret.Store("old")
+	bubble(t, assetpaytest.Options{APISecret: "old"}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		inventory(t, c)
+		secret.Store("new")
+		srv.RotateAPISecrets("new", "old")
+		inventory(t, c) // with the old token, which is good for now
+		equal(t, "tokens", srv.Tokens(), 1)
+		srv.RotateAPISecrets("new")
+		inventory(t, c)
+		equal(t, "calls", srv.Count("/client/inventory"), 4)
+		equal(t, "invalidations", c.Stats().Invalidations, 1)
+	}, local, func(cfg *assetpay.Config) {
+		cfg.APISecret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+	})
+}
+
+func TestMintingFollowsTheProvidersClock(t *testing.T) {
+	for name, call := range map[string]func(*testing.T, *assetpaytest.Server, *assetpay.Client){
+		"CallFor": func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) { inventory(t, c) },
+		"HTTPClientFor": func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+			resp, err := c.HTTPClientFor(user()).Get(srv.URL() + "/client/inventory")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			equal(t, "status", resp.StatusCode, 200)
+		},
+	} {
+		for _, offset := range []time.Duration{-48 * time.Hour, 48 * time.Hour} {
+			t.Run(name+offset.String(), func(t *testing.T) {
+				bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+					srv.SetClockOffset(offset)
+					call(t, srv, c)
+					left := time.Until(token(t, c.TokenSource(user())).ExpiresAt)
+					if (left - 24*time.Hour).Abs() > 2*time.Second {
+						t.Errorf("the token is said to live %v by this machine's clock, want 24h", left)
+					}
+				}, local)
+			})
+		}
+	}
+}
+
+func TestSecretThatComesBackEndsTheBackOff(t *testing.T) {
+	var secret atomic.Value
+	secret.Store("")
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+		for range 8 { // the wait grows to a minute
+			_, err := c.Token(t.Context(), user())
+			errorIs(t, err, assetpay.ErrSecretUnavailable)
+			time.Sleep(time.Minute)
+		}
+		_, _ = c.Token(t.Context(), user())
+		secret.Store("test_api_secret")
+		time.Sleep(time.Second)
+		_, _ = c.Token(t.Context(), user()) // has the secret looked at
+		synctest.Wait()
+		token(t, c.TokenSource(user()))
+	}, local, func(cfg *assetpay.Config) {
+		cfg.APIKey = nil
+		cfg.APISecret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+	})
+}
+
+func TestTokenThatNoHeaderCanCarryIsNotMinted(t *testing.T) {
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+		req := with(assetpay.ClientData{KYCHash: strings.Repeat("h", 8000)})
+		_, err := c.MintClientToken(t.Context(), req)
+		if e := errorIs(t, err, assetpay.ErrInvalidRequest); e.Fields["ClientData"] == "" {
+			t.Errorf("fields %v", e.Fields)
+		}
+		_, err = c.Token(t.Context(), req)
+		errorIs(t, err, assetpay.ErrInvalidRequest)
+	}, local)
+}
+
+func TestMintEndsWithItsDeadline(t *testing.T) {
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+		_, err := c.Token(t.Context(), user())
+		errorIs(t, err, assetpay.ErrSecretUnavailable, context.DeadlineExceeded)
+	}, local, func(cfg *assetpay.Config) {
+		cfg.APISecret = func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }
+	})
+}

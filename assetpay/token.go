@@ -1,0 +1,165 @@
+package assetpay
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/outcome"
+)
+
+// A TokenSource returns the tokens of one user. [Client.TokenSource] makes
+// one; tests may use their own.
+type TokenSource interface {
+	// Token returns a token that is valid now and for at least the expiry
+	// margin.
+	Token(ctx context.Context) (Token, error)
+}
+
+// TokenSource returns a source of the user's tokens, which come from the
+// Client as those of [Client.Token] do. It keeps a copy of req: where client
+// data changes, use [Client.TokenSourceFunc]. A req that is wrong is the error
+// of every call of Token.
+func (c *Client) TokenSource(req AuthenticateClientRequest) TokenSource { return c.sourceOf(req) }
+
+func (c *Client) sourceOf(req AuthenticateClientRequest) *fixedSource {
+	s := &fixedSource{client: c}
+	s.who, s.why, s.problems = c.read(req)
+	return s
+}
+
+type fixedSource struct {
+	client   *Client
+	who      identity
+	why      purpose
+	problems check.Problems
+}
+
+func (s *fixedSource) Token(ctx context.Context) (Token, error) {
+	switch {
+	case ctx == nil:
+		return Token{}, nilContext("Token")
+	case s.problems != nil:
+		return Token{}, &Error{Op: "Token", Fields: maps.Clone(s.problems)}
+	}
+	return s.client.token(ctx, s.who, s.why)
+}
+
+// TokenSourceFunc returns a source that asks f for the request each time a
+// token is wanted, so that AssetPay is told when client data has changed. f
+// must be quick, as it is on the way of every call, and safe for concurrent
+// use. Its error is seen by errors.Is and errors.As, and costs no request; its
+// text is not part of the error's.
+func (c *Client) TokenSourceFunc(f func(context.Context) (AuthenticateClientRequest, error)) TokenSource {
+	return &askingSource{c, f}
+}
+
+type askingSource struct {
+	client *Client
+	f      func(context.Context) (AuthenticateClientRequest, error)
+}
+
+func (s *askingSource) Token(ctx context.Context) (Token, error) {
+	switch {
+	case ctx == nil:
+		return Token{}, nilContext("Token")
+	case s.f == nil:
+		return Token{}, &Error{Op: "Token", Fields: map[string]string{"f": "must not be nil"}}
+	}
+	req, err := s.f(ctx)
+	if err != nil {
+		return Token{}, &Error{Op: "Token", Err: &outcome.Cause{Err: &unknownUser{err}, Temporary: true}}
+	}
+	return s.client.Token(ctx, req)
+}
+
+// unknownUser is the failure of an operator's function. What that says may
+// hold anything, so it is not printed, and there is no Unwrap for those who
+// print chains of errors.
+type unknownUser struct{ err error }
+
+func (u *unknownUser) Error() string { return "the function that supplies the request failed" }
+
+// Is leaves out the ambiguity of a call that the function may have made: it
+// was not this one.
+func (u *unknownUser) Is(target error) bool {
+	return target != outcome.ErrAmbiguous && errors.Is(u.err, target)
+}
+
+func (u *unknownUser) As(target any) bool { return errors.As(u.err, target) }
+
+// A Token is a user's client token. It is a value; what is secret in it is
+// behind a pointer, so that no fmt verb, log handler or panic prints it. The
+// zero Token is no token: its Value is "".
+type Token struct {
+	// ExpiresAt is when the token expires, on this machine's clock: if that
+	// was found to differ from AssetPay's, the difference is taken into
+	// account. It is the token's own exp, but never later than 24 hours after
+	// the token came.
+	ExpiresAt time.Time
+	// ExpiryAssumed is true if the token says nothing usable of its expiry,
+	// and ExpiresAt is 24 hours after it came.
+	ExpiryAssumed bool
+
+	secret *credential.Secret
+	who    *identity // nil if the token is not from a Client
+	bare   bool      // goes into the header without "Bearer"
+}
+
+// NewToken returns a Token for a fake [TokenSource].
+func NewToken(value string, expiresAt time.Time) Token {
+	return Token{ExpiresAt: expiresAt, secret: credential.New(value)}
+}
+
+// Value returns the token in the clear. It is the one way to it. AssetPay
+// means it to be given to the user's browser.
+func (t Token) Value() string { return t.secret.Value() }
+
+// ID returns a short hash of the value, safe for logs; "" for the zero Token.
+func (t Token) ID() string { return t.secret.ID().String() }
+
+// SetAuthHeader sets the Authorization header of r, in the form that
+// Config.BareToken says, for calls that do not go through
+// [Client.TransportFor]. The zero Token sets nothing.
+func (t Token) SetAuthHeader(r *http.Request) {
+	if r == nil || t.secret == nil {
+		return
+	}
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
+	r.Header.Set("Authorization", t.authorization()[0])
+}
+
+// authorization is the value of the header. It may be shared.
+func (t Token) authorization() []string {
+	if t.bare {
+		return []string{t.secret.Value()}
+	}
+	return t.secret.Bearer()
+}
+
+// String names the token without its value.
+func (t Token) String() string { return credential.Text("assetpay", t.secret, t.ExpiresAt) }
+
+// LogValue names the token without its value.
+func (t Token) LogValue() slog.Value { return credential.LogValue(t.secret, t.ExpiresAt) }
+
+// MarshalJSON always fails: use Value where a token is meant to leave the
+// process.
+func (t Token) MarshalJSON() ([]byte, error) { return nil, credential.ErrMarshal }
+
+// SecretFunc returns a credential when it is needed, so that a rotated one
+// takes effect without a restart. It must be safe for concurrent use, and
+// should be quick or honour ctx. It is an alias, so that one adapter to a vault
+// serves all packages.
+type SecretFunc = func(ctx context.Context) (string, error)
+
+// StaticSecret returns a SecretFunc that always returns value; nil if value is
+// empty or white space, so that New reports a required one as missing.
+func StaticSecret(value string) SecretFunc { return credential.Static(value) }

@@ -1,0 +1,100 @@
+package assetpay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/jwtclaims"
+	"github.com/providerauth/providerauth-go/internal/outcome"
+)
+
+// ahead is how far in the future a token may have been issued: AssetPay's clock
+// and this one are not the same, and smaller differences are not corrected.
+const ahead = 5 * time.Second
+
+// ClientClaims are what a verified client token says.
+type ClientClaims struct {
+	MerchantID string
+	SteamID    string
+	TradeURL   string
+	ClientID   string      // "" if the token has none
+	ClientData *ClientData // nil if the token has none
+	IssuedAt   time.Time   // zero if the token has no iat
+	ExpiresAt  time.Time
+}
+
+// VerifyClientToken checks a token that a user's browser presents to the
+// merchant: that the merchant's API secret signed it, for this merchant, and
+// that it has not expired. It makes no request.
+//
+// The header's userId and the claim merchantId must both be Config.MerchantID.
+// Only HS256 is accepted, exp and the Steam ID are required. A token that is
+// longer than 8 KiB, is not three base64url segments, names a critical header
+// or was issued more than 5 seconds in the future is refused. It may live
+// longer than a day, and the trade URL is taken as it is. The error matches
+// [ErrInvalidToken], and [ErrTokenExpired] if that is what is wrong; its Fields
+// name the rule under "token".
+//
+// Without Config.APISecret and MerchantID the error matches
+// [ErrInvalidRequest] and names them; an APISecret that cannot be had matches
+// [ErrSecretUnavailable].
+func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientClaims, error) {
+	const op = "VerifyClientToken"
+	if ctx == nil {
+		return ClientClaims{}, nilContext(op)
+	}
+	secret, err := c.signingKey(ctx, op)
+	if err != nil {
+		return ClientClaims{}, err
+	}
+	now := c.clock.Now()
+	var cl struct {
+		MerchantID string      `json:"merchantId"`
+		Client     clientClaim `json:"client"`
+	}
+	head, err := jwtclaims.Verify(token, secret, &cl, jwtclaims.Options{
+		Leeway: ahead, Now: func() time.Time { return now },
+	})
+	if err != nil {
+		return ClientClaims{}, invalidToken(op, err)
+	}
+	times, _ := jwtclaims.Peek(token)
+	var h tokenHeader
+	rule := ""
+	switch {
+	case !now.Before(times.ExpiresAt): // the leeway is for iat only
+		return ClientClaims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrExpired, Rule: "exp: past"})
+	case json.Unmarshal(head, &h) != nil || h.UserID != c.merchantID:
+		rule = "header: userId is not this merchant's"
+	case cl.MerchantID != c.merchantID:
+		rule = "merchantId: not this merchant's"
+	case !validSteamID(cl.Client.SteamID):
+		rule = "client.steamID: must be 17 digits that begin with 76561"
+	}
+	if rule != "" {
+		return ClientClaims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrMalformed, Rule: rule})
+	}
+	out := ClientClaims{
+		MerchantID: cl.MerchantID, SteamID: cl.Client.SteamID, TradeURL: cl.Client.TradeURL, ClientID: cl.Client.ClientID,
+		IssuedAt: times.IssuedAt, ExpiresAt: times.ExpiresAt,
+	}
+	if cl.Client.ClientData != nil {
+		out.ClientData = cl.Client.ClientData.data()
+	}
+	return out, nil
+}
+
+func invalidToken(op string, err error) *Error {
+	rule := "is invalid"
+	var inv *jwtclaims.Invalid
+	if errors.As(err, &inv) {
+		rule = inv.Rule
+	}
+	kind := ErrInvalidToken
+	if errors.Is(err, jwtclaims.ErrExpired) {
+		kind = ErrTokenExpired
+	}
+	return &Error{Op: op, Fields: map[string]string{"token": rule}, Err: &outcome.Cause{Err: kind}}
+}

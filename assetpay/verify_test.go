@@ -1,0 +1,207 @@
+package assetpay_test
+
+import (
+	"crypto"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+)
+
+const goodHeader = `{"alg":"HS256","userId":"merchant-uuid"}`
+
+// payload is what is signed at vectorTime unless a test says otherwise.
+func payload(iat, exp string) string {
+	return `{"merchantId":"merchant-uuid","client":{"steamID":"76561198012345678","tradeUrl":"https://steamcommunity.com/tradeoffer/new/?partner=..."},"iat":` + iat + `,"exp":` + exp + `}`
+}
+
+func sign(header, payload string) string { return signUnder("test_api_secret", header, payload) }
+
+func signUnder(secret, header, payload string) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	signed := enc([]byte(header)) + "." + enc([]byte(payload))
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte(signed))
+	return signed + "." + enc(mac.Sum(nil))
+}
+
+func rs256(t *testing.T, payload string) string {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enc := base64.RawURLEncoding.EncodeToString
+	signed := enc([]byte(`{"alg":"RS256","userId":"merchant-uuid"}`)) + "." + enc([]byte(payload))
+	sum := sha256.Sum256([]byte(signed))
+	sig, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signed + "." + enc(sig)
+}
+
+func TestGoodTokensVerify(t *testing.T) {
+	const now = vectorTime
+	at := func(sec int64) time.Time { return time.Unix(sec, 0).UTC() }
+	for name, tc := range map[string]struct {
+		token string
+		want  assetpay.ClientClaims
+	}{
+		"vector": {vector, assetpay.ClientClaims{
+			MerchantID: "merchant-uuid", SteamID: steamID, TradeURL: tradeURL, IssuedAt: at(now), ExpiresAt: at(now + 86400),
+		}},
+		"vector in Go's own spelling": {
+			sign(goodHeader, strings.ReplaceAll(`{"merchantId":"merchant-uuid","client":{"steamID":"76561198012345678","tradeUrl":"`+tradeURL+`"},"iat":1709550000,"exp":1709636400}`, "&", `\u0026`)),
+			assetpay.ClientClaims{MerchantID: "merchant-uuid", SteamID: steamID, TradeURL: tradeURL, IssuedAt: at(now), ExpiresAt: at(now + 86400)},
+		},
+		"the page's year, with typ, and a trade URL that is none": {
+			sign(`{"alg":"HS256","typ":"JWT","userId":"merchant-uuid"}`, payload("1709550000", "1741086000")),
+			assetpay.ClientClaims{
+				MerchantID: "merchant-uuid", SteamID: steamID, TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=...",
+				IssuedAt: at(now), ExpiresAt: at(1741086000),
+			},
+		},
+		"client data, in the other order, with members that are new": {
+			sign(goodHeader, `{"exp":1709636400.5,"client":{"clientData":{"totalWager":5000.5,"kycLevel":2,"fiatDeposits":true,"cryptoDeposits":false,"registrationDate":"2024-01-02T03:04:05.678+02:00","kycHash":"h","vip":1},"clientId":"user-123","steamID":"76561198012345678"},"merchantId":"merchant-uuid"}`),
+			assetpay.ClientClaims{
+				MerchantID: "merchant-uuid", SteamID: steamID, ClientID: "user-123", ExpiresAt: time.Unix(now+86400, 5e8).UTC(),
+				ClientData: &assetpay.ClientData{
+					TotalWager: 5000.5, KYCLevel: 2, FiatDeposits: true, KYCHash: "h",
+					RegistrationDate: time.Date(2024, 1, 2, 1, 4, 5, 678e6, time.UTC),
+				},
+			},
+		},
+		"a date alone": {
+			sign(goodHeader, `{"exp":1709636400,"client":{"clientData":{"registrationDate":"2024-01-02"},"steamID":"76561198012345678"},"merchantId":"merchant-uuid"}`),
+			assetpay.ClientClaims{
+				MerchantID: "merchant-uuid", SteamID: steamID, ExpiresAt: at(now + 86400),
+				ClientData: &assetpay.ClientData{RegistrationDate: time.Date(2024, 1, 2, 0, 0, 0, 0, time.UTC)},
+			},
+		},
+		"null client data": {
+			sign(goodHeader, `{"exp":1709636400,"client":{"clientData":{"registrationDate":null,"kycHash":null},"steamID":"76561198012345678"},"merchantId":"merchant-uuid"}`),
+			assetpay.ClientClaims{MerchantID: "merchant-uuid", SteamID: steamID, ExpiresAt: at(now + 86400), ClientData: &assetpay.ClientData{}},
+		},
+		"issued by a clock a little ahead": {
+			sign(goodHeader, payload("1709550005", "1709636400")),
+			assetpay.ClientClaims{
+				MerchantID: "merchant-uuid", SteamID: steamID, TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=...",
+				IssuedAt: at(now + 5), ExpiresAt: at(now + 86400),
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+				until(now)
+				got, err := c.VerifyClientToken(t.Context(), tc.token)
+				if err != nil {
+					t.Fatal(err)
+				}
+				equal(t, "claims", got, tc.want)
+				equal(t, "requests", len(srv.Requests()), 0)
+			})
+		})
+	}
+}
+
+func TestWhatIsMintedVerifiesAndSoDoesWhatIsIssued(t *testing.T) {
+	req := vectorWithData()
+	req.ClientData.RegistrationDate = time.Date(2020, 5, 6, 7, 8, 9, 123e6, time.UTC)
+	req.ClientData.KYCHash = "a&b"
+	for _, change := range []func(*assetpay.Config){local, func(*assetpay.Config) {}} {
+		bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+			got, err := c.VerifyClientToken(t.Context(), token(t, c.TokenSource(req)).Value())
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "client data", got.ClientData, req.ClientData)
+			equal(t, "ids", []string{got.SteamID, got.ClientID, got.TradeURL}, []string{req.SteamID, req.ClientID, req.TradeURL})
+		}, change)
+	}
+}
+
+func TestTokensAreVerifiedByTheProvidersClock(t *testing.T) {
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		until(vectorTime)
+		srv.SetClockOffset(time.Hour)
+		inventory(t, c)
+		if _, err := c.VerifyClientToken(t.Context(), sign(goodHeader, payload("1709553500", "1709554000"))); err != nil {
+			t.Errorf("issued by a clock that is an hour ahead: %v", err)
+		}
+		_, err := c.VerifyClientToken(t.Context(), sign(goodHeader, payload("1709550000", "1709553000")))
+		errorIs(t, err, assetpay.ErrTokenExpired)
+	})
+}
+
+func TestBadTokensAreRefused(t *testing.T) {
+	good := payload("1709550000", "1709636400")
+	alter := func(old, with string) string { return sign(goodHeader, strings.Replace(good, old, with, 1)) }
+	for name, tc := range map[string]struct {
+		token, rule string
+		expired     bool
+	}{
+		"empty":              {"", "three segments", false},
+		"no token":           {"x", "three segments", false},
+		"three dots":         {vector + ".x", "three segments", false},
+		"trailing newline":   {vector + "\n", "outside base64url", false},
+		"9 KiB":              {vector + strings.Repeat("A", 9<<10), "longer than 8192", false},
+		"no exp":             {sign(goodHeader, strings.Replace(good, `,"exp":1709636400`, "", 1)), "exp: required", false},
+		"exp just past":      {sign(goodHeader, payload("1709500000", "1709550000")), "exp: past", true},
+		"exp long past":      {sign(goodHeader, payload("1609500000", "1609550000")), "exp: past", true},
+		"exp 1e300":          {sign(goodHeader, payload("1709550000", "1e300")), "exp: must be a number", false},
+		"exp a text":         {sign(goodHeader, payload("1709550000", `"1709636400"`)), "exp: must be a number", false},
+		"iat in the future":  {sign(goodHeader, payload("1709550006", "1709636400")), "iat: in the future", false},
+		"nbf in the future":  {alter(`"iat"`, `"nbf":1709560000,"iat"`), "nbf: in the future", false},
+		"alg none":           {sign(`{"alg":"none","userId":"merchant-uuid"}`, good), "alg", false},
+		"alg none, unsigned": {unsignedNone(good), "three segments", false},
+		"RS256":              {rs256(t, good), "alg", false},
+		"HS512":              {sign(`{"alg":"HS512","userId":"merchant-uuid"}`, good), "alg", false},
+		"crit":               {sign(`{"alg":"HS256","userId":"merchant-uuid","crit":["exp"]}`, good), "crit", false},
+		"another secret":     {signUnder("other", goodHeader, good), "signature", false},
+		"another payload":    {strings.Replace(vector, vectorPayload, base64.RawURLEncoding.EncodeToString([]byte(good)), 1), "signature", false},
+		"merchant in claim":  {alter(`"merchant-uuid"`, `"other"`), "merchantId", false},
+		"no merchant claim":  {alter(`"merchantId":"merchant-uuid",`, ``), "merchantId", false},
+		"merchant in header": {sign(`{"alg":"HS256","userId":"other"}`, good), "userId", false},
+		"no userId":          {sign(`{"alg":"HS256"}`, good), "userId", false},
+		"userId a number":    {sign(`{"alg":"HS256","userId":7}`, good), "userId", false},
+		"no client":          {sign(goodHeader, `{"merchantId":"merchant-uuid","exp":1709636400}`), "client.steamID", false},
+		"no Steam ID":        {alter(`"steamID":"76561198012345678",`, ``), "client.steamID", false},
+		"Steam ID malformed": {alter(steamID, "x"), "client.steamID", false},
+		"Steam ID a number":  {alter(`"`+steamID+`"`, steamID), "not of the expected type", false},
+		"date a number":      {alter(`"tradeUrl"`, `"clientData":{"registrationDate":7},"tradeUrl"`), "payload: not of the expected form", false},
+		"level a fraction":   {alter(`"tradeUrl"`, `"clientData":{"kycLevel":2.5},"tradeUrl"`), "not of the expected type", false},
+		"a member twice":     {alter(`{`, `{"merchantId":"other",`), "comes twice", false},
+		"payload an array":   {sign(goodHeader, `[]`), "payload", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+				until(vectorTime)
+				claims, err := c.VerifyClientToken(t.Context(), tc.token)
+				e := errorIs(t, err, assetpay.ErrInvalidToken, assetpay.ErrInvalidRequest)
+				equal(t, "claims", claims, assetpay.ClientClaims{})
+				equal(t, "expired", errors.Is(err, assetpay.ErrTokenExpired), tc.expired)
+				if !strings.Contains(e.Fields["token"], tc.rule) || !strings.Contains(err.Error(), tc.rule) {
+					t.Errorf("got %q, want %q in it", e.Fields["token"], tc.rule)
+				}
+				if tc.token != "" && len(tc.token) > 1 && strings.Contains(fmt.Sprint(err), tc.token) {
+					t.Error("the error shows the token")
+				}
+			})
+		})
+	}
+}
+
+func unsignedNone(payload string) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	return enc([]byte(`{"alg":"none","userId":"merchant-uuid"}`)) + "." + enc([]byte(payload)) + "."
+}
