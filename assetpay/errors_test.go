@@ -133,7 +133,8 @@ func TestErrorKeepsWhatTheAnswerSays(t *testing.T) {
 			seen{Code: 1001, Key: "K", Message: "a: b; c", RequestID: "r", Text: text + ", code K, request id r: refused"},
 		},
 		"request id in the header": {
-			http.Header{"X-Request-Id": {"h-1"}}, `{"success":false,"error":{"code":"7","key":"K","message":null}}`,
+			http.Header{"X-Request-Id": {"h-1"}},
+			`{"success":false,"error":{"code":"7","key":"K","message":null}}`,
 			seen{Code: 7, Key: "K", RequestID: "h-1", Text: text + ", code K, request id h-1: refused"},
 		},
 		"a code and no key": {

@@ -161,7 +161,7 @@ func (p *payload) UnmarshalJSON(data []byte) error {
 		}
 		t, ok := date(value)
 		if !ok {
-			return &Invalid{ErrMalformed, fmt.Sprintf("%s: must be a number from 1 to %d", claim.name, maxDate)}
+			return &Invalid{ErrMalformed, fmt.Sprintf("%s: must be a number from 1 to %d", claim.name, int64(maxDate))}
 		}
 		*claim.into = &jwt.NumericDate{Time: t}
 	}

@@ -137,11 +137,12 @@ func TestNilHandlerIsNotFound(t *testing.T) {
 
 func TestClientIsTheSameEachTime(t *testing.T) {
 	inBothModes(t, simulator.Options{}, echo, func(t *testing.T, s *simulator.Server) {
-		if s.Client() != s.Client() {
+		first, second := s.Client(), s.Client()
+		if first != second {
 			t.Error("two clients")
 		}
-		if tr, ok := s.Client().Transport.(*http.Transport); !ok || tr == http.DefaultTransport {
-			t.Errorf("transport %T, want a *http.Transport of its own", s.Client().Transport)
+		if tr, ok := first.Transport.(*http.Transport); !ok || tr == http.DefaultTransport {
+			t.Errorf("transport %T, want a *http.Transport of its own", first.Transport)
 		}
 	})
 }

@@ -1,0 +1,67 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/partnerjwt"
+)
+
+// A Desk is a part of an operator's program that talks to several providers.
+// The clients of the SDK fit; so do fakes, since it states what it needs.
+type Desk struct {
+	Broker interface {
+		Portfolio(ctx context.Context) ([]partnerjwt.Holding, error)
+	}
+	Items interface {
+		CallFor(ctx context.Context, user assetpay.AuthenticateClientRequest, method, path string, in, out any) error
+	}
+}
+
+// An Item is one of a user's items, as far as the desk is concerned.
+type Item struct {
+	Name string `json:"name"`
+}
+
+// Holdings returns the broker's positions.
+func (d *Desk) Holdings(ctx context.Context) ([]partnerjwt.Holding, error) {
+	var held []partnerjwt.Holding
+	err := again(ctx, func() (err error) {
+		held, err = d.Broker.Portfolio(ctx)
+		return err
+	})
+	return held, err
+}
+
+// Inventory returns the user's items.
+func (d *Desk) Inventory(ctx context.Context, user assetpay.AuthenticateClientRequest) ([]Item, error) {
+	var items []Item
+	err := again(ctx, func() error {
+		return d.Items.CallFor(ctx, user, http.MethodGet, "/client/inventory", nil, &items)
+	})
+	return items, err
+}
+
+// again makes a call until it succeeds, must not be repeated, or ctx ends. The
+// errors of all providers have the same methods, so it serves every one.
+func again(ctx context.Context, call func() error) error {
+	for {
+		err := call()
+		var f failure
+		if !errors.As(err, &f) {
+			return err
+		}
+		after, ok := f.Retryable()
+		if !ok {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(max(after, time.Second)):
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package consumer
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/partnerjwt"
+	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
+)
+
+// One line for each package.
+var (
+	_ = credentials(partnerjwt.StaticSecret, partnerjwt.NewToken, partnerjwt.TokenSource.Token)
+	_ = credentials(assetpay.StaticSecret, assetpay.NewToken, assetpay.TokenSource.Token)
+
+	_ = clients(partnerjwt.New, partnerjwttest.NewServer, (*partnerjwt.Error)(nil))
+	_ = clients(assetpay.New, assetpaytest.NewServer, (*assetpay.Error)(nil))
+)
+
+// One line for each package whose client has one token.
+var _ partnerjwt.TokenSource = (*partnerjwt.Client)(nil)
+
+// One line for each package whose tokens belong to users.
+var _ users[assetpay.AuthenticateClientRequest, assetpay.Token, assetpay.TokenSource] = (*assetpay.Client)(nil)
+
+// Every Stats converts to every other.
+var _ = assetpay.Stats(partnerjwt.Stats{})
+
+type token interface {
+	comparable
+	Value() string
+	ID() string
+	SetAuthHeader(r *http.Request)
+	String() string
+	LogValue() slog.Value
+	MarshalJSON() ([]byte, error)
+}
+
+// credentials holds a package to functions that carry its credentials. That the
+// type of a secret is written out here means that one adapter to a vault serves
+// all packages.
+func credentials[T token, S any](
+	static func(value string) func(context.Context) (string, error),
+	newToken func(value string, expiresAt time.Time) T,
+	get func(source S, ctx context.Context) (T, error),
+) struct{} {
+	return struct{}{}
+}
+
+type client[T token, S stats] interface {
+	Invalidate(t T) bool
+	Transport(base http.RoundTripper) http.RoundTripper
+	HTTPClient() *http.Client
+	Call(ctx context.Context, method, path string, in, out any) error
+	Stats() S
+	Close() error
+}
+
+type stats interface {
+	~struct {
+		Waits         uint64
+		Refreshes     uint64
+		Failures      uint64
+		Invalidations uint64
+		Contested     uint64
+		Evictions     uint64
+		EvictedLive   uint64
+		Entries       int
+		InFlight      int
+		LastError     time.Time
+		BackoffUntil  time.Time
+	}
+}
+
+type failure interface {
+	error
+	Is(target error) bool
+	Unwrap() error
+	Retryable() (after time.Duration, ok bool)
+	Ambiguous() bool
+	Body() string
+}
+
+type server[Config any] interface {
+	URL() string
+	Client() *http.Client
+	Config() Config
+	Close()
+
+	FailNext(n, status int, header http.Header, only ...func(*http.Request) bool)
+	LoseAnswers(n int, only ...func(*http.Request) bool)
+	ActLate(n int, d time.Duration, only ...func(*http.Request) bool)
+	Truncate(n int, only ...func(*http.Request) bool)
+	Reset(n int, only ...func(*http.Request) bool)
+	Delay(d time.Duration, only ...func(*http.Request) bool)
+	SetClockOffset(d time.Duration)
+	Intercept(wrap func(next http.Handler) http.Handler)
+	Requests() []*http.Request
+	Count(path string) int
+}
+
+// clients holds a package to what its client, its simulator and its error have.
+func clients[C client[T, S], T token, S stats, Config slog.LogValuer, Server server[Config], Options any, Error failure](
+	open func(Config) (C, error),
+	simulator func(Options) Server,
+	err Error,
+) struct{} {
+	return struct{}{}
+}
+
+// users is what a client has in addition if its tokens belong to users.
+type users[Who any, T token, Source any] interface {
+	Token(ctx context.Context, who Who) (T, error)
+	TokenSource(who Who) Source
+	TransportFor(who Who, base http.RoundTripper) http.RoundTripper
+	HTTPClientFor(who Who) *http.Client
+	CallFor(ctx context.Context, who Who, method, path string, in, out any) error
+}
