@@ -298,7 +298,9 @@ func (c *Cache[K, F, T]) settle(key K, fl *flight[F, T], tr *trip[T]) {
 			c.put(key, fl.before, now)
 		}
 	}
-	c.backOff(sl, fl, tr, now)
+	if !errors.Is(tr.last, ErrGrantRefused) { // a forced renewal: the next flight starts from scratch
+		c.backOff(sl, fl, tr, now)
+	}
 	if s != nil && !s.gone {
 		c.warmAt(sl, key, sl.retryAt, now)
 	}

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,20 +50,26 @@ func (a *answer) healthy() bool {
 		a.status != http.StatusRequestTimeout && a.status != http.StatusTooManyRequests
 }
 
-// attempt fills x.now.
-func (x *exchange) attempt(ctx context.Context) {
+// attempt fills x.now. It lends outer, the loop's request, to Call.Prepare.
+func (x *exchange) attempt(outer *http.Request) {
 	x.now = attempted{}
 	a := &x.now
-	s := &sending{url: x.url}
+	ctx := outer.Context()
+	s := new(sending)
 	if x.call.Policy == Safe {
 		s.spare = 1
 	}
-	r := s.build(ctx, x.call.Method, x.body)
-	if !x.sign(ctx, r) {
+	outer.Header = s.header(x.body != nil)
+	ready := x.sign(ctx, outer)
+	header := outer.Header
+	outer.Header = noHeader
+	if !ready {
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, x.client.attemptTimeout)
 	defer cancel()
+	r := &http.Request{Method: x.call.Method, URL: &x.url, Header: header}
+	s.load(r, x.body)
 	a.made = true
 	x.attempts++
 	sent := time.Now()
@@ -84,7 +89,7 @@ func (x *exchange) attempt(ctx context.Context) {
 		err = errNoStatus
 	}
 	if err != nil {
-		x.unanswered(ctx, limited, s, err)
+		x.unanswered(ctx, limited, s, header, err)
 	} else {
 		x.client.clock.Observe(sent, a.received, resp.Header)
 		x.answered(ctx, limited, resp)
@@ -119,10 +124,10 @@ func (x *exchange) sign(ctx context.Context, r *http.Request) bool {
 }
 
 // unanswered judges an attempt that brought no answer.
-func (x *exchange) unanswered(ctx, limited context.Context, s *sending, err error) {
+func (x *exchange) unanswered(ctx, limited context.Context, s *sending, h http.Header, err error) {
 	a := &x.now
 	a.unsent = s.unsent(x.client.pool != nil, err)
-	if bad := unsendable(&s.request); bad != "" && s.saw.Load() == 0 {
+	if bad := unsendable(h); bad != "" && s.saw.Load() == 0 {
 		x.attempts--
 		a.unsent, a.kind, a.err = true, outcome.ErrInvalidRequest, errors.New(bad)
 		return
@@ -246,8 +251,6 @@ const (
 // A sending is what the transport is given for one attempt. It may still be
 // reading from it when the attempt is over, so no two attempts share one.
 type sending struct {
-	request http.Request
-	url     url.URL
 	body    []byte
 	payload bytes.Reader
 	values  [3]string
@@ -261,22 +264,28 @@ type sending struct {
 	again  bool     // it was about to do so once too often
 }
 
-func (s *sending) build(ctx context.Context, method string, body []byte) *http.Request {
-	s.values = [3]string{"application/json", "application/json", userAgent}
+// header returns what goes out unless Call.Prepare sets something else.
+func (s *sending) header(body bool) http.Header {
+	s.values = [3]string{"application/json", userAgent, "application/json"}
 	h := make(http.Header, 6)
 	h["Accept"] = s.values[0:1:1]
-	h["User-Agent"] = s.values[2:3:3]
-	r := &s.request
-	*r = *(&http.Request{Method: method, URL: &s.url, Header: h}).WithContext(ctx)
-	if body != nil {
-		h["Content-Type"] = s.values[1:2:2]
-		s.body = body
-		s.payload.Reset(body)
-		r.Body = io.NopCloser(&s.payload)
-		r.GetBody = s.rewind
-		r.ContentLength = int64(len(body))
+	h["User-Agent"] = s.values[1:2:2]
+	if body {
+		h["Content-Type"] = s.values[2:3:3]
 	}
-	return r
+	return h
+}
+
+// load gives r the body.
+func (s *sending) load(r *http.Request, body []byte) {
+	if body == nil {
+		return
+	}
+	s.body = body
+	s.payload.Reset(body)
+	r.Body = io.NopCloser(&s.payload)
+	r.GetBody = s.rewind
+	r.ContentLength = int64(len(body))
 }
 
 // rewind lets net/http start over on another connection if nothing was written

@@ -88,7 +88,6 @@ type exchange struct {
 	request retryablehttp.Request
 	http    http.Client
 	outer   http.Request
-	stub    http.Response
 
 	attempts   int
 	ambiguous  bool // in any attempt
@@ -122,9 +121,12 @@ func (x *exchange) build(ctx context.Context) error {
 	return nil
 }
 
-// noHeader is what http.Client sees; the requests that are sent have headers
-// of their own.
-var noHeader = http.Header{}
+// What the loop and its http.Client see of every request and every answer.
+// Neither writes to them.
+var (
+	noHeader = http.Header{}
+	stub     = &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
+)
 
 // run has go-retryablehttp count and space the attempts. Each call has a loop
 // of its own, whose transport is the exchange itself. Whatever comes of an
@@ -132,7 +134,6 @@ var noHeader = http.Header{}
 // http.Client in it sees a status, header, body or error that it could follow,
 // parse, drain, log or repeat by rules of its own.
 func (x *exchange) run(ctx context.Context) {
-	x.stub = http.Response{StatusCode: http.StatusOK, Body: http.NoBody}
 	x.http = http.Client{Transport: x}
 	x.loop.HTTPClient = &x.http
 	x.loop.RetryMax = x.client.maxAttempts - 1
@@ -146,10 +147,10 @@ func (x *exchange) run(ctx context.Context) {
 	}
 }
 
-// RoundTrip is one attempt.
+// RoundTrip is one attempt. The loop's request is not the one that is sent.
 func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
-	x.attempt(r.Context())
-	return &x.stub, nil
+	x.attempt(r)
+	return stub, nil
 }
 
 // again is asked by the loop after every attempt.

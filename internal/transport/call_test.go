@@ -1,22 +1,15 @@
 package transport_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"math"
 	"net/http"
-	"runtime"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/outcome"
@@ -40,31 +33,6 @@ func TestResponseIsWhatTheProviderSent(t *testing.T) {
 			t.Errorf("got %+v", resp)
 		}
 	})
-}
-
-func TestBodyIsCompactJSONWithoutHTMLEscapesAndNewline(t *testing.T) {
-	var bodies []string
-	c := client(t, recorder(&bodies, 200), nil)
-	call := post(transport.Safe)
-	call.In = map[string]any{"a": "x<&>y", "b": json.RawMessage("{ \"c\" : 1 }")}
-	if _, err := c.Do(t.Context(), call); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]string{`{"a":"x<&>y","b":{"c":1}}`}, bodies); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestCallWithoutInputHasNoBodyAndNoContentType(t *testing.T) {
-	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
-		if r.Body != nil || r.ContentLength != 0 || r.Header["Content-Type"] != nil {
-			t.Errorf("body %v, length %d, header %v", r.Body, r.ContentLength, r.Header)
-		}
-		return answer(200, "{}"), nil
-	}), nil)
-	if _, err := c.Do(t.Context(), transport.Call{Op: "Balance", Method: "GET", Path: "/balance"}); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestInvalidCallsAreRefusedBeforeAnythingIsSent(t *testing.T) {
@@ -311,90 +279,6 @@ func TestRefusalMakesAnErrorOfASuccess(t *testing.T) {
 	}
 }
 
-func TestBodyOfExactlyTheCapIsAccepted(t *testing.T) {
-	for length, ok := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
-		for _, announced := range []int64{int64(length), -1} {
-			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
-				resp := answer(200, strings.Repeat("x", length))
-				resp.ContentLength = announced
-				return resp, nil
-			}), nil)
-			resp, err := c.Do(t.Context(), post(transport.Safe))
-			if ok && (err != nil || len(resp.Body) != length) || !ok && !errors.Is(err, outcome.ErrBadResponse) {
-				t.Errorf("%d bytes, announced as %d: %v", length, announced, err)
-			}
-			if !ok && len(failure(t, err).Body) != 16<<10 {
-				t.Errorf("%d bytes in the error", len(failure(t, err).Body))
-			}
-		}
-	}
-}
-
-func TestBodyInAnErrorEndsAfter16KiB(t *testing.T) {
-	for length, want := range map[int]int{100: 100, 16 << 10: 16 << 10, 16<<10 + 1: 16 << 10, 4 << 20: 16 << 10} {
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(400, strings.Repeat("x", length)), nil }), nil)
-		_, err := c.Do(t.Context(), post(transport.Safe))
-		if e := failure(t, err); e.Status != 400 || len(e.Body) != want {
-			t.Errorf("%d bytes of %d, want %d", len(e.Body), length, want)
-		}
-	}
-}
-
-func TestHugeBodiesCostLittleMoreThanTheCap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		bomb := gzipBomb()
-		for name, write := range map[string]func(http.ResponseWriter){
-			"70 MB": func(rw http.ResponseWriter) { _, _ = io.CopyN(rw, zeros{}, 70<<20) },
-			"70 MB announced": func(rw http.ResponseWriter) {
-				rw.Header().Set("Content-Length", fmt.Sprint(70<<20))
-				_, _ = io.CopyN(rw, zeros{}, 70<<20)
-			},
-			"gzip bomb":       func(rw http.ResponseWriter) { rw.Header().Set("Content-Encoding", "gzip"); _, _ = rw.Write(bomb) },
-			"70 MB after 500": func(rw http.ResponseWriter) { rw.WriteHeader(500); _, _ = io.CopyN(rw, zeros{}, 70<<20) },
-		} {
-			w := newWire()
-			c := client(t, w.serve(t, func(rw http.ResponseWriter, _ *http.Request) { write(rw) }),
-				func(cfg *transport.Config) { cfg.MaxAttempts = 1 })
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			_, err := c.Do(t.Context(), post(transport.Safe))
-			runtime.ReadMemStats(&after)
-			if err == nil {
-				t.Errorf("%s: no error", name)
-			}
-			if n := after.TotalAlloc - before.TotalAlloc; n > 3<<20 {
-				t.Errorf("%s: %d KiB allocated, server included", name, n>>10)
-			}
-		}
-	})
-}
-
-func TestUnmarshalShowsNothingOfTheBody(t *testing.T) {
-	var out struct {
-		Token   string
-		Count   int
-		Expires time.Time
-	}
-	for body, want := range map[string]string{
-		``:                             "the body is empty",
-		" \n":                          "the body is empty",
-		`<html>hunter2`:                "the body is not JSON (byte 1 of 13)",
-		`{"token":"hunter2"`:           "the body is not JSON (byte 18 of 18)",
-		`{"token":"x"} hunter2`:        "the body is not JSON (byte 15 of 21)",
-		`{"token":12345}`:              "field Token of the body has another type",
-		`{"token":"x","count":1234.5}`: "field Count of the body has another type",
-		`["hunter2"]`:                  "the body has another type",
-		`{"expires":"hunter2"}`:        "a field of the body cannot be read",
-	} {
-		if err := transport.Unmarshal([]byte(body), &out); err == nil || err.Error() != want {
-			t.Errorf("%s: %v, want %s", body, err, want)
-		}
-	}
-	if err := transport.Unmarshal([]byte(` {"token":"t"} `), &out); err != nil || out.Token != "t" {
-		t.Errorf("%v, %+v", err, out)
-	}
-}
-
 func TestTransportsThatBreakTheirContractAreErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
 		resp *http.Response
@@ -427,64 +311,6 @@ type closer struct{ closed *bool }
 func (closer) Read([]byte) (int, error) { return 0, io.EOF }
 func (c closer) Close() error           { *c.closed = true; return nil }
 
-func TestAnswerWithoutABodyIsAnEmptyOne(t *testing.T) {
-	for _, code := range []int{204, 404} {
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: code}, nil
-		}), nil)
-		resp, err := c.Do(t.Context(), post(transport.Safe))
-		if code == 204 && (err != nil || len(resp.Body) != 0) || code == 404 && failure(t, err).Status != 404 {
-			t.Errorf("%d: %v", code, err)
-		}
-	}
-}
-
-func TestAttemptsAreLoggedByAnAllowlist(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		n := 0
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
-			time.Sleep(50 * time.Millisecond)
-			switch n++; n {
-			case 1:
-				return answer(503, "", "Retry-After", "2"), nil
-			case 2:
-				return nil, io.EOF
-			}
-			return answer(200, "{}"), nil
-		}), func(cfg *transport.Config) {
-			cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-				if a.Key == slog.TimeKey || a.Key == "wait" && a.Value.Duration() < time.Second && a.Value.Duration() > 0 {
-					return slog.Attr{}
-				}
-				return a
-			}}))
-		})
-		if _, err := c.Do(t.Context(), post(transport.Safe)); err != nil {
-			t.Fatal(err)
-		}
-		want := `level=DEBUG msg=attempt provider=acme op=CreateOrder attempt=1 status=503 duration=50ms wait=2s
-level=DEBUG msg=attempt provider=acme op=CreateOrder attempt=2 status=0 duration=50ms error="the connection was closed"
-level=DEBUG msg=attempt provider=acme op=CreateOrder attempt=3 status=200 duration=50ms wait=0s
-`
-		if diff := cmp.Diff(want, log.String()); diff != "" {
-			t.Error(diff)
-		}
-	})
-}
-
-func TestCallThatMadeNoAttemptLogsNone(t *testing.T) {
-	var log bytes.Buffer
-	c := client(t, nil, func(cfg *transport.Config) {
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	})
-	call := post(transport.Safe)
-	call.Prepare = func(context.Context, *http.Request, []byte) error { return outcome.ErrSecretUnavailable }
-	if _, err := c.Do(t.Context(), call); err == nil || log.Len() > 0 {
-		t.Errorf("%v, logged %q", err, log.String())
-	}
-}
-
 func TestContextOfAnAttemptEndsWithIt(t *testing.T) {
 	var attempt context.Context
 	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -493,32 +319,5 @@ func TestContextOfAnAttemptEndsWithIt(t *testing.T) {
 	}), nil)
 	if _, err := c.Do(t.Context(), post(transport.Safe)); err != nil || attempt.Err() == nil {
 		t.Errorf("%v; the attempt's context is still going", err)
-	}
-}
-
-func TestAnswerThatBrokeOffSaysSo(t *testing.T) {
-	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
-		resp := answer(200, "")
-		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), broken{}))
-		return resp, nil
-	}), nil)
-	_, err := c.Do(t.Context(), post(transport.Rotating))
-	const want = "acme: CreateOrder: the answer (status 200) broke off: the connection was closed"
-	if err == nil || err.Error() != want || !errors.Is(err, io.ErrUnexpectedEOF) {
-		t.Errorf("got %v, want %s", err, want)
-	}
-}
-
-type broken struct{}
-
-func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
-
-func TestNothingIsLoggedAboveDebug(t *testing.T) {
-	var log bytes.Buffer
-	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(500, ""), nil }), func(cfg *transport.Config) {
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
-	})
-	if _, err := c.Do(t.Context(), post(transport.Rotating)); err == nil || log.Len() > 0 {
-		t.Errorf("logged %q", log.String())
 	}
 }

@@ -30,7 +30,7 @@ type masked struct {
 func (m *masked) Error() string        { return m.text }
 func (m *masked) Is(target error) bool { return errors.Is(m.err, target) }
 
-func (m *masked) As(target any) bool   { return errors.As(m.err, target) }
+func (m *masked) As(target any) bool { return errors.As(m.err, target) }
 
 // Timeout and Temporary make it a net.Error, so that errors.As for that
 // interface finds nothing further down.

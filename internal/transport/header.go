@@ -7,7 +7,8 @@ import (
 
 // SetHeader sets a header that goes out spelled as name is, and removes every
 // other spelling of it. (Set and Del of http.Header know the canonical one
-// only.) HTTP/2 lower-cases all names.
+// only.) HTTP/2 lower-cases all names. User-Agent must be spelled so, or net/http
+// adds its own.
 func SetHeader(h http.Header, name, value string) {
 	for key := range h {
 		if strings.EqualFold(key, name) {
@@ -29,10 +30,10 @@ func idempotencyKey(h http.Header) bool {
 	return false
 }
 
-// unsendable names what HTTP cannot carry in r, or returns "". A value is not
+// unsendable names what HTTP cannot carry in h, or returns "". A value is not
 // part of it: it may be a credential.
-func unsendable(r *http.Request) string {
-	for name, values := range r.Header {
+func unsendable(h http.Header) string {
+	for name, values := range h {
 		if !isToken(name) {
 			return "a header name has characters that HTTP does not allow"
 		}
