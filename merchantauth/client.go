@@ -1,0 +1,245 @@
+package merchantauth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// Config of a [Client]. Either MerchantID, Email and Password are set, which is
+// session mode, or APIKey, which is key mode.
+type Config struct {
+	// BaseURL of Kuna Core, absolute and https (http for loopback hosts).
+	// Required: Kuna publishes none. A path in it is kept.
+	BaseURL string
+	// MerchantID is the merchant's id. Required in session mode, an error in
+	// key mode.
+	MerchantID string
+	// Email is what the merchant logs in as. Required in session mode, an
+	// error in key mode.
+	Email string
+	// Password returns the password to Email. Required in session mode, an
+	// error in key mode. It is called once for every login, and while tokens
+	// cannot be had at most once a second to see whether it has changed.
+	Password SecretFunc
+	// APIKey returns the merchant's API key. Required in key mode, an error in
+	// session mode. It is called once for every call and request.
+	APIKey SecretFunc
+
+	// HTTPClient sends the requests. Optional. It is copied: its Transport and
+	// Timeout are kept, redirects are never followed, and a Jar is an error.
+	HTTPClient *http.Client
+	// Logger is told of every attempt at debug level, and at warn level of an
+	// answer whose expiresIn or exp cannot be used; never of a URL, header or
+	// body. Optional: nil is silent.
+	Logger *slog.Logger
+	// AttemptTimeout bounds one attempt of a call. Optional, default 10 s.
+	AttemptTimeout time.Duration
+	// MaxAttempts bounds the attempts of one call, where it may be repeated.
+	// Optional, default 3.
+	MaxAttempts int
+	// RefreshBefore is how long before it expires an access token is
+	// refreshed, at most half its life. Optional, default about a fifth of it.
+	RefreshBefore time.Duration
+	// KeepWarm refreshes without waiting for a caller. Optional.
+	KeepWarm bool
+}
+
+// LogValue shows the configuration without its secrets and the e-mail address.
+func (c Config) LogValue() slog.Value {
+	email := "not set"
+	if c.Email != "" {
+		email = "set"
+	}
+	return slog.GroupValue(
+		slog.String("base_url", check.LogURL(c.BaseURL)),
+		slog.String("merchant_id", c.MerchantID),
+		slog.String("email", email),
+		slog.String("password", check.LogSecret(c.Password)),
+		slog.String("api_key", check.LogSecret(c.APIKey)),
+		slog.Duration("attempt_timeout", c.AttemptTimeout),
+		slog.Int("max_attempts", c.MaxAttempts),
+		slog.Duration("refresh_before", c.RefreshBefore),
+		slog.Bool("keep_warm", c.KeepWarm),
+	)
+}
+
+// Format prints what LogValue shows, under every verb.
+func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "merchantauth.Config", c.LogValue()) }
+
+// A Client keeps a session, or uses an API key, and makes calls. It is
+// immutable and safe for concurrent use.
+type Client struct {
+	base    *url.URL
+	timeout time.Duration // of the operator's HTTPClient
+	logger  *slog.Logger
+	clock   clock.Clock
+	api     *transport.Client
+
+	key *credential.Source // nil in session mode
+
+	// The rest is for session mode; cache is nil in key mode.
+	merchantID string
+	email      *credential.Secret
+	password   *credential.Source
+	cache      *tokencache.Cache[struct{}, struct{}, Token]
+	tokens     attach.Tokens[Token]
+	grants     grants
+}
+
+// New returns a Client. It checks the whole configuration and reports every
+// problem at once, in the Fields of an [*Error] that matches
+// [ErrInvalidRequest]; it does no I/O.
+func New(cfg Config) (*Client, error) {
+	var p check.Problems
+	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
+	checkMode(&p, cfg)
+	check.HTTPClient(&p, cfg.HTTPClient)
+	check.Duration(&p, "AttemptTimeout", cfg.AttemptTimeout)
+	check.Count(&p, "MaxAttempts", cfg.MaxAttempts)
+	check.Duration(&p, "RefreshBefore", cfg.RefreshBefore)
+	if p != nil {
+		return nil, &Error{Op: "New", Fields: p}
+	}
+
+	c := &Client{base: base, logger: cfg.Logger}
+	if cfg.HTTPClient != nil {
+		c.timeout = cfg.HTTPClient.Timeout
+	}
+	c.api = transport.New(transport.Config{
+		Provider: "merchantauth", BaseURL: base, HTTPClient: cfg.HTTPClient, Logger: cfg.Logger,
+		AttemptTimeout: cfg.AttemptTimeout, MaxAttempts: cfg.MaxAttempts, Clock: &c.clock,
+	})
+	if cfg.APIKey != nil {
+		c.key = credential.NewSource("APIKey", cfg.APIKey)
+		return c, nil
+	}
+	c.merchantID = cfg.MerchantID
+	c.email = credential.New(cfg.Email)
+	c.password = credential.NewSource("Password", cfg.Password)
+	c.cache = tokencache.New(tokencache.Config[struct{}, struct{}, Token]{
+		Mode: tokencache.SingleUse, Retrieve: c.retrieve, Renew: c.renew, Renewable: renewable, Secret: c.password,
+		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
+	})
+	c.tokens = attach.Tokens[Token]{
+		Token: c.Token, Invalidate: c.Invalidate, Damper: attach.NewDamper(time.Minute),
+		ID: func(t Token) credential.ID { return t.secret.ID() },
+	}
+	return c, nil
+}
+
+// checkMode sees to it that there is one way in, and all that it takes.
+func checkMode(p *check.Problems, cfg Config) {
+	given := map[string]bool{"MerchantID": cfg.MerchantID != "", "Email": cfg.Email != "", "Password": cfg.Password != nil}
+	session := given["MerchantID"] || given["Email"] || given["Password"]
+	switch {
+	case cfg.APIKey != nil && session:
+		p.Add("APIKey", "must not be set together with MerchantID, Email or Password")
+		for field, set := range given {
+			if set {
+				p.Add(field, "must not be set together with APIKey")
+			}
+		}
+	case cfg.APIKey == nil && !session:
+		const either = "required: MerchantID, Email and Password, or APIKey alone (a static secret that is empty or blank counts as missing)"
+		for field := range given {
+			p.Add(field, either)
+		}
+		p.Add("APIKey", either)
+	case cfg.APIKey == nil:
+		check.ID(p, "MerchantID", cfg.MerchantID, true, 0)
+		check.ID(p, "Email", cfg.Email, true, 0)
+		check.Secret(p, "Password", cfg.Password, true)
+	}
+}
+
+// Token returns an access token that is valid now and for at least the expiry
+// margin: 10 seconds, less for tokens of a few minutes. It is shared until
+// about a fifth of its life is left, and then refreshed while it is still
+// handed out.
+//
+// Errors match [ErrUnauthorized], [ErrRateLimited], [ErrBadResponse],
+// [ErrAmbiguous], [ErrSecretUnavailable], [ErrContested] or [ErrClosed], or are
+// ctx's; in key mode the error is [ErrNoSession]. After a failure the next try
+// waits for a back-off; callers within it that need a token get the error
+// again, without a request.
+func (c *Client) Token(ctx context.Context) (Token, error) {
+	if err := c.needSession("Token", ctx); err != nil {
+		return Token{}, err
+	}
+	t, err := c.cache.Get(ctx, struct{}{}, struct{}{})
+	if err != nil {
+		return Token{}, fail("Token", err)
+	}
+	return t, nil
+}
+
+// needSession is the error of a call that cannot be made, if so.
+func (c *Client) needSession(op string, ctx context.Context) error {
+	switch {
+	case ctx == nil:
+		return nilContext(op)
+	case c.cache == nil:
+		return &Error{Op: op, Err: ErrNoSession}
+	}
+	return nil
+}
+
+// Invalidate drops the access token if it is the current one, and reports
+// whether it was; the next Token refreshes. Call it when a request that did not
+// go through the Client is answered that the token is not good. In key mode it
+// does nothing.
+func (c *Client) Invalidate(t Token) bool {
+	return c.cache != nil && t.secret != nil && c.cache.Invalidate(struct{}{}, t.secret.ID())
+}
+
+// Stats returns figures for monitoring. In key mode all of them are zero.
+func (c *Client) Stats() Stats {
+	if c.cache == nil {
+		return Stats{}
+	}
+	return Stats(c.cache.Stats())
+}
+
+// Close ends background work and waits for a login or refresh under way. It is
+// idempotent and always returns nil. A token that is still good is returned
+// afterwards; where a new one is needed, Token fails with [ErrClosed]. The
+// session at Kuna is left as it is: there is no call to end one.
+func (c *Client) Close() error {
+	if c.cache != nil {
+		c.cache.Close()
+	}
+	c.api.CloseIdle()
+	return nil
+}
+
+// Stats of a [Client]. Entries and InFlight are gauges, LastError and
+// BackoffUntil times, the rest counters. A token that is handed out fresh is
+// not counted.
+type Stats struct {
+	Waits         uint64    // callers that waited for a login or refresh
+	Refreshes     uint64    // logins and refreshes that brought a token
+	Failures      uint64    // turns that did not
+	Invalidations uint64    // current tokens dropped because they were rejected
+	Contested     uint64    // calls answered ErrContested
+	Evictions     uint64    // always 0: there is one token
+	EvictedLive   uint64    // always 0
+	Entries       int       // 1 if there is a token
+	InFlight      int       // logins and refreshes under way
+	LastError     time.Time // when a turn failed last; zero: never
+	BackoffUntil  time.Time // before then nothing is tried; zero: no such wait
+}
+
+func nilContext(op string) error {
+	return &Error{Op: op, Fields: map[string]string{"ctx": "must not be nil"}}
+}

@@ -1,0 +1,265 @@
+package merchantauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// A Customer is what Kuna knows of a merchant's user. Ids are opaque. It prints
+// as its id; what else is in it is personal, and is in its JSON.
+type Customer struct {
+	ID string `json:"id"`
+	// WalletID is the customer's wallet, which operations with money are
+	// about. It may equal ID, or not.
+	WalletID    string `json:"walletId,omitempty"`
+	Email       string `json:"email,omitempty"`
+	PhoneNumber string `json:"phoneNumber,omitempty"`
+	FirstName   string `json:"firstName,omitempty"`
+	LastName    string `json:"lastName,omitempty"`
+	Comment     string `json:"comment,omitempty"`
+	// ExternalID is the merchant's own id of the customer.
+	ExternalID string `json:"externalId,omitempty"`
+	// CreatedAt is when the customer was created; zero if the answer does not
+	// say.
+	CreatedAt time.Time `json:"createdAt,omitzero"`
+
+	raw func() json.RawMessage // a function, so that nothing prints it
+}
+
+// Raw returns the customer as Kuna sent it, with the members that this package
+// does not know: Kuna's page does not show its answers whole. It may hold the
+// number of a passport. Nil if the Customer is not from an answer.
+func (c Customer) Raw() json.RawMessage {
+	if c.raw == nil {
+		return nil
+	}
+	return append(json.RawMessage(nil), c.raw()...)
+}
+
+// String names the customer by its id.
+func (c Customer) String() string { return "merchantauth.Customer(id " + c.ID + ")" }
+
+// Format prints what String returns, under every verb.
+func (c Customer) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.String()) }
+
+// LogValue names the customer by its ids.
+func (c Customer) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("id", c.ID), slog.String("wallet_id", c.WalletID))
+}
+
+var (
+	errCustomer   = errors.New("the customer is not an object with an id")
+	errWholeArray = errors.New("data is neither an array nor an object with one array in it")
+)
+
+// UnmarshalJSON reads a customer of an answer. Members that are null, missing
+// or no text are empty; without an id it is an error.
+func (c *Customer) UnmarshalJSON(b []byte) error {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(b, &m) != nil {
+		return errCustomer
+	}
+	text := func(name string) string { return outcome.JSONText(m[name]) }
+	read := Customer{
+		ID: text("id"), WalletID: text("walletId"), Email: text("email"), PhoneNumber: text("phoneNumber"),
+		FirstName: text("firstName"), LastName: text("lastName"), Comment: text("comment"), ExternalID: text("externalId"),
+	}
+	if read.ID == "" {
+		return errCustomer
+	}
+	if at, err := time.Parse(time.RFC3339, text("createdAt")); err == nil {
+		read.CreatedAt = at
+	}
+	raw := append(json.RawMessage(nil), b...)
+	read.raw = func() json.RawMessage { return raw }
+	*c = read
+	return nil
+}
+
+// CustomerDetails returns the customer with the given id (POST
+// /v2/customer/details). It is repeated where that helps. An answer without a
+// customer matches [ErrBadResponse]; one that was suspended may be refused or
+// not, Kuna's page says both.
+//
+// The page is https://docs.kunacore.io/docs/details-of-customer.
+func (c *Client) CustomerDetails(ctx context.Context, id string) (Customer, error) {
+	const op = "CustomerDetails"
+	var p check.Problems
+	if check.ID(&p, "id", id, true, 0); p != nil {
+		return Customer{}, &Error{Op: op, Fields: p}
+	}
+	var found Customer
+	err := c.do(ctx, transport.Call{
+		Op: op, Method: http.MethodPost, Path: "/v2/customer/details", Policy: transport.Safe,
+		In: struct {
+			ID string `json:"id"`
+		}{id},
+		Decode: func(r *transport.Response) error { return open(r.Body, &found) },
+	})
+	if err != nil {
+		return Customer{}, err
+	}
+	return found, nil
+}
+
+// A CustomerQuery says which customers to find: those that match all fields
+// that are set. At least one beside Take and Skip has to be; CreatedFrom, say,
+// finds all of a period. It prints without its values; they are in its JSON.
+type CustomerQuery struct {
+	Email      string
+	ExternalID string // the merchant's own id
+	WalletID   string
+	// PhoneNumber is as it was given when the customer was created.
+	PhoneNumber string
+	// FullName is the first and the last name with a space between.
+	FullName   string
+	Comment    string
+	ReferralID string // the id of the customer who referred them
+
+	// CreatedFrom and CreatedTo bound when the customer was created. They are
+	// sent in UTC with milliseconds.
+	CreatedFrom, CreatedTo time.Time
+
+	// Take is how many customers to return at most, Skip how many to leave
+	// out first. 0 leaves both to Kuna, which documents no defaults.
+	Take, Skip int
+}
+
+// Format prints no values: they are personal.
+func (q CustomerQuery) Format(s fmt.State, _ rune) { fmt.Fprint(s, "merchantauth.CustomerQuery(...)") }
+
+// LogValue shows no values: they are personal.
+func (q CustomerQuery) LogValue() slog.Value {
+	return slog.StringValue("merchantauth.CustomerQuery(...)")
+}
+
+type queryBody struct {
+	Email       string `json:"email,omitempty"`
+	WalletID    string `json:"walletId,omitempty"`
+	PhoneNumber string `json:"phoneNumber,omitempty"`
+	FullName    string `json:"fullName,omitempty"`
+	Comment     string `json:"comment,omitempty"`
+	ExternalID  string `json:"externalId,omitempty"`
+	ReferralID  string `json:"referralId,omitempty"`
+	CreatedFrom string `json:"createdFrom,omitempty"`
+	CreatedTo   string `json:"createdTo,omitempty"`
+	Take        int    `json:"take,omitempty"`
+	Skip        int    `json:"skip,omitempty"`
+}
+
+func (q CustomerQuery) body() queryBody {
+	return queryBody{
+		Email: q.Email, WalletID: q.WalletID, PhoneNumber: q.PhoneNumber, FullName: q.FullName,
+		Comment: q.Comment, ExternalID: q.ExternalID, ReferralID: q.ReferralID,
+		CreatedFrom: isoTime(q.CreatedFrom), CreatedTo: isoTime(q.CreatedTo), Take: q.Take, Skip: q.Skip,
+	}
+}
+
+// isoTime writes a time as JavaScript does; "" for the zero time.
+func isoTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+func (q CustomerQuery) check(p *check.Problems) {
+	check.ID(p, "Email", q.Email, false, 0)
+	check.ID(p, "ExternalID", q.ExternalID, false, 0)
+	check.ID(p, "WalletID", q.WalletID, false, 0)
+	check.ID(p, "PhoneNumber", q.PhoneNumber, false, 0)
+	check.ID(p, "FullName", q.FullName, false, 0)
+	checkText(p, "Comment", q.Comment)
+	check.ID(p, "ReferralID", q.ReferralID, false, 0)
+	checkYear(p, "CreatedFrom", q.CreatedFrom)
+	checkYear(p, "CreatedTo", q.CreatedTo)
+	check.Count(p, "Take", q.Take)
+	check.Count(p, "Skip", q.Skip)
+	q.Take, q.Skip = 0, 0
+	if q == (CustomerQuery{}) {
+		p.Add("CustomerQuery", "must say whom to find: Kuna would return every customer")
+	}
+}
+
+func checkYear(p *check.Problems, field string, t time.Time) {
+	if year := t.UTC().Year(); year < 1 || year > 9999 {
+		p.Add(field, "must be in the years 1 to 9999")
+	}
+}
+
+// FindCustomers returns the customers that match the query (POST
+// /v2/customer/find), none as an empty slice. It is repeated where that helps.
+//
+// This is how to learn what became of a CreateCustomer whose error is
+// Ambiguous: ask for the ExternalID or the Email of that request.
+//
+// Kuna's page does not show the answer. An array is accepted, and an object
+// with exactly one array in it; anything else matches [ErrBadResponse].
+//
+// The page is https://docs.kunacore.io/docs/search-of-customers.
+func (c *Client) FindCustomers(ctx context.Context, query CustomerQuery) ([]Customer, error) {
+	const op = "FindCustomers"
+	var p check.Problems
+	if query.check(&p); p != nil {
+		return nil, &Error{Op: op, Fields: p}
+	}
+	found := []Customer{}
+	err := c.do(ctx, transport.Call{
+		Op: op, Method: http.MethodPost, Path: "/v2/customer/find", Policy: transport.Safe,
+		In: query.body(),
+		Decode: func(r *transport.Response) error {
+			var data json.RawMessage
+			if err := open(r.Body, &data); err != nil {
+				return err
+			}
+			list, err := array(data)
+			if err != nil {
+				return err
+			}
+			var got []Customer
+			if err := transport.Unmarshal(list, &got); err != nil {
+				return err
+			}
+			found = append(found, got...)
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// array returns data if it is an array, or the one array that it has as a
+// member.
+func array(data json.RawMessage) (list json.RawMessage, err error) {
+	if data[0] == '[' {
+		return data, nil
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(data, &members) != nil {
+		return nil, errWholeArray
+	}
+	for _, m := range members {
+		if m[0] != '[' {
+			continue
+		}
+		if list != nil {
+			return nil, errWholeArray
+		}
+		list = m
+	}
+	if list == nil {
+		return nil, errWholeArray
+	}
+	return list, nil
+}

@@ -1,0 +1,145 @@
+package merchantauth
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// An envelope is what Kuna wraps every answer in: one member or the other.
+type envelope struct {
+	Data   json.RawMessage `json:"data"` // nil if absent, "null" if null
+	Errors json.RawMessage `json:"errors"`
+}
+
+var (
+	errNoData = errors.New(`the answer has no "data"`)
+	errBoth   = errors.New(`the answer has "data" and "errors"`)
+)
+
+// open decodes the data of a successful answer into out. If that is nil, data
+// need only be there, null or not.
+func open(body []byte, out any) error {
+	var env envelope
+	if err := transport.Unmarshal(body, &env); err != nil {
+		return err
+	}
+	switch {
+	case len(entries(env.Errors)) > 0: // refused sees those without data
+		return errBoth
+	case len(env.Data) == 0, out != nil && env.empty():
+		return errNoData
+	case out == nil:
+		return nil
+	}
+	return transport.Unmarshal(env.Data, out)
+}
+
+func (e *envelope) empty() bool { return len(e.Data) == 0 || string(e.Data) == "null" }
+
+// refused reports whether an answer is Kuna's own failure envelope. One that
+// has data too may have been acted on.
+func refused(_ int, body []byte) bool {
+	var env envelope
+	return json.Unmarshal(body, &env) == nil && env.empty() && len(entries(env.Errors)) > 0
+}
+
+// An ErrorEntry is one of the errors that an answer lists. What it says may
+// quote what was sent.
+type ErrorEntry struct {
+	// Code is Kuna's name of the error. Two are documented, UNAUTHORIZED and
+	// REFRESH_TOKEN_EXPIRED.
+	Code string
+	// Message is the text, in whichever form it came: a text, a number, the
+	// "message" of an object, or several of these joined by "; ".
+	Message string
+	// Name is what a message that is an object is called, such as
+	// TokenExpiredError.
+	Name string
+	// ExpiredAt is the "expiredAt" of such an object; zero if it has none.
+	ExpiredAt time.Time
+	// Raw is the entry as it came.
+	Raw json.RawMessage
+}
+
+// entries reads the member "errors": an array, or an object for one. Anything
+// else, and what is empty, is no error.
+func entries(raw json.RawMessage) []ErrorEntry {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		var members map[string]json.RawMessage
+		if json.Unmarshal(raw, &members) != nil || len(members) == 0 {
+			return nil
+		}
+		list = []json.RawMessage{raw}
+	}
+	var read []ErrorEntry
+	for _, r := range list {
+		read = append(read, entry(r))
+	}
+	return read
+}
+
+func entry(raw json.RawMessage) ErrorEntry {
+	e := ErrorEntry{Raw: raw}
+	var members struct {
+		Code    json.RawMessage `json:"code"`
+		Message json.RawMessage `json:"message"`
+	}
+	if json.Unmarshal(raw, &members) != nil {
+		e.Message = outcome.JSONText(raw)
+		return e
+	}
+	e.Code = outcome.JSONText(members.Code)
+	e.Message = text(members.Message)
+	var object struct {
+		Name      json.RawMessage `json:"name"`
+		ExpiredAt json.RawMessage `json:"expiredAt"`
+	}
+	if json.Unmarshal(members.Message, &object) == nil {
+		e.Name = outcome.JSONText(object.Name)
+		if at, err := time.Parse(time.RFC3339, outcome.JSONText(object.ExpiredAt)); err == nil {
+			e.ExpiredAt = at
+		}
+	}
+	return e
+}
+
+// text reads a message in any of its forms.
+func text(raw json.RawMessage) string {
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) == nil && list != nil {
+		lines := make([]string, 0, len(list))
+		for _, r := range list {
+			if line := line(r); line != "" {
+				lines = append(lines, line)
+			}
+		}
+		return strings.Join(lines, "; ")
+	}
+	return line(raw)
+}
+
+// line reads a message, or the "message" inside one that is an object.
+func line(raw json.RawMessage) string {
+	var object struct {
+		Message json.RawMessage `json:"message"`
+	}
+	if json.Unmarshal(raw, &object) == nil {
+		raw = object.Message
+	}
+	return outcome.JSONText(raw)
+}
+
+const (
+	codeUnauthorized   = "UNAUTHORIZED"
+	codeRefreshExpired = "REFRESH_TOKEN_EXPIRED"
+	nameTokenExpired   = "TokenExpiredError"
+)
+
+// expired reports whether the entry says that the access token has expired.
+func (e *ErrorEntry) expired() bool { return e.Code == codeUnauthorized && e.Name == nameTokenExpired }

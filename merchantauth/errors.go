@@ -1,0 +1,227 @@
+package merchantauth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// The sentinels that an [*Error] may match by errors.Is. The first group are
+// the same values in every package of this module, so one check serves all
+// providers.
+var (
+	// ErrUnauthorized: Kuna answered 401 or the code UNAUTHORIZED: to an access
+	// token, also after a new one was tried, to the API key, or to the
+	// credentials of a login.
+	ErrUnauthorized = outcome.ErrUnauthorized
+	// ErrRateLimited: Kuna answered 429.
+	ErrRateLimited = outcome.ErrRateLimited
+	// ErrInvalidRequest: the call was wrong. With StatusCode 0 it was refused
+	// here, cost no request, and Fields names each field and its rule; else
+	// Kuna answered 400 or 422.
+	ErrInvalidRequest = outcome.ErrInvalidRequest
+	// ErrBadResponse: an answer could not be used: no JSON, no data, a token
+	// without a usable expiry, too large, a redirect.
+	ErrBadResponse = outcome.ErrBadResponse
+	// ErrAmbiguous: Kuna acted or may have acted, and there is no usable
+	// result; the same as [Error.Ambiguous].
+	ErrAmbiguous = outcome.ErrAmbiguous
+	// ErrNotSent: the request was not sent, for want of a credential, or
+	// because it goes to another origin.
+	ErrNotSent = outcome.ErrNotSent
+	// ErrSecretUnavailable: a SecretFunc failed, or returned nothing usable.
+	ErrSecretUnavailable = outcome.ErrSecretUnavailable
+	// ErrContested: fresh tokens are rejected faster than they may be
+	// replaced; RetryAfter says when the next may be.
+	ErrContested = outcome.ErrContested
+	// ErrClosed: the Client is closed.
+	ErrClosed = outcome.ErrClosed
+
+	// ErrNoSession: the Client uses an API key, so it has no tokens. No
+	// request was made.
+	ErrNoSession = errors.New("there is no session: the client uses an API key")
+	// ErrTokenExpired: Kuna says that the access token has expired
+	// (UNAUTHORIZED with a TokenExpiredError). It comes with ErrUnauthorized.
+	ErrTokenExpired = errors.New("the access token has expired")
+	// ErrRefreshTokenExpired: Kuna says that the refresh token has expired
+	// (REFRESH_TOKEN_EXPIRED).
+	ErrRefreshTokenExpired = errors.New("the refresh token has expired")
+)
+
+// An Error is every error of this package. Its text holds no credential, token,
+// header value, body, e-mail address or URL query.
+type Error struct {
+	// Op is the method that failed; "Transport" for the error of a
+	// RoundTripper that sent nothing. Where Token could get none, it is
+	// "Login" or "Refresh", whichever it was that failed.
+	Op string
+	// StatusCode is the HTTP status; 0 if nothing was answered. Kuna documents
+	// none for errors: it may be a 2xx.
+	StatusCode int
+	// Code, Message, Name and ExpiredAt are those of the first of Entries, and
+	// what is said there of them holds here. No message is part of the text.
+	Code, Message, Name string
+	ExpiredAt           time.Time
+	// Entries are all errors that the answer lists.
+	Entries []ErrorEntry
+	// Fields are the rules that the call broke, by field.
+	Fields map[string]string
+	// RequestID is the X-Request-Id of the answer, if it has one.
+	RequestID string
+	// Attempts is how many requests were sent.
+	Attempts int
+	// RetryAfter is how long Kuna asks to wait; 0 if it does not.
+	RetryAfter time.Duration
+	// Err is the cause, if there is one beside the answer.
+	Err error
+
+	body outcome.Excerpt
+}
+
+func (e *Error) facts() outcome.Facts {
+	code := ""
+	if isCode(e.Code) {
+		code = e.Code
+	}
+	return outcome.Facts{
+		Package: "merchantauth", Op: e.Op, StatusCode: e.StatusCode, Code: code, Fields: e.Fields,
+		RequestID: e.RequestID, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Err,
+	}
+}
+
+// isCode reports whether s looks like Kuna's codes, and like nothing that must
+// not be printed.
+func isCode(s string) bool {
+	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+}
+
+// Error says what failed, without anything that Kuna wrote but the code and the
+// request id.
+func (e *Error) Error() string { return e.facts().Text() }
+
+// Format prints what Error returns, under every verb.
+func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
+
+// MarshalJSON writes what Error returns, as a string.
+func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+
+// Is reports whether the error matches one of the sentinels by its fields.
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrUnauthorized:
+		if e.lists(codeUnauthorized) {
+			return true
+		}
+	case ErrTokenExpired:
+		return e.expired()
+	case ErrRefreshTokenExpired:
+		return e.lists(codeRefreshExpired)
+	}
+	return e.facts().Is(target)
+}
+
+// lists reports whether one of the errors has the code. Entries may be missing
+// from an Error that was not made here.
+func (e *Error) lists(code string) bool {
+	return e.Code == code || slices.ContainsFunc(e.Entries, func(x ErrorEntry) bool { return x.Code == code })
+}
+
+// expired reports whether one of the errors says that the access token is.
+func (e *Error) expired() bool {
+	first := ErrorEntry{Code: e.Code, Name: e.Name}
+	return first.expired() || slices.ContainsFunc(e.Entries, func(x ErrorEntry) bool { return x.expired() })
+}
+
+// rejects reports whether the answer is about the access token.
+func (e *Error) rejects() bool { return e.StatusCode == http.StatusUnauthorized || e.expired() }
+
+// refuses reports whether Kuna answered a login or refresh with a refusal, and
+// would do so again.
+func (e *Error) refuses() bool {
+	switch {
+	case e.StatusCode == 0:
+		return false
+	case e.lists(codeRefreshExpired):
+		return true
+	case e.StatusCode == http.StatusRequestTimeout, e.StatusCode == http.StatusTooEarly,
+		e.StatusCode == http.StatusTooManyRequests, e.StatusCode >= 500:
+		return false
+	}
+	return e.StatusCode >= 400 || len(e.Entries) > 0
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Retryable reports whether the same call again can succeed and can do no
+// harm, and how long to wait first; 0 leaves that to the caller. It is never
+// ok for an ambiguous call that is unsafe to repeat.
+func (e *Error) Retryable() (after time.Duration, ok bool) {
+	if e.lists(codeRefreshExpired) {
+		return 0, false
+	}
+	return e.facts().Retryable()
+}
+
+// Ambiguous reports whether Kuna acted or may have acted and there is no usable
+// result. Look at what the call was to do before making it again: a customer
+// may have been created though [Client.CreateCustomer] returned this, and is
+// found by [Client.FindCustomers] with the ExternalID or the Email of the
+// request. (Not by [Client.CustomerDetails]: the id was in the answer that is
+// missing.) An unclear outcome takes a moment to settle, so do not create again
+// on the strength of one look that finds nothing.
+func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
+
+// Body returns the beginning of the answer, at most 4 KiB. It may hold what
+// was sent, so it is not part of the text.
+func (e *Error) Body() string { return e.body.Text() }
+
+// fail turns an error of the packages below into an *Error.
+func fail(op string, err error) *Error {
+	var own *Error
+	var sent *transport.Error
+	var cause *outcome.Cause
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &sent):
+		return answered(op, sent)
+	case errors.As(err, &cause):
+		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
+	}
+	return &Error{Op: op, Err: &outcome.Cause{Err: err}}
+}
+
+// answered makes the package's error of a call that was sent.
+func answered(op string, e *transport.Error) *Error {
+	own := &Error{
+		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Cause,
+		RequestID: e.Header.Get("X-Request-Id"), body: outcome.NewExcerpt(e.Body),
+	}
+	var env envelope
+	if json.Unmarshal(e.Body, &env) == nil {
+		own.Entries = entries(env.Errors)
+	}
+	if len(own.Entries) > 0 {
+		first := &own.Entries[0]
+		own.Code, own.Message, own.Name, own.ExpiredAt = first.Code, first.Message, first.Name, first.ExpiredAt
+	}
+	return own
+}
+
+// notSent is the error of a call that had no credential to go with.
+func notSent(op string, err error) error {
+	reason := outcome.NotSent(err)
+	return &Error{Op: op, RetryAfter: reason.RetryAfter, Err: reason}
+}
+
+func unsent(reason *outcome.Cause) error {
+	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Err: reason}
+}

@@ -1,0 +1,190 @@
+package merchantauth_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/providerauth/providerauth-go/merchantauth"
+	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
+)
+
+func TestErrorsOfAnAnswerAreReadInEveryForm(t *testing.T) {
+	at := time.Date(2024, 2, 9, 19, 23, 17, 0, time.UTC)
+	for body, want := range map[string][]merchantauth.ErrorEntry{
+		// The two that Kuna's page shows.
+		`{"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError","message":"jwt expired","expiredAt":"2024-02-09T19:23:17.000Z"}}]}`: {
+			{Code: "UNAUTHORIZED", Message: "jwt expired", Name: "TokenExpiredError", ExpiredAt: at},
+		},
+		`{"errors":[{"code":"REFRESH_TOKEN_EXPIRED","message":"Invalid token"}]}`: {{Code: "REFRESH_TOKEN_EXPIRED", Message: "Invalid token"}},
+
+		`{"errors":[{"code":"A","message":null}]}`:                                            {{Code: "A"}},
+		`{"errors":[{"code":"A"}]}`:                                                           {{Code: "A"}},
+		`{"errors":[{"code":"A","message":42.5}]}`:                                            {{Code: "A", Message: "42.5"}},
+		`{"errors":[{"code":"A","message":true}]}`:                                            {{Code: "A", Message: "true"}},
+		`{"errors":[{"code":"A","message":["x",7,null,{"message":"y"},{"name":"z"},["w"]]}]}`: {{Code: "A", Message: "x; 7; y"}},
+		`{"errors":[{"code":"A","message":{"name":"NotBeforeError","date":"2024-02-09"}}]}`:   {{Code: "A", Name: "NotBeforeError"}},
+		`{"errors":[{"code":"A","message":{"name":5,"message":{},"expiredAt":1707239715}}]}`:  {{Code: "A", Name: "5"}},
+		`{"errors":[{"code":"A","message":{"expiredAt":"2024-02-09T20:23:17+01:00"}}]}`:       {{Code: "A", ExpiredAt: at}},
+		`{"errors":[{"code":17,"message":"x"}]}`:                                              {{Code: "17", Message: "x"}},
+		`{"errors":[{"code":{},"message":"x"}]}`:                                              {{Message: "x"}},
+		`{"errors":[{"message":"x"},{"code":"B"}]}`:                                           {{Message: "x"}, {Code: "B"}},
+		`{"errors":["x",null,5,[]]}`:                                                          {{Message: "x"}, {}, {Message: "5"}, {}},
+		`{"errors":{"code":"A","message":"x"}}`:                                               {{Code: "A", Message: "x"}},
+		`{"data":null,"errors":[{"code":"A"}],"more":1}`:                                      {{Code: "A"}},
+		`{"data":{"id":"1"},"errors":[{"code":"A"}]}`:                                         {{Code: "A"}},
+		`{"errors":[]}`:          nil,
+		`{"errors":{}}`:          nil,
+		`{"errors":null}`:        nil,
+		`{"errors":"x"}`:         nil,
+		`{"message":"x"}`:        nil,
+		`<html>Forbidden</html>`: nil,
+		``:                       nil,
+	} {
+		t.Run(body, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				for _, status := range []int{200, 201, 400, 403, 404, 409, 500} {
+					if want == nil && status < 300 {
+						continue // no error, or an answer without data
+					}
+					answering(srv, createPath, status, body)
+					_, err := c.CreateCustomer(t.Context(), alex())
+					e := errorIs(t, err)
+					equal(t, "status", e.StatusCode, status)
+					if d := cmp.Diff(want, e.Entries, cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "Raw" }, cmp.Ignore())); d != "" {
+						t.Errorf("status %d: %s", status, d)
+					}
+					if want != nil {
+						first := merchantauth.ErrorEntry{Code: e.Code, Message: e.Message, Name: e.Name, ExpiredAt: e.ExpiredAt, Raw: e.Entries[0].Raw}
+						equal(t, "first", first, e.Entries[0])
+						if !json.Valid(e.Entries[0].Raw) {
+							t.Errorf("Raw is %s", e.Entries[0].Raw)
+						}
+					}
+					equal(t, "body", e.Body(), body)
+				}
+			}, withKey)
+		})
+	}
+}
+
+func TestSentinelsMatchByStatusAndByEveryEntry(t *testing.T) {
+	const expired = `{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}`
+	for _, tc := range []struct {
+		status int
+		errors string
+		want   []error
+	}{
+		{401, `[]`, []error{merchantauth.ErrUnauthorized}},
+		{200, `[{"code":"UNAUTHORIZED","message":"no"}]`, []error{merchantauth.ErrUnauthorized}},
+		{400, `[{"code":"X"},{"code":"UNAUTHORIZED","message":{"name":"JsonWebTokenError"}}]`, []error{merchantauth.ErrUnauthorized, merchantauth.ErrInvalidRequest}},
+		{403, `[` + expired + `]`, []error{merchantauth.ErrUnauthorized, merchantauth.ErrTokenExpired}},
+		{500, `[{"code":"X"},` + expired + `]`, []error{merchantauth.ErrUnauthorized, merchantauth.ErrTokenExpired}},
+		{403, `[{"code":"X","message":{"name":"TokenExpiredError"}}]`, nil},
+		{200, `[{"code":"REFRESH_TOKEN_EXPIRED"}]`, []error{merchantauth.ErrRefreshTokenExpired}},
+		{409, `[{"code":"X"},{"code":"REFRESH_TOKEN_EXPIRED"}]`, []error{merchantauth.ErrRefreshTokenExpired}},
+		{429, `[{"code":"X"}]`, []error{merchantauth.ErrRateLimited}},
+		{422, `[{"code":"X"}]`, []error{merchantauth.ErrInvalidRequest}},
+		{404, `[{"code":"X"}]`, nil},
+	} {
+		t.Run(fmt.Sprint(tc.status, tc.errors), func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				answering(srv, "", tc.status, `{"errors":`+tc.errors+`}`)
+				err := c.Call(t.Context(), http.MethodPost, "/v2/balance", nil, nil)
+				var got []error
+				for _, target := range []error{
+					merchantauth.ErrUnauthorized, merchantauth.ErrRateLimited, merchantauth.ErrInvalidRequest, merchantauth.ErrTokenExpired,
+					merchantauth.ErrRefreshTokenExpired, merchantauth.ErrBadResponse, merchantauth.ErrNoSession, merchantauth.ErrAmbiguous,
+				} {
+					if errors.Is(err, target) {
+						got = append(got, target)
+					}
+				}
+				same := len(got) == len(tc.want)
+				for _, target := range tc.want {
+					same = same && errors.Is(err, target)
+				}
+				if !same {
+					t.Errorf("matches %v, want %v", got, tc.want)
+				}
+			}, withKey)
+		})
+	}
+}
+
+func TestDataAndErrorsDecideAndNotTheStatus(t *testing.T) {
+	for _, tc := range []struct {
+		status int
+		body   string
+		want   string
+	}{
+		{200, `{"data":{"ok":true}}`, "success"},
+		{201, `{"data":{"ok":true}}`, "success"},
+		{202, `{"data":{"ok":true},"errors":[]}`, "success"},
+		{200, `{"data":{"ok":true},"errors":null}`, "success"},
+		{200, `{"data":{"ok":true},"errors":{}}`, "success"},
+		{200, `{"errors":[{"code":"X"}]}`, "refused"},
+		{200, `{"errors":{"code":"X"}}`, "refused"},
+		{201, `{"data":null,"errors":[{"code":"X"}]}`, "refused"},
+		{400, `{"data":{"ok":true}}`, "refused"},
+		{404, ``, "refused"},
+		{200, `{"data":{"ok":true},"errors":[{"code":"X"}]}`, "unusable"},
+		{200, `{"errors":[]}`, "unusable"},
+		{200, `{}`, "unusable"},
+		{200, `{"data":null}`, "unusable"},
+		{200, `{"data":[1]}`, "unusable"},
+		{204, ``, "unusable"},
+		{200, ``, "unusable"},
+		{200, `<html>`, "unusable"},
+		{500, `{"errors":[{"code":"X"}]}`, "refused"},
+		{502, `<html>`, "unclear"},
+	} {
+		t.Run(fmt.Sprint(tc.status, tc.body), func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				answering(srv, "", tc.status, tc.body)
+				var out struct{ OK bool }
+				err := c.Call(t.Context(), http.MethodPost, "/v2/x", nil, &out)
+				got := "success"
+				switch {
+				case errors.Is(err, merchantauth.ErrBadResponse) && errors.Is(err, merchantauth.ErrAmbiguous):
+					got = "unusable"
+				case errors.Is(err, merchantauth.ErrAmbiguous):
+					got = "unclear"
+				case err != nil:
+					got = "refused"
+				}
+				equal(t, "outcome", got, tc.want)
+				equal(t, "out is written", out.OK, tc.want == "success")
+			}, withKey)
+		})
+	}
+}
+
+func TestCallWithoutOutWantsDataAllTheSame(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		for body, ok := range map[string]bool{`{"data":{"success":true}}`: true, `{"data":null}`: true, `{}`: false, ``: false, `{"errors":[]}`: false} {
+			answering(srv, "", 201, body)
+			err := c.Call(t.Context(), http.MethodPost, "/v2/customer/suspend", map[string]string{"id": "1"}, nil)
+			if ok != (err == nil) {
+				t.Errorf("%s: %v", body, err)
+			}
+		}
+		answering(srv, "", 204, "")
+		if err := c.Call(t.Context(), http.MethodPost, "/v2/x", nil, nil); err != nil {
+			t.Error(err)
+		}
+	}, withKey)
+}
+
+func TestErrorMadeElsewhereMatchesByItsOwnFields(t *testing.T) {
+	e := &merchantauth.Error{Op: "Token", Code: "UNAUTHORIZED", Name: "TokenExpiredError"}
+	errorIs(t, e, merchantauth.ErrUnauthorized, merchantauth.ErrTokenExpired)
+	errorIs(t, &merchantauth.Error{Code: "REFRESH_TOKEN_EXPIRED"}, merchantauth.ErrRefreshTokenExpired)
+	errorIs(t, &merchantauth.Error{Err: merchantauth.ErrAmbiguous}, merchantauth.ErrAmbiguous)
+	equal(t, "ambiguous", (&merchantauth.Error{Err: merchantauth.ErrAmbiguous}).Ambiguous(), true)
+}

@@ -1,0 +1,218 @@
+package merchantauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/providerauth/providerauth-go/merchantauth"
+	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
+)
+
+// The simulator stands in for Kuna Core in all of these.
+func simulated() (*merchantauthtest.Server, *merchantauth.Client) {
+	srv := merchantauthtest.NewServer(merchantauthtest.Options{})
+	client, err := merchantauth.New(srv.Config())
+	if err != nil {
+		panic(err)
+	}
+	return srv, client
+}
+
+func ExampleNew() {
+	srv := merchantauthtest.NewServer(merchantauthtest.Options{})
+	defer srv.Close()
+	client, err := merchantauth.New(merchantauth.Config{
+		BaseURL:    srv.URL(), // https, for Kuna Core itself
+		MerchantID: "merchant-1",
+		Email:      "owner@merchant.example",
+		Password:   merchantauth.StaticSecret("password-1"),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	token, err := client.Token(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(time.Until(token.ExpiresAt).Round(time.Minute), time.Until(token.RefreshExpiresAt).Round(time.Hour))
+	// Output: 30m0s 48h0m0s
+}
+
+// With an API key there is no session.
+func ExampleNew_apiKey() {
+	srv := merchantauthtest.NewServer(merchantauthtest.Options{})
+	defer srv.Close()
+	client, err := merchantauth.New(merchantauth.Config{
+		BaseURL: srv.URL(),
+		APIKey:  merchantauth.StaticSecret("api-key-1"),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	_, err = client.Token(context.Background())
+	fmt.Println(errors.Is(err, merchantauth.ErrNoSession), srv.Logins())
+	// Output: true 0
+}
+
+func ExampleNew_invalid() {
+	_, err := merchantauth.New(merchantauth.Config{BaseURL: "https://core.example.com", Email: "owner@merchant.example", APIKey: merchantauth.StaticSecret("k")})
+	var e *merchantauth.Error
+	if errors.As(err, &e) {
+		fmt.Println(e.Fields["Email"])
+	}
+	// Output: must not be set together with APIKey
+}
+
+func customer() merchantauth.CreateCustomerRequest {
+	return merchantauth.CreateCustomerRequest{
+		Email: "alex@smith.example", FirstName: "Alex", LastName: "Smith", Country: "FR",
+		VerificationDocumentID: "FV633452", ResidenceAddress: "5 Av. Anatole France, 75007 Paris, France",
+		ExternalID: "user-4711",
+	}
+}
+
+func ExampleClient_CreateCustomer() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	created, err := client.CreateCustomer(context.Background(), customer())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(created.ID, created.WalletID)
+	// Output: cust-0001-xyz wallet-0001-uvw
+}
+
+// An Ambiguous error says that the customer may have been created. Its id was
+// in the answer that is missing, so it is looked up by what was sent.
+func ExampleError_Ambiguous() {
+	ctx := context.Background()
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	req := customer()
+
+	srv.LoseAnswers(1, func(r *http.Request) bool { return r.URL.Path == "/v2/customer/create" })
+	created, err := client.CreateCustomer(ctx, req)
+	var e *merchantauth.Error
+	if errors.As(err, &e) && e.Ambiguous() {
+		fmt.Println("unclear: look before creating again")
+		found, err := client.FindCustomers(ctx, merchantauth.CustomerQuery{ExternalID: req.ExternalID})
+		switch {
+		case err != nil:
+			fmt.Println("still unclear:", err)
+			return
+		case len(found) == 0:
+			fmt.Println("not there yet: look again in a while")
+			return
+		}
+		created = found[0]
+	} else if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(created.ID)
+	// Output:
+	// unclear: look before creating again
+	// cust-0001-xyz
+}
+
+func ExampleClient_FindCustomers() {
+	ctx := context.Background()
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	if _, err := client.CreateCustomer(ctx, customer()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	found, err := client.FindCustomers(ctx, merchantauth.CustomerQuery{Email: "alex@smith.example", Take: 10})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, c := range found {
+		fmt.Println(c.ExternalID)
+	}
+	// Output: user-4711
+}
+
+func ExampleClient_Call() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	var rates []struct {
+		Asset      string            `json:"asset"`
+		Equivalent map[string]string `json:"equivalent"`
+	}
+	if err := client.Call(context.Background(), http.MethodGet, "/v2/rate/equivalent", nil, &rates); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, r := range rates {
+		fmt.Println(r.Asset, r.Equivalent["USD"])
+	}
+	// Output: BTC 43012.55
+}
+
+func ExampleClient_HTTPClient() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	resp, err := client.HTTPClient().Get(srv.URL() + "/v2/rate/equivalent")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+// A Client refreshes by itself; whoever keeps sessions elsewhere may do it by
+// hand.
+func ExampleClient_Refresh() {
+	ctx := context.Background()
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	token, err := client.Login(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	next, err := client.Refresh(ctx, token)
+	if errors.Is(err, merchantauth.ErrRefreshTokenExpired) {
+		next, err = client.Login(ctx)
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(next.ID() != token.ID(), next.RefreshToken() != token.RefreshToken())
+	// Output: true true
+}
+
+// A TokenSource of your own serves tests that need no server.
+func ExampleNewToken() {
+	var source merchantauth.TokenSource = fake{}
+	token, _ := source.Token(context.Background())
+	fmt.Println(token.Value(), "prints as", strings.Split(token.String(), "(")[0])
+	// Output: opaque prints as merchantauth.Token
+}
+
+type fake struct{}
+
+func (fake) Token(context.Context) (merchantauth.Token, error) {
+	return merchantauth.NewToken("opaque", "", time.Now().Add(time.Hour), time.Time{}), nil
+}

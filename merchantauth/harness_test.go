@@ -1,0 +1,169 @@
+package merchantauth_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/providerauth/providerauth-go/merchantauth"
+	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
+)
+
+const (
+	loginPath   = "/v2/auth/login"
+	refreshPath = "/v2/auth/refresh"
+	createPath  = "/v2/customer/create"
+)
+
+// bubble runs f with a server and a client of it in simulated time, in session
+// mode unless a change says otherwise.
+func bubble(t *testing.T, opt merchantauthtest.Options, f func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client), change ...func(*merchantauth.Config)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		opt.InMemory = true
+		srv := merchantauthtest.NewServer(opt)
+		defer srv.Close()
+		cfg := srv.Config()
+		for _, ch := range change {
+			ch(&cfg)
+		}
+		c := open(t, cfg)
+		defer c.Close()
+		f(t, srv, c)
+	})
+}
+
+// withKey is key mode.
+func withKey(cfg *merchantauth.Config) {
+	cfg.MerchantID, cfg.Email, cfg.Password = "", "", nil
+	cfg.APIKey = merchantauth.StaticSecret("api-key-1")
+}
+
+func open(t testing.TB, cfg merchantauth.Config) *merchantauth.Client {
+	t.Helper()
+	c, err := merchantauth.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func token(t *testing.T, c *merchantauth.Client) merchantauth.Token {
+	t.Helper()
+	tok, err := c.Token(t.Context())
+	if err != nil {
+		t.Fatalf("Token: %v", err)
+	}
+	return tok
+}
+
+// rates makes a private call that must succeed.
+func rates(t *testing.T, c *merchantauth.Client) {
+	t.Helper()
+	var got []struct{ Asset string }
+	if err := c.Call(t.Context(), http.MethodGet, "/v2/rate/equivalent", nil, &got); err != nil {
+		t.Fatalf("rates: %v", err)
+	}
+	equal(t, "rates", len(got), 1)
+}
+
+// alex is a request with all that is required.
+func alex() merchantauth.CreateCustomerRequest {
+	return merchantauth.CreateCustomerRequest{
+		Email: "alex@smith.example", FirstName: "Alex", LastName: "Smith", Country: "FR",
+		VerificationDocumentID: "FV633452", ResidenceAddress: "Champ de Mars, 5 Av. Anatole France, 75007 Paris, France",
+	}
+}
+
+func equal[V any](t *testing.T, what string, got, want V) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func errorIs(t *testing.T, err error, targets ...error) *merchantauth.Error {
+	t.Helper()
+	for _, target := range targets {
+		if !errors.Is(err, target) {
+			t.Errorf("got %v, want %v", err, target)
+		}
+	}
+	var e *merchantauth.Error
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v (%T), want *merchantauth.Error", err, err)
+	}
+	return e
+}
+
+// costs checks how many logins and refreshes were asked for, refused and lost
+// ones included.
+func costs(t *testing.T, srv *merchantauthtest.Server, logins, refreshes int) {
+	t.Helper()
+	equal(t, "logins, refreshes", fmt.Sprint(srv.Count(loginPath), ", ", srv.Count(refreshPath)), fmt.Sprint(logins, ", ", refreshes))
+}
+
+// to accepts requests to a path.
+func to(path string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return r.URL.Path == path }
+}
+
+// answering makes requests to a path be answered so, without the provider
+// acting. An empty path is every path.
+func answering(srv *merchantauthtest.Server, path string, status int, body string) {
+	srv.Intercept(nil)
+	srv.Intercept(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if path != "" && r.URL.Path != path {
+				next.ServeHTTP(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		})
+	})
+}
+
+// lastBody is what the server was sent last to the path.
+func lastBody(t *testing.T, srv *merchantauthtest.Server, path string) string {
+	t.Helper()
+	last := ""
+	for _, r := range srv.Requests() {
+		if r.URL.Path != path {
+			continue
+		}
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = string(b)
+	}
+	return last
+}
+
+// jwt is a token of Kuna's form with the given claims.
+func jwt(claims string) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	return enc([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + enc([]byte(claims)) + "." + enc([]byte(strings.Repeat("s", 256)))
+}
+
+// until sleeps to a time in a bubble.
+func until(unix int64) { time.Sleep(time.Until(time.Unix(unix, 0))) }
+
+// past sleeps until the token has expired.
+func past(tok merchantauth.Token) { time.Sleep(time.Until(tok.ExpiresAt) + time.Second) }
+
+// intoWindow sleeps until the token is about to be refreshed and still good.
+func intoWindow(tok merchantauth.Token) { time.Sleep(time.Until(tok.ExpiresAt) - time.Minute) }
+
+var none context.Context

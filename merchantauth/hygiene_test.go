@@ -1,0 +1,216 @@
+package merchantauth_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/merchantauth"
+	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
+)
+
+// hidden are values that must appear nowhere.
+var hidden = []string{
+	"sentinel-password", "sentinel-key", "sentinel-mail", "sentinel-passport", "sentinel-itn", "sentinel-token", "sentinel-refresh",
+	"sentinel-answer", "sentinel-query", "sentinel-vault", "sentinel-phone",
+}
+
+// shown is every way of printing v that operators use. Types that print
+// without their values marshal with them.
+func shown(v any, marshalled bool) string {
+	var b bytes.Buffer
+	verbs := []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%T"}
+	// Under a verb that does not fit, fmt prints the fields of a foreign error
+	// that wraps ours, and then those of ours: Message is a public one.
+	if err, ok := v.(error); !ok || errors.Unwrap(err) == nil || strings.HasPrefix(fmt.Sprintf("%T", v), "*merchantauth.") {
+		verbs = append(verbs, "%d", "%t", "%c", "%U", "%e")
+		if marshalled { // of what is no pointer, %p prints the fields and asks no method
+			verbs = append(verbs, "%p")
+		}
+	}
+	for _, verb := range verbs {
+		fmt.Fprintf(&b, verb+"\n", v)
+		fmt.Fprintf(&b, verb+"\n", []any{v})
+		fmt.Fprintf(&b, verb+"\n", struct{ V any }{v})
+	}
+	text := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	text.Info("x", "v", v, "nested", struct{ V any }{v})
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v)
+	if marshalled {
+		slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "nested", struct{ V any }{v})
+		out, err := json.Marshal(map[string]any{"v": v})
+		fmt.Fprint(&b, string(out), err)
+	}
+	func() {
+		defer func() { fmt.Fprint(&b, recover()) }()
+		panic(v)
+	}()
+	return b.String()
+}
+
+// quoting answers with what it was sent, body and credentials, in Kuna's error
+// envelope and in others.
+func quoting(srv *merchantauthtest.Server, status int, form string) {
+	srv.Intercept(nil)
+	srv.Intercept(func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			quote, _ := json.Marshal(string(body) + r.Header.Get("Authorization") + r.Header.Get("Api-Key") + " sentinel-answer")
+			w.Header().Set("Location", "https://evil.example.com/?sentinel-query")
+			w.Header().Set("Retry-After", "sentinel-answer")
+			w.Header().Set("X-Request-Id", "sentinel answer")
+			w.WriteHeader(status)
+			fmt.Fprint(w, strings.ReplaceAll(form, "?", string(quote)))
+		})
+	})
+}
+
+func TestNothingSecretIsPrinted(t *testing.T) {
+	opt := merchantauthtest.Options{Email: "sentinel-mail@merchant.example", Password: "sentinel-password", APIKey: "sentinel-key"}
+	var log bytes.Buffer
+	logging := func(cfg *merchantauth.Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.MaxAttempts = 1
+	}
+	bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		var secrets []string
+		secret := func(what string, v any, marshalled bool) {
+			t.Helper()
+			out := shown(v, marshalled)
+			for _, s := range append(secrets, hidden...) {
+				if strings.Contains(out, s) {
+					t.Errorf("%s shows %s", what, s)
+				}
+			}
+		}
+		check := func(what string, v any) { t.Helper(); secret(what, v, true) }
+		printed := func(what string, v any) { t.Helper(); secret(what, v, false) }
+		keyCfg := srv.KeyConfig()
+		logging(&keyCfg)
+		key := open(t, keyCfg)
+		defer key.Close()
+		tok := token(t, c)
+		secrets = append(secrets, tok.Value(), tok.RefreshToken())
+		cfg := srv.Config()
+		for what, v := range map[string]any{
+			"Client": c, "Client with a key": key, "Token": tok, "*Token": &tok,
+			"a struct with a Token": struct{ t merchantauth.Token }{tok},
+			"NewToken":              merchantauth.NewToken("sentinel-token", "sentinel-refresh", time.Now(), time.Now()),
+		} {
+			check(what, v)
+		}
+		printed("Config", cfg)
+		printed("*Config", &cfg)
+		printed("Config with a key", keyCfg)
+
+		req := alex()
+		req.Email, req.VerificationDocumentID, req.ITN, req.PhoneNumber = "sentinel-mail@x.example", "sentinel-passport", "sentinel-itn", "sentinel-phone"
+		query := merchantauth.CustomerQuery{Email: req.Email, PhoneNumber: req.PhoneNumber}
+		printed("CreateCustomerRequest", req)
+		printed("*CreateCustomerRequest", &req)
+		printed("CustomerQuery", query)
+		customer, err := c.CreateCustomer(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		printed("Customer", customer)
+		marshalled, err := json.Marshal(customer)
+		if err != nil || strings.Contains(string(marshalled), "passport") || strings.Contains(string(marshalled), "itn") {
+			t.Errorf("JSON of a customer: %s, %v", marshalled, err)
+		}
+
+		calls := map[string]func(c *merchantauth.Client) error{
+			"Login":          func(c *merchantauth.Client) error { _, err := c.Login(t.Context()); return err },
+			"Token":          func(c *merchantauth.Client) error { _, err := c.Token(t.Context()); return err },
+			"Refresh":        func(c *merchantauth.Client) error { _, err := c.Refresh(t.Context(), tok); return err },
+			"CreateCustomer": func(c *merchantauth.Client) error { _, err := c.CreateCustomer(t.Context(), req); return err },
+			"CustomerDetails": func(c *merchantauth.Client) error {
+				_, err := c.CustomerDetails(t.Context(), "sentinel-query")
+				return err
+			},
+			"FindCustomers": func(c *merchantauth.Client) error { _, err := c.FindCustomers(t.Context(), query); return err },
+			"Call": func(c *merchantauth.Client) error {
+				return c.Call(t.Context(), "POST", "/v2/x?key=sentinel-query", req, new([]int))
+			},
+		}
+		try := func(what string) {
+			t.Helper()
+			for name, call := range calls {
+				for _, client := range []*merchantauth.Client{c, key} {
+					err := call(client)
+					check(what+" to "+name, err)
+					check(what+" to "+name+", wrapped", fmt.Errorf("operator: %w", errors.Join(err, err)))
+				}
+			}
+		}
+		for _, status := range []int{200, 201, 302, 307, 400, 401, 403, 404, 409, 422, 429, 500, 503} {
+			for _, form := range []string{
+				`{"errors":[{"code":?,"message":?}]}`,
+				`{"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError","message":?,"expiredAt":?}}]}`,
+				`{"errors":[{"code":"sentinel-answer"}]}`, `{"errors":{?:?}}`, `{"message":?}`, `{"data":{"accessToken":?,"refreshToken":?,"expiresIn":?}}`, `{"data":[?]}`, `<html>?`,
+			} {
+				quoting(srv, status, form)
+				try(fmt.Sprint("an answer ", status, " ", form))
+				time.Sleep(2 * time.Minute)
+			}
+		}
+		srv.Intercept(nil)
+		srv.LoseAnswers(1000)
+		try("a lost answer")
+		srv.LoseAnswers(0)
+		time.Sleep(2 * time.Minute)
+		for _, client := range []*merchantauth.Client{c, key} {
+			_, err = client.Transport(nil).RoundTrip(mustRequest("https://u:sentinel-password@evil.example.com/?k=sentinel-query"))
+			check("another origin", err)
+			check("an impossible path", client.Call(t.Context(), "GET", "https://u:sentinel-password@x/?k=sentinel-query", nil, nil))
+		}
+		req.Email += "\n"
+		_, err = c.CreateCustomer(t.Context(), req)
+		check("a request that is wrong", err)
+
+		bad := cfg
+		bad.BaseURL, bad.APIKey, bad.Email = "https://u:sentinel-password@x/?k=sentinel-query", keyCfg.APIKey, "sentinel-mail\n"
+		_, err = merchantauth.New(bad)
+		check("New", err)
+		printed("a Config that is wrong", bad)
+		bad.APIKey = nil
+		_, err = merchantauth.New(bad)
+		check("New", err)
+		for _, f := range []merchantauth.SecretFunc{
+			func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
+			func(context.Context) (string, error) { return "sentinel-password\n", nil },
+			func(context.Context) (string, error) { panic("sentinel-vault") },
+		} {
+			cfg.Password, keyCfg.APIKey = f, f
+			for _, broken := range []*merchantauth.Client{open(t, cfg), open(t, keyCfg)} {
+				_, err = broken.CustomerDetails(t.Context(), "1")
+				check("a failing SecretFunc", err)
+				_, err = broken.HTTPClient().Get(srv.URL() + "/v2/x")
+				check("a failing SecretFunc in Transport", err)
+				broken.Close()
+			}
+		}
+		check("the log", log.String())
+		for _, want := range []string{"op=Login", "op=Refresh", "op=CreateCustomer"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log has no %s", want)
+			}
+		}
+	}, logging)
+}
+
+func mustRequest(url string) *http.Request {
+	r, err := http.NewRequest(http.MethodGet, url, io.NopCloser(strings.NewReader("")))
+	if err != nil {
+		panic(err)
+	}
+	return r
+}

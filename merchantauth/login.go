@@ -1,0 +1,109 @@
+package merchantauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// merchantHeader is spelled as Kuna's page prints it, and goes out on login and
+// refresh only.
+const merchantHeader = "merchant_id"
+
+type (
+	ask    = tokencache.Ask[struct{}, struct{}, Token]
+	issued = tokencache.Issued[Token]
+)
+
+// loginBody is what Kuna's page shows: the e-mail address travels as "token".
+type loginBody struct {
+	Token    string `json:"token"`
+	Password string `json:"password"`
+}
+
+var errLogin = errors.New("the e-mail, the password or the merchant id is not accepted, or a proxy on the way dropped the header merchant_id (nginx does, unless underscores_in_headers is on)")
+
+// Login logs in (POST /v2/auth/login), whatever token there is, and makes the
+// new one the Client's. It waits for a login or refresh under way, not for a
+// back-off. The request is repeated where that helps: a login that was lost
+// harms nobody. Whether a new session ends older ones is not documented.
+//
+// [Client.Token] logs in by itself where that is needed. In key mode the error
+// is [ErrNoSession]. A login that Kuna refuses is not Retryable.
+func (c *Client) Login(ctx context.Context) (Token, error) {
+	if err := c.needSession("Login", ctx); err != nil {
+		return Token{}, err
+	}
+	t, err := c.cache.Force(ctx, struct{}{}, struct{}{}, false, c.retrieve)
+	if err != nil {
+		return Token{}, fail("Login", err)
+	}
+	return t, nil
+}
+
+// retrieve is a login for the cache.
+func (c *Client) retrieve(ctx context.Context, _ ask) (issued, error) {
+	t, err := c.login(ctx)
+	if err != nil {
+		return issued{}, err
+	}
+	return c.forCache(t), nil
+}
+
+// forCache is what the cache is told of a token. Its refresh token is one of
+// the cache's from now on.
+func (c *Client) forCache(t Token) issued {
+	c.grants.add(t.refresh.ID())
+	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}
+}
+
+func (c *Client) login(ctx context.Context) (Token, error) {
+	const op = "Login"
+	password, err := c.password.Get(ctx)
+	if err != nil {
+		return Token{}, &Error{Op: op, Err: err}
+	}
+	var t Token
+	_, err = c.api.Do(ctx, transport.Call{
+		Op: op, Method: http.MethodPost, Path: "/v2/auth/login", Policy: transport.Safe,
+		In:      loginBody{c.email.Value(), password},
+		Prepare: c.asMerchant, Refusal: refused,
+		Decode: func(r *transport.Response) (err error) {
+			var s session
+			if err = s.read(r.Body); err == nil {
+				t, err = c.received(&s, r.Received, Token{})
+			}
+			return err
+		},
+	})
+	if err == nil {
+		return t, nil
+	}
+	return Token{}, failAuth(op, err, errLogin)
+}
+
+// failAuth is fail for login and refresh: a refusal stands, and is explained by
+// why if by nothing else; any other answer may pass, a redirect of a gateway
+// too.
+func failAuth(op string, err, why error) *Error {
+	e := fail(op, err)
+	var cause *outcome.Cause
+	switch {
+	case !errors.As(e.Err, &cause):
+	case !e.refuses():
+		cause.Temporary = cause.Temporary || e.StatusCode != 0
+	case cause.Err == nil:
+		cause.Err = why
+	}
+	return e
+}
+
+// asMerchant prepares the two calls that have no credential in the header.
+func (c *Client) asMerchant(_ context.Context, r *http.Request, _ []byte) error {
+	transport.SetHeader(r.Header, merchantHeader, c.merchantID)
+	return nil
+}

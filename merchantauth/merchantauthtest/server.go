@@ -1,0 +1,264 @@
+// Package merchantauthtest is Kuna Core as a test server: it logs in, refreshes
+// and expires tokens, checks the credential of every private call, keeps
+// customers, and answers in Kuna's envelopes. It has faults to be asked for,
+// runs on a socket or, for testing/synctest, in memory, and shares no code with
+// the package that it tests.
+//
+//	srv := merchantauthtest.NewServer(merchantauthtest.Options{})
+//	defer srv.Close()
+//	client, err := merchantauth.New(srv.Config())    // or srv.KeyConfig()
+//
+// # Endpoints
+//
+// POST /v2/auth/login and /v2/auth/refresh, which want the header merchant_id;
+// POST /v2/customer/create, /v2/customer/details and /v2/customer/find, and GET
+// /v2/rate/equivalent, which want an access token or the API key, but not both,
+// and no merchant_id. [Server.Handle] adds others of that kind.
+//
+// Kuna documents two errors and no status of one; what else the server answers,
+// and every status, is made up and can be chosen in [Options].
+//
+// # Faults
+//
+// FailNext, LoseAnswers, ActLate, Truncate and Reset are used up in the order
+// in which they were asked for, at most one by each request that the optional
+// filters accept; a count of math.MaxInt is without end, one of 0 or less takes
+// back what is left. net/http repeats a GET by itself where a kept connection
+// breaks without an answer, so that a single one of these can pass unnoticed.
+package merchantauthtest
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/simulator"
+	"github.com/providerauth/providerauth-go/merchantauth"
+)
+
+// A RefreshMode says what becomes of a refresh token that was used. Kuna does
+// not document it.
+type RefreshMode int
+
+const (
+	// RefreshRotates answers a new refresh token, and the old one is dead.
+	RefreshRotates RefreshMode = iota
+	// RefreshRepeats answers the same one, as the sample on Kuna's page does.
+	RefreshRepeats
+	// RefreshOmits answers none, and the old one stays good.
+	RefreshOmits
+)
+
+// Options of a [Server]. The zero value is a server on a socket that knows one
+// merchant and rotates refresh tokens.
+type Options struct {
+	// InMemory makes the server listen in memory instead of on a socket, so
+	// that it runs inside a testing/synctest bubble. Make it inside the bubble
+	// and close it there.
+	InMemory bool
+	// MerchantID, Email, Password and APIKey are the merchant's. Default
+	// "merchant-1", "owner@merchant.example", "password-1" and "api-key-1".
+	MerchantID, Email, Password, APIKey string
+	// Refresh says what becomes of a refresh token that was used. Default
+	// RefreshRotates.
+	Refresh RefreshMode
+	// TokenLifetime and RefreshLifetime of the tokens, in whole seconds.
+	// Default 30 minutes and 2 days.
+	TokenLifetime, RefreshLifetime time.Duration
+	// OpaqueRefresh makes refresh tokens that do not say when they expire.
+	OpaqueRefresh bool
+	// Status is that of a success. Default 200; the one that Kuna's pages show
+	// is 201.
+	Status int
+	// ErrorStatus is that of the two documented errors, and of other refused
+	// credentials. Default 401.
+	ErrorStatus int
+	// RefusalCode is the code of a login with wrong credentials and of a
+	// refresh with a token that is not known (any more), which Kuna does not
+	// document. Default "INVALID_CREDENTIALS".
+	RefusalCode string
+	// WrapFound answers /v2/customer/find with an object that holds the array,
+	// instead of the array itself.
+	WrapFound bool
+}
+
+// A Server is a running simulator, safe for concurrent use.
+type Server struct {
+	sim *simulator.Server
+	opt Options
+	mux *http.ServeMux
+
+	mu        sync.Mutex
+	password  string
+	access    map[string]*accessToken
+	refresh   map[string]*refreshToken
+	serial    int
+	logins    int
+	refreshes int
+	replays   int
+	customers []customer
+}
+
+// NewServer starts a server; Close it. It panics if no port of the loopback
+// interface can be had, as net/http/httptest does.
+func NewServer(opt Options) *Server {
+	opt.MerchantID = cmp.Or(opt.MerchantID, "merchant-1")
+	opt.Email = cmp.Or(opt.Email, "owner@merchant.example")
+	opt.Password = cmp.Or(opt.Password, "password-1")
+	opt.APIKey = cmp.Or(opt.APIKey, "api-key-1")
+	opt.TokenLifetime = cmp.Or(opt.TokenLifetime, 30*time.Minute)
+	opt.RefreshLifetime = cmp.Or(opt.RefreshLifetime, 48*time.Hour)
+	opt.Status = cmp.Or(opt.Status, http.StatusOK)
+	opt.ErrorStatus = cmp.Or(opt.ErrorStatus, http.StatusUnauthorized)
+	opt.RefusalCode = cmp.Or(opt.RefusalCode, "INVALID_CREDENTIALS")
+	s := &Server{
+		opt: opt, mux: http.NewServeMux(), password: opt.Password,
+		access: map[string]*accessToken{}, refresh: map[string]*refreshToken{},
+	}
+	s.mux.HandleFunc("POST /v2/auth/login", s.login)
+	s.mux.HandleFunc("POST /v2/auth/refresh", s.renew)
+	s.Handle("POST /v2/customer/create", http.HandlerFunc(s.create))
+	s.Handle("POST /v2/customer/details", http.HandlerFunc(s.details))
+	s.Handle("POST /v2/customer/find", http.HandlerFunc(s.find))
+	s.Handle("GET /v2/rate/equivalent", http.HandlerFunc(s.rates))
+	s.sim = simulator.New(s.mux, simulator.Options{InMemory: opt.InMemory})
+	return s
+}
+
+// Config returns the configuration of a client of this server in session mode.
+func (s *Server) Config() merchantauth.Config {
+	return merchantauth.Config{
+		BaseURL: s.URL(), HTTPClient: s.Client(),
+		MerchantID: s.opt.MerchantID, Email: s.opt.Email, Password: merchantauth.StaticSecret(s.opt.Password),
+	}
+}
+
+// KeyConfig returns the configuration of a client of this server in key mode.
+func (s *Server) KeyConfig() merchantauth.Config {
+	return merchantauth.Config{
+		BaseURL: s.URL(), HTTPClient: s.Client(), APIKey: merchantauth.StaticSecret(s.opt.APIKey),
+	}
+}
+
+// Handle adds a private endpoint, by a pattern of [http.ServeMux] such as
+// "POST /v2/balance". It sees requests with a good credential only. It panics
+// where a ServeMux does.
+func (s *Server) Handle(pattern string, h http.Handler) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if f := s.checkCredential(r); f != nil {
+			f.write(w)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// SetPassword changes the password. Sessions go on.
+func (s *Server) SetPassword(password string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.password = password
+}
+
+// ExpireTokens makes every access token issued so far be answered as expired.
+func (s *Server) ExpireTokens() { s.endTokens(errTokenExpired(s.opt.ErrorStatus, s.sim.Now())) }
+
+// RevokeTokens makes every access token issued so far be refused, as a
+// JsonWebTokenError that says nothing of expiry.
+func (s *Server) RevokeTokens() { s.endTokens(errTokenInvalid(s.opt.ErrorStatus)) }
+
+func (s *Server) endTokens(why *failure) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.access {
+		if t.refused == nil {
+			t.refused = why
+		}
+	}
+}
+
+// RevokeSessions makes every refresh token issued so far be refused.
+func (s *Server) RevokeSessions() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range s.refresh {
+		t.revoked = true
+	}
+}
+
+// Logins is the number of logins that were acted on, lost answers included.
+func (s *Server) Logins() int { return s.count(&s.logins) }
+
+// Refreshes is the number of refreshes that were acted on, lost answers
+// included.
+func (s *Server) Refreshes() int { return s.count(&s.refreshes) }
+
+// Replays is how often a refresh token was sent by a client that had already
+// used what replaced it. A client that keeps its tokens right never does.
+func (s *Server) Replays() int { return s.count(&s.replays) }
+
+func (s *Server) count(n *int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return *n
+}
+
+// Customers is the number of customers that were created, lost answers
+// included.
+func (s *Server) Customers() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.customers)
+}
+
+// checkCredential looks at the headers of a private call: an access token or
+// the API key, and no merchant_id.
+func (s *Server) checkCredential(r *http.Request) *failure {
+	bearer, key := r.Header.Values("Authorization"), r.Header.Values("Api-Key")
+	switch {
+	case len(r.Header.Values(merchantHeader)) > 0:
+		return errRequest("merchant_id belongs to login and refresh only")
+	case len(bearer)+len(key) != 1:
+		return errUnauthorized(s.opt.ErrorStatus, "one of Authorization and Api-key is required")
+	case len(key) == 1 && key[0] != s.opt.APIKey:
+		return errUnauthorized(s.opt.ErrorStatus, "Invalid API key")
+	case len(key) == 1:
+		return nil
+	}
+	return s.checkToken(bearer[0])
+}
+
+// checkMerchant looks at the headers of an authentication call.
+func (s *Server) checkMerchant(r *http.Request) *failure {
+	id := r.Header.Values(merchantHeader)
+	switch {
+	case len(id) != 1:
+		return errRequest("merchant_id is required")
+	case len(r.Header.Values("Authorization"))+len(r.Header.Values("Api-Key")) > 0:
+		return errRequest("this call has no credential in its headers")
+	case id[0] != s.opt.MerchantID:
+		return s.errRefused("Merchant not found")
+	}
+	return nil
+}
+
+// merchantHeader is what net/http makes of merchant_id when it is received.
+const merchantHeader = "Merchant_id"
+
+// read decodes the body of a POST.
+func read(r *http.Request, into any) *failure {
+	if !slices.Contains(r.Header.Values("Content-Type"), "application/json") {
+		return errRequest("the body must be application/json")
+	}
+	if json.NewDecoder(r.Body).Decode(into) != nil {
+		return errRequest("the body is not the JSON object that this call takes")
+	}
+	return nil
+}
+
+func (s *Server) rates(w http.ResponseWriter, _ *http.Request) {
+	WriteData(w, http.StatusOK, []map[string]any{{"asset": "BTC", "equivalent": map[string]string{"USD": "43012.55"}}})
+}

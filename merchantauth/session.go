@@ -1,0 +1,107 @@
+package merchantauth
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/jwtclaims"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+)
+
+// refreshLife is how long a refresh token lives by Kuna's page, for one that
+// does not say so itself.
+const refreshLife = 48 * time.Hour
+
+// A session is what login and refresh answer.
+type session struct {
+	access, refresh string    // refresh is "" if the answer has none
+	expires         time.Time // by expiresIn; zero if that is no Unix time
+}
+
+var (
+	errAccessToken  = errors.New("data.accessToken is missing, or not 1 to 8192 characters of A-Z a-z 0-9 - . _ ~ + / =")
+	errRefreshToken = errors.New("data.refreshToken is not a text of at most 8192 characters without control characters")
+)
+
+// read takes an answer apart. The refresh token is read first: that it was
+// replaced is to be known even if the rest cannot be used.
+func (s *session) read(body []byte) error {
+	var data struct {
+		AccessToken  json.RawMessage `json:"accessToken"`
+		ExpiresIn    json.RawMessage `json:"expiresIn"`
+		RefreshToken json.RawMessage `json:"refreshToken"`
+	}
+	if err := open(body, &data); err != nil {
+		return err
+	}
+	if len(data.RefreshToken) > 0 {
+		if json.Unmarshal(data.RefreshToken, &s.refresh) != nil || len(s.refresh) > 8192 ||
+			s.refresh != "" && credential.Defect(s.refresh) != "" {
+			return errRefreshToken
+		}
+	}
+	if json.Unmarshal(data.AccessToken, &s.access) != nil || !check.TokenValue(s.access) {
+		return errAccessToken
+	}
+	s.expires = deadline(data.ExpiresIn)
+	return nil
+}
+
+// The bounds of what can be a Unix time in seconds: 1985, so that the clocks of
+// simulated time pass, and the end of the year 9999. A duration is below, and a
+// time in milliseconds above.
+const minUnix, maxUnix = 500_000_000, 253402300799
+
+// deadline reads expiresIn, a number or a text with one.
+func deadline(raw json.RawMessage) time.Time {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		raw = json.RawMessage(text)
+	}
+	if !json.Valid(raw) { // ParseFloat also reads hexadecimal numbers and "Inf"
+		return time.Time{}
+	}
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || f < minUnix || f > maxUnix {
+		return time.Time{}
+	}
+	return time.Unix(int64(math.Floor(f)), 0)
+}
+
+// received makes a Token of a session that came at the given time. What it does
+// not bring, or brings again, is as it was before.
+func (c *Client) received(s *session, at time.Time, before Token) (Token, error) {
+	now := c.clock.Provider(at)
+	times, _ := jwtclaims.Peek(s.access)
+	expires, _, ignored, err := tokencache.Life{
+		Deadlines: []tokencache.Deadline{{Name: "expiresIn", At: s.expires}, {Name: "exp", At: times.ExpiresAt}},
+		Issued:    times.IssuedAt,
+	}.Expiry(now)
+	if err != nil {
+		return Token{}, err
+	}
+	t := Token{ExpiresAt: c.clock.Local(expires), secret: credential.New(s.access)}
+	if s.expires.IsZero() {
+		ignored = append(ignored, "expiresIn")
+	}
+	if c.logger != nil && len(ignored) > 0 {
+		c.logger.Warn("a statement of when the token expires is missing or cannot be right, and is ignored",
+			"provider", "merchantauth", "token_id", t.ID(), "ignored", ignored)
+	}
+	t.refresh, t.RefreshExpiresAt = before.refresh, before.RefreshExpiresAt
+	if s.refresh != "" && s.refresh != before.RefreshToken() {
+		t.refresh = credential.New(s.refresh)
+		times, _ := jwtclaims.Peek(s.refresh)
+		expires, _, _, _ := tokencache.Life{ // no error: there is always refreshLife
+			Deadlines: []tokencache.Deadline{{Name: "exp", At: times.ExpiresAt}},
+			Issued:    times.IssuedAt, Assumed: refreshLife,
+		}.Expiry(now)
+		t.RefreshExpiresAt = c.clock.Local(expires)
+	}
+	return t, nil
+}

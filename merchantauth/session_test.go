@@ -1,0 +1,484 @@
+package merchantauth_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/merchantauth"
+	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
+)
+
+func TestLoginAndRefreshSendWhatKunasPageShows(t *testing.T) {
+	bubble(t, merchantauthtest.Options{Email: "a&b@c.example", Password: "p<a>ss"}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		first := token(t, c)
+		equal(t, "login", lastBody(t, srv, loginPath), `{"token":"a&b@c.example","password":"p<a>ss"}`)
+		past(first)
+		rates(t, c)
+		equal(t, "refresh", lastBody(t, srv, refreshPath), `{"refreshToken":"`+first.RefreshToken()+`"}`)
+		costs(t, srv, 1, 1)
+		for _, r := range srv.Requests() {
+			h := r.Header
+			auth := r.URL.Path == loginPath || r.URL.Path == refreshPath
+			equal(t, r.URL.Path+": merchant_id", len(h["Merchant_id"]) == 1, auth)
+			equal(t, r.URL.Path+": Authorization", len(h["Authorization"]) == 1, !auth)
+			equal(t, r.URL.Path+": Api-Key", len(h["Api-Key"]), 0)
+			equal(t, r.URL.Path+": accept", h.Get("Accept"), "application/json")
+		}
+	})
+}
+
+func TestOneLoginServesAllCallers(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		srv.Delay(50 * time.Millisecond)
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() { rates(t, c) })
+		}
+		wg.Wait()
+		costs(t, srv, 1, 0)
+	})
+}
+
+func TestFiftyCallersOnAnExpiredTokenCostExactlyOneRefresh(t *testing.T) {
+	for name, call := range map[string]func(*testing.T, *merchantauth.Client){
+		"Token": func(t *testing.T, c *merchantauth.Client) { token(t, c) },
+		"Call":  rates,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				past(token(t, c))
+				srv.Delay(50 * time.Millisecond)
+				var wg sync.WaitGroup
+				for range 50 {
+					wg.Go(func() { call(t, c) })
+				}
+				wg.Wait()
+				costs(t, srv, 1, 1)
+			})
+		})
+	}
+}
+
+// Every way in which Kuna can answer that the refresh token is no good, with
+// codes that nobody has documented, under every status.
+func TestRefusedRefreshCostsExactlyOneLoginWhateverTheCode(t *testing.T) {
+	const expired = `{"errors":[{"code":"REFRESH_TOKEN_EXPIRED","message":"Invalid token"}]}`
+	const unknown = `{"errors":[{"code":"SESSION_REVOKED_42","message":{"name":"X"}}]}`
+	for body, statuses := range map[string][]int{
+		expired:                              {200, 201, 400, 401, 408, 425, 429, 500, 503},
+		unknown:                              {200, 201, 302, 400, 401, 403, 404, 409, 422},
+		`{"errors":{"code":"UNAUTHORIZED"}}`: {200, 401},
+		`{"errors":[null]}`:                  {200},
+		`{"data":{"accessToken":"x"},"errors":[{}]}`: {200},
+		``:                       {401},
+		`<html>Forbidden</html>`: {403},
+		`{"data":{}}`:            {404},
+		// An answer with another refresh token has replaced the old one, even
+		// if there is nothing else in it.
+		`{"data":{"refreshToken":"another"}}`: {200},
+	} {
+		for _, status := range statuses {
+			t.Run(fmt.Sprint(status, body), func(t *testing.T) {
+				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+					past(token(t, c))
+					answering(srv, refreshPath, status, body)
+					var wg sync.WaitGroup
+					for range 20 {
+						wg.Go(func() { rates(t, c) })
+					}
+					wg.Wait()
+					costs(t, srv, 2, 1)
+					srv.Intercept(nil)
+					past(token(t, c)) // and the new session is refreshed as any other
+					rates(t, c)
+					costs(t, srv, 2, 2)
+				})
+			})
+		}
+	}
+}
+
+func TestRefreshTokenThatTheProviderNoLongerKnowsCostsOneLogin(t *testing.T) {
+	for name, opt := range map[string]merchantauthtest.Options{
+		"refused with 401":         {},
+		"refused with 200":         {ErrorStatus: 200, RefusalCode: "WHO_ARE_YOU"},
+		"no longer on the records": {ErrorStatus: 404, Status: 201},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				past(token(t, c))
+				srv.RevokeSessions()
+				rates(t, c)
+				costs(t, srv, 2, 1)
+				equal(t, "logins that were granted", srv.Logins(), 2)
+			})
+		})
+	}
+}
+
+func TestExpiredRefreshTokenIsNotSentAndCostsOneLogin(t *testing.T) {
+	for name, opt := range map[string]merchantauthtest.Options{
+		"by its exp":   {RefreshLifetime: time.Hour},
+		"by two days":  {OpaqueRefresh: true},
+		"non-rotating": {Refresh: merchantauthtest.RefreshRepeats},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				tok := token(t, c)
+				time.Sleep(time.Until(tok.RefreshExpiresAt) + time.Second)
+				rates(t, c)
+				costs(t, srv, 2, 0)
+			})
+		})
+	}
+}
+
+// What is not a refusal of the refresh token never leads to a login in the same
+// turn: the old access token is used, and the next turn refreshes.
+func TestOtherFailuresOfARefreshCostNoLogin(t *testing.T) {
+	const refusal = `{"errors":[{"code":"TRY_LATER","message":"x"}]}`
+	for name, tc := range map[string]struct {
+		fail      func(*merchantauthtest.Server)
+		refreshes int // that have failed when the next one succeeds
+	}{
+		"429":                    {func(s *merchantauthtest.Server) { answering(s, refreshPath, 429, refusal) }, 1},
+		"425":                    {func(s *merchantauthtest.Server) { answering(s, refreshPath, 425, refusal) }, 1},
+		"408 of Kuna":            {func(s *merchantauthtest.Server) { answering(s, refreshPath, 408, refusal) }, 1},
+		"500 of Kuna":            {func(s *merchantauthtest.Server) { answering(s, refreshPath, 500, refusal) }, 1},
+		"503 of Kuna":            {func(s *merchantauthtest.Server) { answering(s, refreshPath, 503, refusal) }, 1},
+		"a redirect":             {func(s *merchantauthtest.Server) { answering(s, refreshPath, 302, "") }, 1},
+		"502 of a gateway, once": {func(s *merchantauthtest.Server) { s.FailNext(1, 502, nil, to(refreshPath)) }, 1},
+		"reset before it acted":  {func(s *merchantauthtest.Server) { s.Reset(1, to(refreshPath)) }, 1},
+		"no JSON, once":          {func(s *merchantauthtest.Server) { s.FailNext(1, 200, nil, to(refreshPath)) }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				first := token(t, c)
+				intoWindow(first)
+				tc.fail(srv)
+				equal(t, "token during the failure", token(t, c).ID(), first.ID())
+				synctest.Wait()
+				srv.Intercept(nil)
+				time.Sleep(time.Second) // the first back-off is 250 ms at most
+				token(t, c)
+				synctest.Wait()
+				if token(t, c).ID() == first.ID() {
+					t.Error("not refreshed")
+				}
+				costs(t, srv, 1, tc.refreshes+1)
+			})
+		})
+	}
+}
+
+func TestUnusableAnswersToARefreshAreAskedForOnceMore(t *testing.T) {
+	for _, body := range []string{
+		``, `{`, `<html>`, `[]`, `null`, `{}`, `{"data":null}`, `{"data":[]}`, `{"data":{}}`, `{"data":"x"}`,
+		`{"data":{"expiresIn":1707241515}}`,
+		`{"data":{"accessToken":"opaque"}}`,
+		`{"data":{"accessToken":"no good","expiresIn":946700000}}`,
+		`{"data":{"accessToken":"ok","expiresIn":946700000,"refreshToken":5}}`,
+		`{"data":{"accessToken":null,"refreshToken":null,"expiresIn":null}}`,
+		`{"errors":[]}`,
+	} {
+		t.Run(body, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				first := token(t, c)
+				intoWindow(first)
+				answering(srv, refreshPath, 200, body)
+				token(t, c)
+				synctest.Wait()
+				now := token(t, c)
+				equal(t, "access token", now.ID(), first.ID())
+				equal(t, "refresh token", now.RefreshToken(), first.RefreshToken())
+				costs(t, srv, 1, 2)
+				equal(t, "the second one", lastBody(t, srv, refreshPath), `{"refreshToken":"`+first.RefreshToken()+`"}`)
+			})
+		})
+	}
+}
+
+func TestLostRefreshIsSentOnceMoreAndThenReplacedByALogin(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		past(token(t, c))
+		srv.LoseAnswers(1, to(refreshPath)) // acted: the refresh token is dead
+		rates(t, c)
+		costs(t, srv, 2, 2) // the second refresh was refused
+
+		past(token(t, c))
+		srv.LoseAnswers(math.MaxInt, to(refreshPath))
+		_, err := c.Token(t.Context())
+		errorIs(t, err, merchantauth.ErrAmbiguous)
+		costs(t, srv, 2, 4)
+		time.Sleep(time.Second)
+		rates(t, c)
+		costs(t, srv, 3, 4)
+		equal(t, "replays", srv.Replays(), 0)
+	})
+}
+
+// Between two turns there are at least 125 ms, then 250, 500, and so on up to
+// 30 s. That makes at most nine turns in a minute, each of one request; after
+// an unclear outcome the first has a second one, and the others are logins,
+// with up to three attempts each.
+func TestProviderThatIsDownForAMinuteFailsNobodyWhileTheTokenIsValid(t *testing.T) {
+	for name, tc := range map[string]struct {
+		down        func(http.Handler) http.Handler
+		most, login int // requests while it is down, logins in all
+	}{
+		"503 with Retry-After": {answer(http.Header{"Retry-After": {"0"}}, 503, "<html>"), 9, 1},
+		"503 of Kuna":          {answer(nil, 503, `{"errors":[{"code":"MAINTENANCE","message":"x"}]}`), 9, 1},
+		"503 of a gateway":     {answer(nil, 503, "<html>"), 2 + 8*3, 2},
+		"connections broken":   {func(http.Handler) http.Handler { return http.HandlerFunc(abort) }, 2 + 8*3, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				tok := token(t, c)
+				time.Sleep(time.Until(tok.ExpiresAt) - 3*time.Minute)
+				requests := func() int { return srv.Count(loginPath) + srv.Count(refreshPath) }
+				before := requests()
+				srv.Intercept(tc.down)
+				end := time.Now().Add(time.Minute)
+				var wg sync.WaitGroup
+				var calls atomic.Int64
+				for range 20 {
+					wg.Go(func() {
+						for time.Now().Before(end) {
+							if _, err := c.Token(t.Context()); err != nil {
+								t.Error(err)
+							}
+							calls.Add(1)
+							time.Sleep(100 * time.Millisecond)
+						}
+					})
+				}
+				wg.Wait()
+				during := requests() - before
+				t.Logf("%d requests while %d calls of Token succeeded", during, calls.Load())
+				if during < 5 || during > tc.most {
+					t.Errorf("%d requests in a minute of failure, want 5 to %d", during, tc.most)
+				}
+				srv.Intercept(nil)
+				time.Sleep(61 * time.Second) // the longest back-off
+				token(t, c)
+				synctest.Wait()
+				if token(t, c).ID() == tok.ID() {
+					t.Error("not refreshed after the provider was back")
+				}
+				equal(t, "logins that were granted", srv.Logins(), tc.login)
+			})
+		})
+	}
+}
+
+func answer(header http.Header, status int, body string) func(http.Handler) http.Handler {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for k, v := range header {
+				w.Header()[k] = v
+			}
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		})
+	}
+}
+
+func abort(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+
+func TestADayOfCallsCostsOneLogin(t *testing.T) {
+	for name, mode := range map[string]merchantauthtest.RefreshMode{
+		"rotating":  merchantauthtest.RefreshRotates,
+		"repeating": merchantauthtest.RefreshRepeats,
+		"omitting":  merchantauthtest.RefreshOmits,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{Refresh: mode}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				first := token(t, c)
+				for range 24 * 60 {
+					rates(t, c)
+					time.Sleep(time.Minute)
+				}
+				equal(t, "logins asked for", srv.Count(loginPath), 1)
+				// A token is refreshed when 16 to 24 % of its 30 minutes are left.
+				if n := srv.Count(refreshPath); n < 24*60/26 || n > 24*60/22 {
+					t.Errorf("%d refreshes in a day, want 55 to 65", n)
+				}
+				equal(t, "same refresh token", token(t, c).RefreshToken() == first.RefreshToken(), mode != merchantauthtest.RefreshRotates)
+				equal(t, "same expiry of it", token(t, c).RefreshExpiresAt.Equal(first.RefreshExpiresAt), mode != merchantauthtest.RefreshRotates)
+				equal(t, "replays", srv.Replays(), 0)
+				equal(t, "rejected", c.Stats().Invalidations, 0)
+			})
+		})
+	}
+}
+
+func TestRepeatedOpaqueRefreshTokenKeepsItsOwnExpiry(t *testing.T) {
+	bubble(t, merchantauthtest.Options{Refresh: merchantauthtest.RefreshRepeats, OpaqueRefresh: true}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		first := token(t, c)
+		equal(t, "life", time.Until(first.RefreshExpiresAt).Round(time.Second), 48*time.Hour)
+		past(first)
+		equal(t, "expiry after a refresh", token(t, c).RefreshExpiresAt, first.RefreshExpiresAt)
+		costs(t, srv, 1, 1)
+	})
+}
+
+func TestSessionWithoutARefreshTokenLogsInAgain(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		answering(srv, loginPath, 200, fmt.Sprintf(`{"data":{"accessToken":"opaque","expiresIn":%d}}`, time.Now().Unix()+1800))
+		tok := token(t, c)
+		equal(t, "refresh token", tok.RefreshToken(), "")
+		equal(t, "its expiry", tok.RefreshExpiresAt, time.Time{})
+		srv.Intercept(nil)
+		past(tok)
+		rates(t, c)
+		costs(t, srv, 2, 0)
+	})
+}
+
+// A password that is wrong is tried at most twice a minute, whatever the number
+// of callers, until it changes.
+func TestRefusedLoginWaitsTheLongestBackOffOrForAnotherPassword(t *testing.T) {
+	for name, opt := range map[string]merchantauthtest.Options{
+		"401": {}, "200": {ErrorStatus: 200}, "404": {ErrorStatus: 404},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var password atomic.Value
+			password.Store("wrong")
+			bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				for range 600 {
+					_, err := c.Token(t.Context())
+					e := errorIs(t, err)
+					if _, ok := e.Retryable(); ok || e.Ambiguous() {
+						t.Fatalf("retryable or ambiguous: %v", e)
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				if n := srv.Count(loginPath); n < 1 || n > 2 {
+					t.Errorf("%d logins in a minute, want 1 or 2", n)
+				}
+				before := srv.Count(loginPath)
+				password.Store("password-1")
+				start := time.Now()
+				for {
+					if _, err := c.Token(t.Context()); err == nil {
+						break
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				if took := time.Since(start); took > 2*time.Second {
+					t.Errorf("the new password was tried after %v, want at most 2 s", took)
+				}
+				equal(t, "logins", srv.Count(loginPath)-before, 1)
+			}, func(cfg *merchantauth.Config) {
+				cfg.Password = func(context.Context) (string, error) { return password.Load().(string), nil }
+			})
+		})
+	}
+}
+
+func TestRefusedLoginNamesTheProxyThatMayHaveDroppedTheHeader(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		_, err := c.Token(t.Context())
+		e := errorIs(t, err)
+		equal(t, "text", e.Error(), "merchantauth: Login: status 401, code INVALID_CREDENTIALS: the e-mail, the password or the merchant id is not accepted, "+
+			"or a proxy on the way dropped the header merchant_id (nginx does, unless underscores_in_headers is on)")
+	}, func(cfg *merchantauth.Config) { cfg.Password = merchantauth.StaticSecret("wrong") })
+}
+
+func TestOtherFailuresOfALoginAreTriedAgainSoon(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		srv.FailNext(3, 503, nil) // the three attempts of the first turn
+		_, err := c.Token(t.Context())
+		e := errorIs(t, err)
+		if _, ok := e.Retryable(); !ok {
+			t.Errorf("not retryable: %v", e)
+		}
+		time.Sleep(250 * time.Millisecond)
+		token(t, c)
+		costs(t, srv, 4, 0)
+	})
+}
+
+func TestPasswordIsAskedForOncePerLogin(t *testing.T) {
+	var calls atomic.Int32
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, _ *merchantauthtest.Server, c *merchantauth.Client) {
+		for range 10 {
+			past(token(t, c)) // nine refreshes
+			rates(t, c)
+		}
+		equal(t, "calls", calls.Load(), 1)
+	}, func(cfg *merchantauth.Config) {
+		cfg.Password = func(context.Context) (string, error) { calls.Add(1); return "password-1", nil }
+	})
+}
+
+func TestInvalidatedTokenIsRefreshedNotLoggedInFor(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		tok := token(t, c)
+		equal(t, "current", c.Invalidate(tok), true)
+		equal(t, "again", c.Invalidate(tok), false)
+		if token(t, c).ID() == tok.ID() {
+			t.Error("the invalidated token is back")
+		}
+		costs(t, srv, 1, 1)
+	})
+}
+
+func TestRefreshThatBringsTheRejectedTokenAgainCostsALoginIfItSpentTheRefreshToken(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		tok := token(t, c)
+		answering(srv, refreshPath, 200, fmt.Sprintf(`{"data":{"accessToken":%q,"expiresIn":%d,"refreshToken":"another"}}`, tok.Value(), tok.ExpiresAt.Unix()))
+		c.Invalidate(tok)
+		rates(t, c)
+		costs(t, srv, 2, 1)
+	})
+}
+
+func TestSkewedClockDoesNotShortenTheSession(t *testing.T) {
+	for _, offset := range []time.Duration{-3 * 24 * time.Hour, 3 * 24 * time.Hour} {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+			srv.SetClockOffset(offset)
+			tok := token(t, c)
+			if left := time.Until(tok.ExpiresAt); left < 29*time.Minute || left > 31*time.Minute {
+				t.Errorf("the token is said to live %v, want 30 minutes", left)
+			}
+			if left := time.Until(tok.RefreshExpiresAt); left < 47*time.Hour || left > 49*time.Hour {
+				t.Errorf("the refresh token is said to live %v, want 2 days", left)
+			}
+			past(tok)
+			rates(t, c)
+			costs(t, srv, 1, 1)
+		})
+	}
+}
+
+func TestKeepWarmRefreshesWithoutACaller(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		token(t, c)
+		time.Sleep(5 * time.Hour)
+		equal(t, "logins", srv.Count(loginPath), 1)
+		if n := srv.Count(refreshPath); n < 10 || n > 14 {
+			t.Errorf("%d refreshes in five hours, want 10 to 14", n)
+		}
+	}, func(cfg *merchantauth.Config) { cfg.KeepWarm = true })
+}
+
+func TestRefreshBeforeSaysWhenToRefresh(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		tok := token(t, c)
+		for _, left := range []time.Duration{10*time.Minute + time.Second, 10 * time.Minute} {
+			costs(t, srv, 1, 0)
+			time.Sleep(time.Until(tok.ExpiresAt) - left)
+			token(t, c)
+			synctest.Wait()
+		}
+		costs(t, srv, 1, 1)
+	}, func(cfg *merchantauth.Config) { cfg.RefreshBefore = 10 * time.Minute })
+}

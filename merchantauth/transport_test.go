@@ -1,0 +1,389 @@
+package merchantauth_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/merchantauth"
+	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
+)
+
+// socket answers each request with the next of answers, and keeps the lines of
+// the header as they came.
+func socket(t *testing.T, answers ...string) (url string, lines func() []string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var got []string
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, body := range answers {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			r := bufio.NewReader(conn)
+			length := 0
+			for {
+				line, err := r.ReadString('\n')
+				line = strings.TrimRight(line, "\r\n")
+				if err != nil || line == "" {
+					break
+				}
+				_, _ = fmt.Sscanf(line, "Content-Length: %d", &length)
+				mu.Lock()
+				got = append(got, line)
+				mu.Unlock()
+			}
+			_, _ = io.CopyN(io.Discard, r, int64(length))
+			fmt.Fprintf(conn, "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+			conn.Close()
+		}
+	}()
+	t.Cleanup(func() { ln.Close(); <-done })
+	return "http://" + ln.Addr().String(), func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(got) }
+}
+
+func TestHeaderNamesGoOutAsKunasPagePrintsThem(t *testing.T) {
+	session := fmt.Sprintf(`{"data":{"accessToken":"acc","expiresIn":%d,"refreshToken":"ref"}}`, time.Now().Unix()+1800)
+	url, lines := socket(t, session, session, `{"data":{}}`, `{"data":{}}`)
+	cfg := merchantauth.Config{BaseURL: url, MerchantID: "merchant-1", Email: "a@b.c", Password: merchantauth.StaticSecret("p")}
+	c := open(t, cfg)
+	defer c.Close()
+	tok := token(t, c)
+	if _, err := c.Refresh(t.Context(), tok); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Call(t.Context(), "POST", "/v2/x", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := c.HTTPClient().Get(url + "/v2/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	all := lines()
+	equal(t, "merchant_id lines", count(all, "merchant_id: merchant-1"), 2)
+	equal(t, "lines with merchant_id in any case", countFold(all, "merchant_id:"), 2)
+	equal(t, "Authorization lines", count(all, "Authorization: Bearer acc"), 2)
+	equal(t, "User-Agent lines", count(all, "User-Agent: providerauth-go"), 4)
+	equal(t, "Accept lines", count(all, "Accept: application/json"), 4)
+
+	url, lines = socket(t, `{"data":{}}`, `{"data":{}}`)
+	c = open(t, merchantauth.Config{BaseURL: url, APIKey: merchantauth.StaticSecret("k")})
+	defer c.Close()
+	if err := c.Call(t.Context(), "POST", "/v2/x", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.NewRequest("POST", url+"/v2/x", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header["api-KEY"] = []string{"of the caller"}
+	r.Header["authorization"] = []string{"of the caller"}
+	if resp, err = c.HTTPClient().Do(r); err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	all = lines()
+	equal(t, "Api-key lines", count(all, "Api-key: k"), 2)
+	equal(t, "lines with api-key in any case", countFold(all, "api-key:"), 2)
+	equal(t, "Authorization in key mode", countFold(all, "authorization:"), 0)
+	equal(t, "merchant_id in key mode", countFold(all, "merchant_id:"), 0)
+	equal(t, "Content-Type lines", count(all, "Content-Type: application/json"), 1)
+}
+
+func count(lines []string, line string) (n int) {
+	for _, l := range lines {
+		if l == line {
+			n++
+		}
+	}
+	return n
+}
+
+func countFold(lines []string, prefix string) (n int) {
+	for _, l := range lines {
+		if len(l) >= len(prefix) && strings.EqualFold(l[:len(prefix)], prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// ways are the ways to make a private call.
+var ways = map[string]func(*testing.T, *merchantauthtest.Server, *merchantauth.Client) error{
+	"Call": func(t *testing.T, _ *merchantauthtest.Server, c *merchantauth.Client) error {
+		return c.Call(t.Context(), http.MethodPost, "/v2/balance", map[string]string{"walletId": "w"}, nil)
+	},
+	"HTTPClient": func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) error {
+		resp, err := c.HTTPClient().Post(srv.URL()+"/v2/balance", "application/json", strings.NewReader(`{"walletId":"w"}`))
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			return err
+		}
+		if strings.Contains(string(body), "errors") {
+			return fmt.Errorf("status %d: %s", resp.StatusCode, body)
+		}
+		return nil
+	},
+}
+
+func balance(srv *merchantauthtest.Server) {
+	srv.Handle("POST /v2/balance", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if b, _ := io.ReadAll(r.Body); string(b) != `{"walletId":"w"}` {
+			merchantauthtest.WriteError(w, 400, "BODY", string(b))
+			return
+		}
+		merchantauthtest.WriteData(w, 200, map[string]string{"BTC": "1"})
+	}))
+}
+
+func TestRejectedTokenIsReplacedOnceUnderAnyStatus(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		status int
+		end    func(*merchantauthtest.Server)
+	}{
+		{"expired, 401", 401, (*merchantauthtest.Server).ExpireTokens},
+		{"expired, 403", 403, (*merchantauthtest.Server).ExpireTokens},
+		{"expired, 200", 200, (*merchantauthtest.Server).ExpireTokens},
+		{"expired, 500", 500, (*merchantauthtest.Server).ExpireTokens},
+		{"revoked, 401", 401, (*merchantauthtest.Server).RevokeTokens},
+	} {
+		for way, call := range ways {
+			t.Run(tc.name+", "+way, func(t *testing.T) {
+				bubble(t, merchantauthtest.Options{ErrorStatus: tc.status}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+					balance(srv)
+					token(t, c)
+					tc.end(srv)
+					var wg sync.WaitGroup
+					for range 20 {
+						wg.Go(func() {
+							if err := call(t, srv, c); err != nil {
+								t.Error(err)
+							}
+						})
+					}
+					wg.Wait()
+					equal(t, "invalidations", c.Stats().Invalidations, 1)
+					costs(t, srv, 1, 1)
+				})
+			})
+		}
+	}
+}
+
+func TestOtherErrorsReplaceNothing(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status int
+		body   string
+	}{
+		"UNAUTHORIZED of another kind": {403, `{"errors":[{"code":"UNAUTHORIZED","message":{"name":"JsonWebTokenError"}}]}`},
+		"UNAUTHORIZED as text":         {200, `{"errors":[{"code":"UNAUTHORIZED","message":"TokenExpiredError"}]}`},
+		"the name under another code":  {403, `{"errors":[{"code":"X","message":{"name":"TokenExpiredError"}}]}`},
+		"the name in the data":         {200, `{"data":{"message":{"name":"TokenExpiredError"},"code":"UNAUTHORIZED"}}`},
+		"cut in the middle":            {403, `{"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}`},
+		"too long to be it":            {403, `{"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}],"x":"` + strings.Repeat("x", 17<<10) + `"}`},
+		"403 of a gateway":             {403, `<html>`},
+	} {
+		for way, call := range ways {
+			t.Run(name+", "+way, func(t *testing.T) {
+				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+					tok := token(t, c)
+					answering(srv, "/v2/balance", tc.status, tc.body)
+					_ = call(t, srv, c)
+					equal(t, "requests", srv.Count("/v2/balance"), 1)
+					equal(t, "token", token(t, c).ID(), tok.ID())
+				})
+			})
+		}
+	}
+}
+
+func TestTransportHandsOnTheAnswerAsItCame(t *testing.T) {
+	for _, contentType := range []string{"application/json", "", "text/html", "application/vnd.api+json; charset=utf-8"} {
+		for _, body := range []string{"", "{}", `{"data":1}`, `{"errors":[{"code":"UNAUTHORIZED"}]}`, strings.Repeat("TokenExpiredError ", 5000)} {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				token(t, c)
+				srv.Intercept(func(http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						w.Header()["Content-Type"] = []string{contentType}
+						w.WriteHeader(402)
+						_, _ = io.WriteString(w, body)
+					})
+				})
+				resp, err := c.HTTPClient().Get(srv.URL() + "/v2/x")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer resp.Body.Close()
+				got, err := io.ReadAll(resp.Body)
+				if err != nil || string(got) != body || resp.StatusCode != 402 {
+					t.Errorf("%d, %v, %d bytes of %d", resp.StatusCode, err, len(got), len(body))
+				}
+			})
+		}
+	}
+}
+
+func TestRejectionsThatANewTokenDoesNotCureAreDampedAndPassedOn(t *testing.T) {
+	for way, call := range ways {
+		t.Run(way, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				token(t, c)
+				answering(srv, "/v2/balance", 401, `{"errors":[{"code":"UNAUTHORIZED","message":"no such scope"}]}`)
+				for range 50 {
+					if call(t, srv, c) == nil {
+						t.Fatal("no error")
+					}
+				}
+				equal(t, "requests", srv.Count("/v2/balance"), 51)
+				costs(t, srv, 1, 1)
+				time.Sleep(time.Second)
+				_ = call(t, srv, c)
+				costs(t, srv, 1, 2)
+			})
+		})
+	}
+}
+
+func TestKeyModeMakesNoAuthenticationCallAndReplaysNothing(t *testing.T) {
+	for way, call := range ways {
+		t.Run(way, func(t *testing.T) {
+			keys := 0
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				balance(srv)
+				for range 3 {
+					if err := call(t, srv, c); err != nil {
+						t.Error(err)
+					}
+				}
+				equal(t, "keys asked for", keys, 3)
+				for _, r := range srv.Requests() {
+					equal(t, "headers", fmt.Sprint(r.Header["Api-Key"], r.Header["Authorization"], r.Header["Merchant_id"]), "[api-key-1] [] []")
+				}
+				for _, body := range []string{
+					`{"errors":[{"code":"UNAUTHORIZED","message":"Invalid API key"}]}`,
+					`{"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError","message":"jwt expired"}}]}`,
+				} {
+					before := srv.Count("/v2/balance")
+					answering(srv, "", 401, body)
+					err := call(t, srv, c)
+					if err == nil || !strings.Contains(err.Error(), "UNAUTHORIZED") {
+						t.Errorf("got %v", err)
+					}
+					equal(t, "requests", srv.Count("/v2/balance")-before, 1)
+				}
+				for name, err := range map[string]error{
+					"Token": func() error { _, err := c.Token(t.Context()); return err }(),
+					"Login": func() error { _, err := c.Login(t.Context()); return err }(),
+					"Refresh": func() error {
+						_, err := c.Refresh(t.Context(), merchantauth.NewToken("a", "b", time.Now(), time.Now()))
+						return err
+					}(),
+				} {
+					e := errorIs(t, err, merchantauth.ErrNoSession)
+					equal(t, "Op, attempts", fmt.Sprint(e.Op, e.Attempts), name+"0")
+					equal(t, "text", e.Error(), "merchantauth: "+name+": there is no session: the client uses an API key")
+				}
+				equal(t, "invalidated", c.Invalidate(merchantauth.NewToken("a", "", time.Now(), time.Time{})), false)
+				equal(t, "stats", c.Stats(), merchantauth.Stats{})
+				costs(t, srv, 0, 0)
+			}, withKey, func(cfg *merchantauth.Config) {
+				cfg.APIKey = counting(&keys, "api-key-1")
+			})
+		})
+	}
+}
+
+func TestCredentialsGoToTheConfiguredOriginOnly(t *testing.T) {
+	for mode, change := range modes {
+		t.Run(mode, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				for _, url := range []string{"https://127.0.0.1:1/base/x", "http://127.0.0.1:2/base/x", "http://evil.example.com/base/x"} {
+					_, err := c.HTTPClient().Get(url)
+					e := errorIs(t, err, merchantauth.ErrNotSent, merchantauth.ErrInvalidRequest)
+					equal(t, "Op", e.Op, "Transport")
+				}
+				for _, path := range []string{"https://evil.example.com/x", "//evil.example.com", "/../x"} {
+					errorIs(t, c.Call(t.Context(), "GET", path, nil, nil), merchantauth.ErrInvalidRequest)
+				}
+				equal(t, "private requests", srv.Count("/x"), 0)
+			}, change...)
+		})
+	}
+}
+
+func TestRedirectIsNotFollowed(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		token(t, c)
+		srv.FailNext(2, http.StatusTemporaryRedirect, http.Header{"Location": {"/base/elsewhere"}})
+		e := errorIs(t, c.Call(t.Context(), "POST", "/v2/x", nil, nil), merchantauth.ErrBadResponse)
+		equal(t, "status", e.StatusCode, 307)
+		resp, err := c.HTTPClient().Get(srv.URL() + "/v2/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		equal(t, "status for HTTPClient", resp.StatusCode, 307)
+		equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
+	})
+}
+
+func TestCallThatHasNoTokenIsNotSent(t *testing.T) {
+	for way, call := range ways {
+		t.Run(way, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				srv.LoseAnswers(10, to(loginPath))
+				err := call(t, srv, c)
+				e := errorIs(t, err, merchantauth.ErrNotSent)
+				if e.Ambiguous() || errors.Is(err, merchantauth.ErrAmbiguous) {
+					t.Errorf("ambiguous, though only the login was lost: %v", err)
+				}
+				if _, ok := e.Retryable(); !ok {
+					t.Errorf("not retryable: %v", err)
+				}
+				equal(t, "requests", srv.Count("/v2/balance"), 0)
+			})
+		})
+	}
+}
+
+func TestHeadersOfTheCallerAreKeptButForTheOtherCredential(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		r, err := http.NewRequest("GET", srv.URL()+"/v2/rate/equivalent", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"User-Agent": {"operator/1"}, "Accept": {"text/plain"}, "X-Own": {"1"}, "api-KEY": {"x"}}
+		resp, err := c.HTTPClient().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		all := srv.Requests()
+		h := all[len(all)-1].Header
+		equal(t, "headers", fmt.Sprint(h["User-Agent"], h["Accept"], h["X-Own"]), "[operator/1] [text/plain] [1]")
+		equal(t, "the other credential", len(h["Api-Key"]), 0)
+		equal(t, "content type of a request without a body", len(h["Content-Type"]), 0)
+		equal(t, "headers of the caller's request", len(r.Header), 4)
+	})
+}
