@@ -60,15 +60,12 @@ func (x *exchange) attempt(outer *http.Request) {
 		s.spare = 1
 	}
 	outer.Header = s.header(x.body != nil)
-	ready := x.sign(ctx, outer)
-	header := outer.Header
-	outer.Header = noHeader
-	if !ready {
+	if !x.sign(ctx, outer) {
 		return
 	}
 	limited, cancel := context.WithTimeout(ctx, x.client.attemptTimeout)
 	defer cancel()
-	r := &http.Request{Method: x.call.Method, URL: &x.url, Header: header}
+	r := &http.Request{Method: x.call.Method, URL: &x.url, Header: outer.Header}
 	s.load(r, x.body)
 	a.made = true
 	x.attempts++
@@ -89,7 +86,7 @@ func (x *exchange) attempt(outer *http.Request) {
 		err = errNoStatus
 	}
 	if err != nil {
-		x.unanswered(ctx, limited, s, header, err)
+		x.unanswered(ctx, limited, s, r.Header, err)
 	} else {
 		x.client.clock.Observe(sent, a.received, resp.Header)
 		x.answered(ctx, limited, resp)

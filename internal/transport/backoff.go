@@ -57,10 +57,7 @@ func parseRetryAfter(value string, now time.Time) (time.Duration, bool) {
 	if len(value) > 10 {
 		return 0, false
 	}
-	seconds, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		return 0, false
-	}
+	seconds, _ := strconv.ParseInt(value, 10, 64) // which reads any ten digits
 	if seconds > int64(math.MaxInt64/time.Second) {
 		return math.MaxInt64, true
 	}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
 	"testing"
 	"time"
 
@@ -58,27 +57,49 @@ func BenchmarkCall(b *testing.B) {
 	b.Run("net-http-with-timeout", func(b *testing.B) { plain(b, 10*time.Second) })
 	for name, policy := range map[string]transport.Policy{"Do": transport.Safe, "Do-once": transport.OnceUnlessUnsent} {
 		b.Run(name, func(b *testing.B) {
-			u, err := url.Parse(base)
-			if err != nil {
-				b.Fatal(err)
-			}
-			c := transport.New(transport.Config{BaseURL: u, HTTPClient: &http.Client{Transport: canned{}}})
+			do := sdk(b, base, policy)
 			ctx := context.Background()
-			call := transport.Call{
-				Op: "Order", Method: "POST", Path: "/orders", In: someOrder, Policy: policy,
-				Prepare: func(_ context.Context, r *http.Request, _ []byte) error {
-					r.Header.Set("Authorization", "Bearer token")
-					r.Header.Set("X-Signature", "signature")
-					return nil
-				},
-			}
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := c.Do(ctx, call); err != nil {
+				if err := do(ctx); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
+	}
+}
+
+func TestCallMakesAtMostSixAllocationsMoreThanNetHTTP(t *testing.T) {
+	const base = "https://api.example/v1"
+	client := &http.Client{Transport: canned{}}
+	do := sdk(t, base, transport.OnceStrict)
+	ctx := context.Background()
+	count := func(f func() error) float64 {
+		return testing.AllocsPerRun(1000, func() {
+			if err := f(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	floor := count(func() error { return bare(ctx, client, base+"/orders", 10*time.Second) })
+	if got := count(func() error { return do(ctx) }); got > floor+6 {
+		t.Errorf("%v allocations, net/http makes %v", got, floor)
+	}
+}
+
+func sdk(t testing.TB, base string, policy transport.Policy) func(context.Context) error {
+	c := transport.New(transport.Config{BaseURL: parse(t, base), HTTPClient: &http.Client{Transport: canned{}}})
+	call := transport.Call{
+		Op: "Order", Method: "POST", Path: "/orders", In: someOrder, Policy: policy,
+		Prepare: func(_ context.Context, r *http.Request, _ []byte) error {
+			r.Header.Set("Authorization", "Bearer token")
+			r.Header.Set("X-Signature", "signature")
+			return nil
+		},
+	}
+	return func(ctx context.Context) error {
+		_, err := c.Do(ctx, call)
+		return err
 	}
 }
 

@@ -121,7 +121,7 @@ func (x *exchange) build(ctx context.Context) error {
 	return nil
 }
 
-// What the loop and its http.Client see of every request and every answer.
+// What the loop and its http.Client see of a request and of every answer.
 // Neither writes to them.
 var (
 	noHeader = http.Header{}

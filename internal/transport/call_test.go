@@ -138,7 +138,7 @@ func TestErrorOfPrepareEndsTheCallWithoutARequest(t *testing.T) {
 				}
 				_, err := c.Do(t.Context(), call)
 				e := failure(t, err)
-				if e.Cause.Err != vault || e.Cause.Kind != nil { //nolint:errorlint // as it is
+				if e.Cause.Err != vault || e.Cause.Kind != nil {
 					t.Errorf("cause %v of kind %v", e.Cause.Err, e.Cause.Kind)
 				}
 				if sent != tt.sent || e.Attempts != tt.sent || e.Status != tt.status || errors.Is(err, outcome.ErrAmbiguous) != tt.ambiguous || !retryable(e) {

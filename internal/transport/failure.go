@@ -65,7 +65,6 @@ func clean(err error) error {
 // are not recognised, only the type.
 func describe(err error) string {
 	var (
-		own  *masked
 		dns  *net.DNSError
 		cert *tls.CertificateVerificationError
 		rec  tls.RecordHeaderError
@@ -74,8 +73,6 @@ func describe(err error) string {
 		late interface{ Timeout() bool }
 	)
 	switch {
-	case errors.As(err, &own):
-		return own.text
 	case err == errNoResponse, err == errNoStatus, err == errNoReason:
 		return err.Error()
 	case errors.As(err, &dns):

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
 	"testing"
@@ -362,6 +363,18 @@ func TestTransportThatIgnoresTheHooksProvesItByTheTypeOfItsError(t *testing.T) {
 		if _, got := c.Do(t.Context(), post(transport.Rotating)); errors.Is(got, outcome.ErrAmbiguous) {
 			t.Errorf("%v: ambiguous", err)
 		}
+	}
+}
+
+func TestHeaderThatCannotBeSentProvesNothingOnceAConnectionWasThere(t *testing.T) {
+	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
+		return nil, io.EOF
+	}), nil)
+	call := post(transport.Rotating)
+	call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error { r.Header.Set("A", "\n"); return nil }
+	if _, err := c.Do(t.Context(), call); !errors.Is(err, outcome.ErrAmbiguous) || failure(t, err).Attempts != 1 {
+		t.Errorf("got %v", err)
 	}
 }
 

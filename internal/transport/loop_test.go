@@ -220,7 +220,7 @@ func TestTimeoutOfTheOperatorsClientLowersThatOfAnAttempt(t *testing.T) {
 			})
 			_, err := c.Do(t.Context(), post(transport.Rotating))
 			var timeout interface{ Timeout() bool }
-			if time.Since(start) != tt.want || sent != 1 || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
+			if time.Since(start) != tt.want || c.AttemptTimeout() != tt.want || sent != 1 || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
 				t.Errorf("%d attempts ended after %v with %v, want one of %v", sent, time.Since(start), err, tt.want)
 			}
 			if want := fmt.Sprint("no answer within ", tt.want); !strings.Contains(err.Error(), want) {
