@@ -43,8 +43,9 @@ func New[T any](cfg Config[T]) http.RoundTripper { return &transport[T]{cfg} }
 type transport[T any] struct{ Config[T] }
 
 var (
-	errNoURL  = errors.New("the request has no URL")
-	errOrigin = errors.New("the request goes to another origin than the configured base URL; credentials are sent nowhere else")
+	errNoURL      = errors.New("the request has no URL")
+	errNoResponse = errors.New("the RoundTripper below returned neither an answer nor an error")
+	errOrigin     = errors.New("the request goes to another origin than the configured base URL; credentials are sent nowhere else")
 )
 
 // RoundTrip sends the request with a token. An error of its own is the
@@ -77,8 +78,14 @@ func (t *transport[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		sent = true
 		start := time.Now()
-		if resp, fault = t.Base.RoundTrip(own); fault != nil {
+		if resp, fault = t.Base.RoundTrip(own); fault == nil && resp == nil {
+			fault = errNoResponse
+		}
+		if fault != nil {
 			return Unclear
+		}
+		if resp.Body == nil {
+			resp.Body = http.NoBody
 		}
 		if t.Rejected == nil || !t.Rejected(resp) {
 			return Accepted

@@ -312,6 +312,26 @@ func TestCallersRequestIsNotChanged(t *testing.T) {
 	check(t, "header after", req.Header, http.Header{"authorization": {"the caller's own"}})
 }
 
+func TestBaseThatAnswersNothingIsAnErrorAndNoPanic(t *testing.T) {
+	g := &rig{good: map[string]bool{"T0": true}}
+	origin, _ := url.Parse(target)
+	for name, resp := range map[string]*http.Response{"nil": nil, "no body": {StatusCode: http.StatusUnauthorized}} {
+		rt := attach.New(attach.Config[struct{}]{
+			Origin: origin, Base: base(func(*http.Request) (*http.Response, error) { return resp, nil }),
+			Tokens: attach.Tokens[struct{}]{
+				Token:      func(context.Context) (struct{}, error) { return struct{}{}, nil },
+				Invalidate: func(struct{}) bool { return false },
+				ID:         func(struct{}) (id credential.ID) { g.current++; id[0] = byte(g.current); return id },
+				Damper:     attach.NewDamper(time.Minute),
+			},
+			Attach:   func(*http.Request, struct{}) error { return nil },
+			Rejected: func(r *http.Response) bool { return r.StatusCode == http.StatusUnauthorized },
+		})
+		_, _, err := post(t, rt, target, nil)
+		check(t, name+" is an error", err != nil, resp == nil)
+	}
+}
+
 func TestErrorOfTheBaseIsPassedOnUnwrapped(t *testing.T) {
 	broken := errors.New("connection reset")
 	g := &rig{respond: func(*http.Request) (*http.Response, error) { return nil, broken }}

@@ -8,27 +8,54 @@ import (
 
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/klas"
+	"github.com/providerauth/providerauth-go/merchantauth"
+	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
+	"github.com/providerauth/providerauth-go/platformtoken"
+	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
 
 // One line for each package.
 var (
 	_ = credentials(partnerjwt.StaticSecret, partnerjwt.NewToken, partnerjwt.TokenSource.Token)
 	_ = credentials(assetpay.StaticSecret, assetpay.NewToken, assetpay.TokenSource.Token)
+	_ = credentials(merchantauth.StaticSecret, session, merchantauth.TokenSource.Token)
+	_ = credentials(platformtoken.StaticSecret, platformtoken.NewToken, platformtoken.TokenSource.Token)
 
 	_ = clients(partnerjwt.New, partnerjwttest.NewServer, (*partnerjwt.Error)(nil))
 	_ = clients(assetpay.New, assetpaytest.NewServer, (*assetpay.Error)(nil))
+	_ = clients(merchantauth.New, merchantauthtest.NewServer, (*merchantauth.Error)(nil))
+	_ = clients(platformtoken.New, platformtokentest.NewServer, (*platformtoken.Error)(nil))
 )
 
 // One line for each package whose client has one token.
-var _ partnerjwt.TokenSource = (*partnerjwt.Client)(nil)
+var (
+	_ partnerjwt.TokenSource   = (*partnerjwt.Client)(nil)
+	_ merchantauth.TokenSource = (*merchantauth.Client)(nil)
+)
 
 // One line for each package whose tokens belong to users.
-var _ users[assetpay.AuthenticateClientRequest, assetpay.Token, assetpay.TokenSource] = (*assetpay.Client)(nil)
+var (
+	_ users[assetpay.AuthenticateClientRequest, assetpay.Token, assetpay.TokenSource] = (*assetpay.Client)(nil)
+	_ users[platformtoken.Player, platformtoken.Token, platformtoken.TokenSource]     = (*platformtoken.Client)(nil)
+)
 
 // Every Stats converts to every other.
-var _ = assetpay.Stats(partnerjwt.Stats{})
+var (
+	_ = assetpay.Stats(partnerjwt.Stats{})
+	_ = merchantauth.Stats(partnerjwt.Stats{})
+	_ = platformtoken.Stats(partnerjwt.Stats{})
+)
+
+// klas is called, and so has an error and no client.
+var _ failure = (*klas.Error)(nil)
+
+// session is merchantauth.NewToken for tokens that are not refreshed.
+func session(value string, expiresAt time.Time) merchantauth.Token {
+	return merchantauth.NewToken(value, "", expiresAt, time.Time{})
+}
 
 type token interface {
 	comparable

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/partnerjwt"
+	"github.com/providerauth/providerauth-go/platformtoken"
 )
 
 // packages has one entry for each package.
@@ -18,6 +20,14 @@ var packages = map[string]struct {
 	"assetpay": {
 		sentinels{assetpay.ErrUnauthorized, assetpay.ErrRateLimited, assetpay.ErrInvalidRequest, assetpay.ErrBadResponse, assetpay.ErrAmbiguous, assetpay.ErrNotSent, assetpay.ErrSecretUnavailable, assetpay.ErrContested, assetpay.ErrClosed},
 		reflect.TypeFor[assetpay.Error](), reflect.TypeFor[assetpay.Config](),
+	},
+	"merchantauth": {
+		sentinels{merchantauth.ErrUnauthorized, merchantauth.ErrRateLimited, merchantauth.ErrInvalidRequest, merchantauth.ErrBadResponse, merchantauth.ErrAmbiguous, merchantauth.ErrNotSent, merchantauth.ErrSecretUnavailable, merchantauth.ErrContested, merchantauth.ErrClosed},
+		reflect.TypeFor[merchantauth.Error](), reflect.TypeFor[merchantauth.Config](),
+	},
+	"platformtoken": {
+		sentinels{platformtoken.ErrUnauthorized, platformtoken.ErrRateLimited, platformtoken.ErrInvalidRequest, platformtoken.ErrBadResponse, platformtoken.ErrAmbiguous, platformtoken.ErrNotSent, platformtoken.ErrSecretUnavailable, platformtoken.ErrContested, platformtoken.ErrClosed},
+		reflect.TypeFor[platformtoken.Error](), reflect.TypeFor[platformtoken.Config](),
 	},
 	"partnerjwt": {
 		sentinels{partnerjwt.ErrUnauthorized, partnerjwt.ErrRateLimited, partnerjwt.ErrInvalidRequest, partnerjwt.ErrBadResponse, partnerjwt.ErrAmbiguous, partnerjwt.ErrNotSent, partnerjwt.ErrSecretUnavailable, partnerjwt.ErrContested, partnerjwt.ErrClosed},
