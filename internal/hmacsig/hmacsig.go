@@ -1,0 +1,115 @@
+// Package hmacsig signs and verifies messages with HMAC-SHA256 in hexadecimal.
+package hmacsig
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"slices"
+	"sync"
+)
+
+// Keys signs and verifies under a list of secrets. Keying a hash costs more
+// than hashing a webhook, so Keys keeps the keyed states until it is given
+// another list.
+//
+// Keys is not safe for concurrent use and is meant for a sync.Pool. That bounds
+// what is kept, and for how long: a state that is used again is used with the
+// secrets of that moment, and one that is not is dropped by the second
+// collection that comes by, which is a matter of minutes in an idle process.
+// A table keyed by secret would have to be told when a secret is out of use.
+//
+// The zero Keys holds no secrets.
+type Keys struct {
+	secrets []string
+	macs    []hash.Hash
+	sum     [sha256.Size]byte
+	text    [2 * sha256.Size]byte
+}
+
+// Holds reports whether the last list given to Use was equal to secrets.
+func (k *Keys) Holds(secrets []string) bool {
+	return len(k.secrets) > 0 && slices.Equal(k.secrets, secrets)
+}
+
+// Use makes secrets the ones to sign and verify with, in their order. None of
+// them may be empty: anybody can sign with an empty key.
+func (k *Keys) Use(secrets []string) {
+	if k.Holds(secrets) {
+		return
+	}
+	k.secrets = slices.Clone(secrets)
+	k.macs = make([]hash.Hash, len(secrets))
+	for i, s := range k.secrets {
+		k.macs[i] = hmac.New(sha256.New, []byte(s))
+	}
+}
+
+// Verify returns the index of the first secret under which signature, 64
+// hexadecimal digits of either case, is that of body; -1 if there is none. It
+// tries them all, and compares in constant time.
+func (k *Keys) Verify(body []byte, signature string) int {
+	var want [sha256.Size]byte
+	if len(signature) != len(k.text) {
+		return -1
+	}
+	copy(k.text[:], signature)
+	if _, err := hex.Decode(want[:], k.text[:]); err != nil {
+		return -1
+	}
+	found := -1
+	for i := range k.macs {
+		k.mac(i, body)
+		if hmac.Equal(k.sum[:], want[:]) && found < 0 {
+			found = i
+		}
+	}
+	return found
+}
+
+// Sign returns the signature of body under the secret of that index, in lower
+// case.
+func (k *Keys) Sign(index int, body []byte) string {
+	k.mac(index, body)
+	hex.Encode(k.text[:], k.sum[:])
+	return string(k.text[:])
+}
+
+func (k *Keys) mac(index int, body []byte) {
+	h := k.macs[index]
+	h.Reset()
+	h.Write(body)
+	h.Sum(k.sum[:0])
+}
+
+var pool = sync.Pool{New: func() any { return new(Keys) }}
+
+// Sign returns the signature of body under secret, in lower case; "" if secret
+// is empty.
+func Sign(secret string, body []byte) string {
+	if secret == "" {
+		return ""
+	}
+	k := keyed(secret)
+	defer pool.Put(k)
+	return k.Sign(0, body)
+}
+
+// Verify reports whether signature, 64 hexadecimal digits of either case, is
+// that of body under secret. It is false for an empty secret.
+func Verify(secret string, body []byte, signature string) bool {
+	if secret == "" {
+		return false
+	}
+	k := keyed(secret)
+	defer pool.Put(k)
+	return k.Verify(body, signature) == 0
+}
+
+func keyed(secret string) *Keys {
+	k := pool.Get().(*Keys)
+	one := [1]string{secret}
+	k.Use(one[:])
+	return k
+}

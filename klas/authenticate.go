@@ -1,0 +1,244 @@
+package klas
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+)
+
+// An AuthenticateRequest is the body of POST {WEBHOOK_URL}/authenticate. No
+// field is empty. The ids are opaque: Klas's own samples of them are no UUIDs.
+type AuthenticateRequest struct {
+	RequestID string    `json:"request_id"`
+	Timestamp Timestamp `json:"timestamp"`
+	SessionID string    `json:"session_id"`
+	PlayerID  string    `json:"player_id"` // the operator's own id of the player
+}
+
+// An AuthenticateResponse accepts the player.
+type AuthenticateResponse struct {
+	// Currency of the player, three capital letters (ISO 4217), such as EUR,
+	// unless Config.AnyCurrency is set. Required.
+	Currency string
+	// Balance in major units of the currency. Required.
+	Balance Amount
+}
+
+// An Authenticator decides whether a player may play.
+type Authenticator interface {
+	// Authenticate answers one verified webhook. It should be quick, honour
+	// ctx, and change nothing: a repeat has to be answered in the same way. It
+	// must be safe for concurrent use.
+	//
+	// A [*Refusal] is sent to Klas with its code. Any other error, a panic, a
+	// response that is not valid and the end of Config.HandlerTimeout are
+	// ERR_UNKNOWN for Klas and show in the log and in OnResult.
+	//
+	// It runs in a goroutine of its own, unless Config.Inline is set. If it does
+	// not return when ctx ends, that holds up neither the answer nor the
+	// connection, but nothing else ends the goroutine, http.Server.Shutdown
+	// does not wait for it, and what it returns in the end is dropped.
+	Authenticate(ctx context.Context, req AuthenticateRequest) (AuthenticateResponse, error)
+}
+
+// AuthenticatorFunc makes an [Authenticator] of a function.
+type AuthenticatorFunc func(context.Context, AuthenticateRequest) (AuthenticateResponse, error)
+
+// Authenticate calls f.
+func (f AuthenticatorFunc) Authenticate(ctx context.Context, req AuthenticateRequest) (AuthenticateResponse, error) {
+	return f(ctx, req)
+}
+
+// AuthenticateHandler returns the handler for {WEBHOOK_URL}/authenticate. Mount
+// it without a method pattern: http.ServeMux would answer other methods itself.
+//
+// Every POST is answered with HTTP 200 and a signed body, errors included; see
+// the package's table. The two exceptions are unsigned: another method is
+// answered 405, and a webhook for which no secret can be had 500 with an empty
+// body. Without an Authenticator every good webhook is answered ERR_UNKNOWN.
+func (w *Webhook) AuthenticateHandler(a Authenticator) http.Handler {
+	return &endpoint{hook: w, op: "AuthenticateHandler", act: (*endpoint).authenticate, auth: a}
+}
+
+// authenticateBody is what the decoder makes of a body. encoding/json ignores
+// case in keys, so that {"player_id":"a","Player_ID":"b"} would be player b: it
+// prefers the exact match, and of others the field that comes first, so the
+// second spelling of each, before the first, catches all that are not exact.
+type authenticateBody struct {
+	A miscased `json:"REQUEST_ID"`
+	B miscased `json:"TIMESTAMP"`
+	C miscased `json:"SESSION_ID"`
+	D miscased `json:"PLAYER_ID"`
+
+	RequestID string `json:"request_id"`
+	Timestamp int64  `json:"timestamp"` // int64 takes no quotes, fractions or exponents
+	SessionID string `json:"session_id"`
+	PlayerID  string `json:"player_id"`
+}
+
+type miscased struct{}
+
+var errMiscased = errors.New("a key differs from one of Klas's in case only")
+
+func (*miscased) UnmarshalJSON([]byte) error { return errMiscased }
+
+func (e *endpoint) authenticate(ctx *callContext, x *exchange, _ *http.Request) verdict {
+	if v := x.parse(); v.code != "" {
+		return v
+	}
+	if v := x.validate(); v.code != "" {
+		return v
+	}
+	req := AuthenticateRequest{
+		RequestID: x.wire.RequestID, Timestamp: Timestamp(x.wire.Timestamp),
+		SessionID: x.wire.SessionID, PlayerID: x.wire.PlayerID,
+	}
+	if v := e.timely(req.Timestamp); v.code != "" {
+		return v
+	}
+	c := e.prepare(ctx, x)
+	c.request = req
+	if !c.do() {
+		x.call = nil
+		return failed(StatusUnknown, errLate)
+	}
+	if c.err != nil {
+		return operatorError(c)
+	}
+	return e.accept(x, c.response)
+}
+
+// parse decodes the body, which must be one JSON object and nothing else.
+func (x *exchange) parse() verdict {
+	if rule := object(x.body); rule != "" {
+		return refuse(StatusInvalidBody, "body", rule)
+	}
+	// Decoding is the greater part of a webhook's cost, and a new decoder a
+	// sixth of that. So it is used again, but only if this body left it nothing
+	// at all: not an error, not even white space.
+	x.in.Reset(x.body)
+	start := x.dec.InputOffset()
+	err := x.dec.Decode(&x.wire)
+	end := int(x.dec.InputOffset() - start)
+	if err != nil || end != len(x.body) {
+		x.dec = json.NewDecoder(&x.in)
+	}
+	misfit := verdict{}
+	if err != nil {
+		misfit = misfitOf(err)
+	}
+	if misfit.code != StatusInvalidBody && len(trimSpace(x.body[end:])) > 0 {
+		return refuse(StatusInvalidBody, "body", "goes on after the JSON object")
+	}
+	return misfit
+}
+
+// misfitOf tells a body that is not JSON from one that does not fit.
+func misfitOf(err error) verdict {
+	var mistyped *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &mistyped):
+		return refuse(StatusBadParams, mistyped.Field, "has the wrong type")
+	case errors.Is(err, errMiscased):
+		return refuse(StatusBadParams, "body", errMiscased.Error())
+	}
+	return refuse(StatusInvalidBody, "body", "is not valid JSON")
+}
+
+// object returns the rule that keeps body from being a JSON object, as far as
+// that shows without parsing it.
+func object(body []byte) (rule string) {
+	text := trimSpace(body)
+	switch {
+	case len(text) == 0:
+		return "is empty"
+	case text[0] != '{':
+		return "is not a JSON object"
+	case !utf8.Valid(body):
+		return "is not valid UTF-8"
+	}
+	return ""
+}
+
+// trimSpace cuts the white space of JSON, which is not that of Unicode.
+func trimSpace(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\n' || b[0] == '\r' || b[0] == '\t') {
+		b = b[1:]
+	}
+	return b
+}
+
+func (x *exchange) validate() verdict {
+	for _, f := range [...]struct{ name, value string }{
+		{"request_id", x.wire.RequestID}, {"session_id", x.wire.SessionID}, {"player_id", x.wire.PlayerID},
+	} {
+		if f.value == "" {
+			return refuse(StatusBadParams, f.name, "is missing or empty")
+		}
+		// The decoder writes U+FFFD for half a surrogate pair, so that two
+		// different ids would become one.
+		if strings.Contains(f.value, "\uFFFD") {
+			return refuse(StatusBadParams, f.name, "holds a character that cannot be read")
+		}
+	}
+	if x.wire.Timestamp <= 0 {
+		return refuse(StatusBadParams, "timestamp", "is missing or not above 0")
+	}
+	return verdict{}
+}
+
+// timely refuses a webhook that is too old or too far ahead.
+func (e *endpoint) timely(t Timestamp) verdict {
+	if e.hook.cfg.MaxAge > 0 && !t.fresh(time.Now(), e.hook.cfg.MaxAge) {
+		return refuse(StatusBadParams, "timestamp", "is further from now than MaxAge")
+	}
+	return verdict{}
+}
+
+// accept answers OK if the operator's answer allows it.
+func (e *endpoint) accept(x *exchange, resp AuthenticateResponse) verdict {
+	if !resp.Balance.IsSet() {
+		return unfit("Balance", "was not set")
+	}
+	if e.hook.cfg.AnyCurrency {
+		var p check.Problems
+		check.ID(&p, "Currency", resp.Currency, true, 0)
+		if rule := p["Currency"]; rule != "" {
+			return unfit("Currency", rule)
+		}
+	} else if !isISO4217(resp.Currency) {
+		return unfit("Currency", "must be three capital letters")
+	}
+	x.answer = acceptance{resp.Currency, resp.Balance.String(), StatusOK}
+	return verdict{code: StatusOK}
+}
+
+func isISO4217(s string) bool {
+	if len(s) != 3 {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < 'A' || s[i] > 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// operatorError answers for an error of the operator's code.
+func operatorError(c *call) verdict {
+	var r *Refusal
+	switch {
+	case errors.Is(c.err, errSeen):
+		return failed(StatusBadParams, c.err)
+	case c.reached && errors.As(c.err, &r):
+		return r.verdict(c.err)
+	}
+	return verdict{StatusUnknown, &fault{err: c.err, stack: c.stack}}
+}

@@ -1,0 +1,66 @@
+// Package klas answers the webhooks that Klas Gaming sends to operators: it
+// verifies the signature of the request, decodes it, asks the operator's code,
+// and signs the answer.
+//
+// Here the provider calls, from the public internet, and no login stands in
+// front of it: the handlers of this package are the boundary. Nothing of a body
+// is looked at before its signature is.
+//
+// # Use
+//
+// [New] takes the secrets, and [Webhook.AuthenticateHandler] makes the handler
+// for POST {WEBHOOK_URL}/authenticate, by which Klas asks whether a player may
+// play, in which currency and with what balance. [Webhook.Middleware] does
+// verification and signing for the other endpoints (/balance, /bet, /credit,
+// /refund, /terminate), whose bodies are left to the operator.
+//
+//	mux.Handle("/klas/authenticate", hook.AuthenticateHandler(players))
+//	mux.Handle("/klas/balance", hook.Middleware(balance))
+//
+// The patterns have no method: with one, http.ServeMux would answer other
+// methods itself. Set ReadHeaderTimeout and IdleTimeout of the http.Server;
+// bodies are bounded here, in length and time. Nothing between Klas and the
+// handler may change a body: no gateway that decodes and encodes JSON.
+//
+// # Signatures
+//
+// X-Signature is the HMAC-SHA256 of the raw body, in lower-case hexadecimal,
+// keyed with the text of the secret (Klas calls it SecretID), in both
+// directions. During a rotation [SecretsFunc] returns the new and the old
+// secret. The answer is signed with the one that verified the request: until
+// Klas has switched, it checks answers with the old one.
+//
+// Only the body is signed. A recorded webhook is good again, at any endpoint,
+// unless Config.MaxAge or Config.ReplayGuard refuses it; see there what that
+// costs.
+//
+// # Answers
+//
+// Every POST is answered with HTTP 200 and a signed body, as Klas prescribes for
+// the failed signature and as this package does for the rest:
+//
+//	what came                                                   status_code
+//	X-Signature missing, twice, malformed or wrong              ERR_INTEGRITY_CHECK_FAILED
+//	body too long, cut off or too slow; the connection closes   ERR_INTEGRITY_CHECK_FAILED
+//	no JSON object, more than one, a byte order mark, no UTF-8  ERR_INVALID_BODY
+//	a field missing, empty, null or of another type             ERR_BAD_PARAMS
+//	a key that differs in case only; half a surrogate pair      ERR_BAD_PARAMS
+//	older or newer than MaxAge, seen by ReplayGuard             ERR_BAD_PARAMS
+//	the operator's Refusal                                      its code, default ERR_BAD_PARAMS
+//	the operator's error, panic, timeout or invalid answer      ERR_UNKNOWN
+//	a player                                                    OK, with currency and balance
+//
+// Unknown fields are ignored, and of a field that comes twice the last counts.
+// Two answers are unsigned: 405 to another method than POST, and 500 with an
+// empty body if no secret can be had. Since nearly everything is 200, watch
+// Config.OnResult.
+//
+// # The timestamp
+//
+// Its unit is not documented for /authenticate. [Timestamp] keeps the number;
+// [Timestamp.Time] reads large ones as milliseconds and others as seconds.
+//
+// The tests of package klastest show whether an endpoint behaves as described
+// here. Klas's pages: https://docs.klasbase.com/docs/feed-api/authenticate and
+// https://docs.klasbase.com/docs/feed-api/hmac-message-integrity.
+package klas

@@ -1,0 +1,165 @@
+package klas_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/providerauth/providerauth-go/klas"
+)
+
+const (
+	secret = "test-secret"
+
+	// compact is the body of the page's example, without white space.
+	compact = `{"request_id":"1234-5678-90ab-cdef12345678","timestamp":1710000000,"session_id":"1234-5678-90ab-cdef12345678","player_id":"12001"}`
+)
+
+// sign recomputes signatures without the package under test.
+func sign(secret string, body string) string {
+	m := hmac.New(sha256.New, []byte(secret))
+	m.Write([]byte(body))
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+func newHook(t testing.TB, change ...func(*klas.Config)) *klas.Webhook {
+	t.Helper()
+	cfg := klas.Config{Secrets: klas.StaticSecrets(secret)}
+	for _, f := range change {
+		f(&cfg)
+	}
+	hook, err := klas.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hook
+}
+
+func amount(t testing.TB, s string) klas.Amount {
+	t.Helper()
+	a, err := klas.ParseAmount(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// accept lets everybody in with 30 EUR.
+func accept(t testing.TB) klas.AuthenticatorFunc {
+	thirty := amount(t, "30")
+	return func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+		return klas.AuthenticateResponse{Currency: "EUR", Balance: thirty}, nil
+	}
+}
+
+// fails is an Authenticator with that error.
+func fails(err error) klas.AuthenticatorFunc {
+	return func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+		return klas.AuthenticateResponse{}, err
+	}
+}
+
+// unreachable is an Authenticator that must not be asked.
+func unreachable(t testing.TB) klas.AuthenticatorFunc {
+	return func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+		t.Error("the authenticator was asked")
+		return klas.AuthenticateResponse{}, nil
+	}
+}
+
+func request(body string, signatures ...string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/authenticate", bytes.NewReader([]byte(body)))
+	r.Header.Set("Content-Type", "application/json")
+	for _, s := range signatures {
+		r.Header.Add("X-Signature", s)
+	}
+	return r
+}
+
+// post sends a body signed with the secret and returns the answer, which must
+// be signed with it too.
+func post(t testing.TB, h http.Handler, body string) string {
+	t.Helper()
+	return send(t, h, request(body, sign(secret, body)), secret)
+}
+
+func send(t testing.TB, h http.Handler, r *http.Request, signer string) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return signed(t, w.Result(), signer)
+}
+
+// signed returns the body of an answer that is HTTP 200 and signed with the
+// secret.
+func signed(t testing.TB, resp *http.Response, signer string) string {
+	t.Helper()
+	b, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := string(b)
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("status %d for %s", resp.StatusCode, body)
+	}
+	if got := resp.Header["X-Signature"]; len(got) != 1 || got[0] != sign(signer, body) {
+		t.Errorf("answer %s is signed %q, not with %q", body, got, signer)
+	}
+	if got := resp.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type %q", got)
+	}
+	return body
+}
+
+const (
+	ok              = `{"currency":"EUR","balance":"30","status_code":"OK"}`
+	badBody         = `{"status_code":"ERR_INVALID_BODY"}`
+	badParams       = `{"status_code":"ERR_BAD_PARAMS"}`
+	unknown         = `{"status_code":"ERR_UNKNOWN"}`
+	integrityFailed = `{"status_code":"ERR_INTEGRITY_CHECK_FAILED"}`
+)
+
+func want(t testing.TB, got, expected string) {
+	t.Helper()
+	if got != expected {
+		t.Errorf("answer %s, want %s", got, expected)
+	}
+}
+
+// results collects what OnResult is told.
+type results chan klas.Result
+
+func (r results) config(cfg *klas.Config) {
+	cfg.OnResult = func(_ context.Context, res klas.Result) { r <- res }
+}
+
+func newResults() results { return make(results, 100) }
+
+// body makes a webhook of the members given, and the page's values for those
+// that are not.
+func body(members map[string]any) string {
+	m := map[string]any{
+		"request_id": "r-1", "timestamp": 1710000000, "session_id": "s-1", "player_id": "12001",
+	}
+	for k, v := range members {
+		if m[k] = v; v == absent {
+			delete(m, k)
+		}
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return string(b)
+}
+
+// absent removes a member.
+var absent = new(int)

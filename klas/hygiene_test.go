@@ -1,0 +1,194 @@
+package klas_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/klas"
+)
+
+const (
+	sentinelSecret = "sentinel-9f8e7d6c-current"
+	sentinelOld    = "sentinel-9f8e7d6c-previous"
+	sentinelBody   = `{"request_id":"r-1","timestamp":1710000000,"session_id":"sentinel-session","player_id":"sentinel-player"}`
+)
+
+// leak returns the form in which text gives a secret, a signature or a body
+// away, "" for none.
+func leak(text string) string {
+	for _, s := range []string{
+		"sentinel-", sign(sentinelSecret, sentinelBody), sign(sentinelOld, sentinelBody), sign(sentinelSecret, ok),
+		sign(sentinelSecret, "{}"), sign(sentinelSecret, integrityFailed),
+	} {
+		raw := []byte(s)
+		for _, form := range []string{
+			s, hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)),
+			strings.TrimRight(base64.StdEncoding.EncodeToString(raw), "="), strings.Trim(fmt.Sprint(raw), "[]"),
+		} {
+			if strings.Contains(text, form) {
+				return form
+			}
+		}
+	}
+	return ""
+}
+
+func TestLeaksAreNoticed(t *testing.T) {
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X"} {
+		if leak(fmt.Sprintf(verb, struct{ s string }{sentinelSecret})) == "" {
+			t.Errorf("%s of a plain string is not noticed", verb)
+		}
+	}
+}
+
+func TestNothingPrintsASecretOrABody(t *testing.T) {
+	var log bytes.Buffer
+	var results []klas.Result
+	cfg := klas.Config{
+		Secrets: klas.StaticSecrets(sentinelSecret, sentinelOld),
+		Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{
+			Level: slog.LevelDebug, AddSource: true,
+		})),
+		OnResult: func(_ context.Context, r klas.Result) { results = append(results, r) },
+		MaxAge:   time.Hour,
+	}
+	hook, err := klas.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := map[string]any{
+		"config": cfg, "address of config": &cfg, "secrets": cfg.Secrets,
+		"webhook": hook, "map": map[string]any{"hook": hook}, "wrapped": fmt.Errorf("%v", hook),
+	}
+	noAge := cfg
+	noAge.MaxAge = 0
+	plain, err := klas.New(noAge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := noAge
+	broken.Secrets = func(context.Context) ([]string, error) { return nil, errors.New("vault says " + sentinelSecret) }
+	secretless, err := klas.New(broken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newline := noAge
+	newline.Secrets = klas.StaticSecrets(sentinelSecret + "\n")
+	blemished, err := klas.New(newline)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	answer := func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, sentinelBody, http.StatusInternalServerError)
+	}
+	for name, h := range map[string]http.Handler{
+		"ok": plain.AuthenticateHandler(accept(t)), "refused": plain.AuthenticateHandler(fails(&klas.Refusal{})),
+		"panic": plain.AuthenticateHandler(panics(sentinelSecret)), "stale": hook.AuthenticateHandler(accept(t)),
+		"sibling": plain.Middleware(http.HandlerFunc(answer)), "panicking sibling": plain.Middleware(nil),
+		"no secret": secretless.AuthenticateHandler(accept(t)), "blemished": blemished.AuthenticateHandler(accept(t)),
+	} {
+		for _, b := range []string{sentinelBody, "{}", sentinelBody + "x", strings.Replace(sentinelBody, "1710000000", `"x"`, 1), `{"sentinel-key":1,"PLAYER_ID":1}`} {
+			for _, s := range []string{sign(sentinelSecret, b), sign(sentinelOld, b), sign("forger", b), sentinelSecret} {
+				h.ServeHTTP(httptest.NewRecorder(), request(b, s))
+			}
+		}
+		_ = name
+	}
+	for i, r := range results {
+		printed[fmt.Sprint("result ", i)] = r
+		if r.Err != nil {
+			printed[fmt.Sprint("error ", i)] = r.Err
+			log.WriteString(r.Err.Error())
+		}
+		slog.New(slog.NewTextHandler(&log, nil)).Error("x", "result", r)
+	}
+	_, invalid := klas.New(klas.Config{Secrets: klas.StaticSecrets(sentinelSecret, " "), MaxAge: -1})
+	printed["error of New"] = invalid
+
+	for name, v := range printed {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x", "%X", "%p"} {
+			if form := leak(fmt.Sprintf(verb, v)); form != "" {
+				t.Errorf("%s of %s prints %s", verb, name, form)
+			}
+		}
+		if b, err := json.Marshal(v); err == nil {
+			log.Write(b)
+		}
+		slog.New(slog.NewTextHandler(&log, nil)).Error("x", "v", v)
+	}
+	slog.New(slog.NewJSONHandler(&log, nil)).Error("x", "config", cfg)
+	for _, expected := range []string{"secrets=set", `"secrets":"set"`, "klas: webhook", "ERR_BAD_PARAMS", "r-1"} {
+		if !strings.Contains(log.String(), expected) {
+			t.Errorf("%s is not in the log", expected)
+		}
+	}
+	if form := leak(log.String()); form != "" {
+		i := strings.Index(log.String(), form)
+		t.Errorf("the log gives %s away: ...%s", form, log.String()[max(0, i-300):min(log.Len(), i+100)])
+	}
+}
+
+// TestNoReflectionReachesASecret stands for the printers that follow every
+// pointer into unexported fields.
+func TestNoReflectionReachesASecret(t *testing.T) {
+	hook := newHook(t, withSecrets(klas.StaticSecrets(sentinelSecret, sentinelOld)))
+	want(t, send(t, hook.AuthenticateHandler(accept(t)), request(sentinelBody, sign(sentinelOld, sentinelBody)), sentinelOld), ok)
+	var texts []string
+	walk(reflect.ValueOf(struct {
+		hook   *klas.Webhook
+		h      http.Handler
+		marker string
+	}{hook, hook.AuthenticateHandler(accept(t)), "marker"}), &texts, 0)
+	if !slices.Contains(texts, "marker") || !slices.Contains(texts, "AuthenticateHandler") {
+		t.Fatalf("the walk does not reach unexported fields: %q", texts)
+	}
+	if form := leak(strings.Join(texts, " ")); form != "" {
+		t.Errorf("the walk reaches %s: %q", form, texts)
+	}
+}
+
+// walk collects the strings in v.
+func walk(v reflect.Value, texts *[]string, depth int) {
+	if depth > 20 {
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		*texts = append(*texts, v.String())
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			walk(v.Elem(), texts, depth+1)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			walk(v.Field(i), texts, depth+1)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+			*texts = append(*texts, string(v.Bytes()))
+			return
+		}
+		for i := range v.Len() {
+			walk(v.Index(i), texts, depth+1)
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			walk(k, texts, depth+1)
+			walk(v.MapIndex(k), texts, depth+1)
+		}
+	}
+}

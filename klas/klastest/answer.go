@@ -1,0 +1,87 @@
+package klastest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"regexp"
+)
+
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+const (
+	codeOK        = "OK"
+	codeBody      = "ERR_INVALID_BODY"
+	codeParams    = "ERR_BAD_PARAMS"
+	codeIntegrity = "ERR_INTEGRITY_CHECK_FAILED"
+)
+
+var (
+	money     = regexp.MustCompile(`^-?[0-9]+(\.[0-9]+)?$`)
+	signature = regexp.MustCompile(`^[0-9a-f]{64}$`)
+)
+
+// fault returns what is wrong with an answer that should have this code and be
+// signed with this secret; "" for nothing.
+func (a *answer) fault(code, secret string) string {
+	if a.status != http.StatusOK {
+		return fmt.Sprintf("HTTP status %d, want 200", a.status)
+	}
+	if fault := a.signatureFault(secret); fault != "" {
+		return fault
+	}
+	if kind, _, err := mime.ParseMediaType(a.header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return fmt.Sprintf("Content-Type is %q, want application/json", a.header.Get("Content-Type"))
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(a.body, &members); err != nil || members == nil {
+		return "the answer is not a JSON object"
+	}
+	if got := text(members["status_code"]); got != code {
+		return fmt.Sprintf("status_code is %q, want %q", got, code)
+	}
+	if code != codeOK {
+		if len(members) != 1 {
+			return "an error answer has more than status_code"
+		}
+		return ""
+	}
+	if text(members["currency"]) == "" {
+		return "currency is missing, or not a string"
+	}
+	if !money.MatchString(text(members["balance"])) {
+		return "balance is missing, or not a decimal number in a string"
+	}
+	return ""
+}
+
+func (a *answer) signatureFault(secret string) string {
+	switch got := a.header[signatureHeader]; {
+	case len(got) == 0:
+		return "the answer is not signed"
+	case len(got) > 1:
+		return "the answer is signed more than once"
+	case got[0] == sign(secret, a.body):
+		return ""
+	case got[0] == sign(secret, bytes.TrimSpace(a.body)), got[0] == sign(secret, append(bytes.Clone(a.body), '\n')):
+		return "the signature of the answer is of other bytes: a line feed is signed and not sent, or sent and not signed"
+	case !signature.MatchString(got[0]):
+		return "the signature of the answer is not 64 lower-case hexadecimal digits"
+	}
+	return "the signature of the answer is wrong, or made with another secret"
+}
+
+// text returns a JSON string as one, "" for anything else.
+func text(raw json.RawMessage) string {
+	var s string
+	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}

@@ -1,0 +1,146 @@
+package klas
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// Middleware returns the handler for one of Klas's other endpoints (/balance,
+// /bet, /credit, /refund, /terminate): it verifies the webhook, gives it to
+// next, and signs what next writes. Mount it without a method pattern, as
+// AuthenticateHandler, and keep handlers that change a body, compression for
+// one, outside it.
+//
+// next reads the verified bytes from the body of its request and need not look
+// at the signature. What it writes is buffered, up to Config.MaxBodyBytes, and
+// goes out byte for byte as application/json with the rest of its header. A
+// status other than 200, a panic, an answer that is too long or not a JSON
+// object, and the end of Config.HandlerTimeout are answered ERR_UNKNOWN
+// instead, so that nothing of an error page reaches Klas.
+//
+// ERR_UNKNOWN after the time has passed does not stop next, which runs on as an
+// [Authenticator] does: what it books then is booked. So it should look at the
+// context of its request before it does, and answer a repeat by transfer_id.
+//
+// Klas signs no path: while its secret is good, a recorded webhook verifies at
+// every endpoint.
+func (w *Webhook) Middleware(next http.Handler) http.Handler {
+	return &endpoint{hook: w, op: "Middleware", act: (*endpoint).pass, next: next}
+}
+
+func (e *endpoint) pass(ctx *callContext, x *exchange, r *http.Request) verdict {
+	cfg := &e.hook.cfg
+	if cfg.MaxAge > 0 || cfg.OnResult != nil || cfg.Logger != nil {
+		if v := e.peek(x); v.code != "" {
+			return v
+		}
+	}
+	body := bytes.Clone(x.body) // next may keep the reader
+	c := e.prepare(ctx, x)
+	c.sheet = &answerSheet{header: http.Header{}, limit: cfg.MaxBodyBytes}
+	c.r = r.Clone(ctx)
+	c.r.Body, c.r.ContentLength, c.r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+	if !c.do() {
+		x.call = nil
+		return failed(StatusUnknown, errLate)
+	}
+	if c.err != nil {
+		return operatorError(c)
+	}
+	v := c.sheet.verdict()
+	if v.fault == nil {
+		x.sheet = c.sheet
+	}
+	return v
+}
+
+// peek reads what is not left to next: the request id, which is only shown, and
+// the timestamp if that decides.
+func (e *endpoint) peek(x *exchange) verdict {
+	var known struct {
+		B         miscased  `json:"TIMESTAMP"`
+		RequestID any       `json:"request_id"`
+		Timestamp Timestamp `json:"timestamp"`
+	}
+	err := json.Unmarshal(x.body, &known)
+	x.wire.RequestID, _ = known.RequestID.(string)
+	switch rule := object(x.body); {
+	case e.hook.cfg.MaxAge == 0:
+		return verdict{}
+	case rule != "":
+		return refuse(StatusInvalidBody, "body", rule)
+	case err != nil && !json.Valid(x.body):
+		return refuse(StatusInvalidBody, "body", "is not valid JSON")
+	case err != nil || known.Timestamp == 0:
+		return refuse(StatusBadParams, "timestamp", "is missing or cannot be read")
+	}
+	return e.timely(known.Timestamp)
+}
+
+// An answerSheet is the http.ResponseWriter of a handler behind Middleware.
+type answerSheet struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+	limit  int64
+	tooBig bool
+}
+
+var errTooBig = errors.New("the answer is longer than Config.MaxBodyBytes")
+
+func (a *answerSheet) Header() http.Header { return a.header }
+
+func (a *answerSheet) WriteHeader(status int) {
+	if a.status == 0 && status >= 200 {
+		a.status = status
+	}
+}
+
+func (a *answerSheet) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	if a.tooBig = a.tooBig || int64(a.body.Len()+len(p)) > a.limit; a.tooBig {
+		return 0, errTooBig
+	}
+	return a.body.Write(p)
+}
+
+func (a *answerSheet) verdict() verdict {
+	switch rule := object(a.body.Bytes()); {
+	case a.status != 0 && a.status != http.StatusOK:
+		return unfit("status", fmt.Sprintf("must be 200, is %d", a.status))
+	case a.tooBig:
+		return failed(StatusUnknown, errTooBig)
+	case a.header.Get("Content-Encoding") != "":
+		return unfit("Content-Encoding", "must not be set: what is signed is the body")
+	case rule != "":
+		return unfit("body", rule)
+	case !json.Valid(a.body.Bytes()):
+		return unfit("body", "is not valid JSON")
+	}
+	var known struct {
+		StatusCode any `json:"status_code"`
+	}
+	_ = json.Unmarshal(a.body.Bytes(), &known)
+	code, _ := known.StatusCode.(string)
+	return verdict{code: StatusCode(code)}
+}
+
+// copyHeader leaves out what describes the body or the connection.
+func (a *answerSheet) copyHeader(to http.Header) {
+	for _, name := range []string{
+		SignatureHeader, "Content-Type", "Content-Length",
+		"Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade",
+	} {
+		a.header.Del(name)
+	}
+	for name, values := range a.header {
+		if !strings.HasPrefix(name, http.TrailerPrefix) {
+			to[name] = values
+		}
+	}
+}

@@ -1,0 +1,37 @@
+package klas
+
+import (
+	"strings"
+
+	"github.com/providerauth/providerauth-go/internal/hmacsig"
+)
+
+// SignatureHeader is the header that carries the signature of the body, in
+// requests and in answers.
+const SignatureHeader = "X-Signature"
+
+// Sign returns the signature of body: HMAC-SHA256 under the bytes of secret as
+// they are, in lower-case hexadecimal. It covers the bytes that are sent, so
+// sign what was marshalled and send exactly that. An empty secret signs
+// nothing: the result is "".
+func Sign(secret string, body []byte) string { return hmacsig.Sign(secret, body) }
+
+// Verify reports whether signature is that of body, as it was received: a body
+// that was decoded and encoded again does not verify. It takes hexadecimal
+// digits of either case, ignores white space around them and nothing else, and
+// compares in constant time. With an empty secret it is false.
+func Verify(secret string, body []byte, signature string) bool {
+	return hmacsig.Verify(secret, body, strings.TrimSpace(signature))
+}
+
+// signatureOf returns the one signature among the header's values, or the rule
+// that they break.
+func signatureOf(values []string) (signature, rule string) {
+	switch len(values) {
+	case 0:
+		return "", "is missing"
+	case 1:
+		return strings.TrimSpace(values[0]), ""
+	}
+	return "", "must be there once"
+}

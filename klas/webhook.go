@@ -1,0 +1,108 @@
+package klas
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+)
+
+const (
+	defaultMaxBodyBytes   = 1 << 20
+	defaultHandlerTimeout = 5 * time.Second
+)
+
+// Config of a [Webhook].
+type Config struct {
+	// Secrets returns the secrets that Klas signs with. Required.
+	Secrets SecretsFunc
+	// MaxBodyBytes bounds the body of a webhook and the answer of a handler
+	// behind Middleware. Optional, default 1 MiB.
+	MaxBodyBytes int64
+	// HandlerTimeout is how long a webhook may take from its header to its
+	// answer: a body that takes longer is cut off, and an Authenticator that
+	// does is answered for. Optional, default 5 s. Klas states no limit of its
+	// own.
+	HandlerTimeout time.Duration
+	// MaxAge refuses webhooks whose timestamp is further from this machine's
+	// time, before or after it; whole seconds. Optional, default off: Klas does
+	// not say that timestamps may be checked, nor, for /authenticate, in which
+	// unit they are (see [Timestamp.Time]).
+	MaxAge time.Duration
+	// ReplayGuard refuses bodies that were seen before. Optional, default off.
+	// Read what it costs at [ReplayGuard].
+	ReplayGuard ReplayGuard
+	// Inline runs the operator's code on the goroutine of the request instead
+	// of one of its own, which saves up to a microsecond. It is for code that
+	// is sure to return when its context ends, such as a player book in memory:
+	// until it returns, Klas has no answer. Optional.
+	Inline bool
+	// AnyCurrency allows answers with a currency that is not three capital
+	// letters. Optional.
+	AnyCurrency bool
+
+	// Logger is told of every webhook: at debug level of those answered OK, at
+	// info, warn and error level of others, with the cause. It never gets a
+	// body, signature or secret. Optional: nil is silent.
+	Logger *slog.Logger
+	// OnResult is called after every answer, for monitoring: since nearly all
+	// answers are HTTP 200, the status shows nothing. It runs on the request's
+	// goroutine and may be called concurrently. Optional.
+	OnResult func(ctx context.Context, r Result)
+}
+
+// LogValue shows the configuration without its secrets.
+func (c Config) LogValue() slog.Value {
+	secrets := "set"
+	if c.Secrets == nil {
+		secrets = "not set"
+	}
+	return slog.GroupValue(
+		slog.String("secrets", secrets),
+		slog.Int64("max_body_bytes", c.MaxBodyBytes),
+		slog.Duration("handler_timeout", c.HandlerTimeout),
+		slog.Duration("max_age", c.MaxAge),
+		slog.Bool("replay_guard", c.ReplayGuard != nil),
+		slog.Bool("inline", c.Inline),
+		slog.Bool("any_currency", c.AnyCurrency),
+	)
+}
+
+// A Webhook makes the handlers that Klas calls. It is immutable and safe for
+// concurrent use, and needs no closing. One that is used in a testing/synctest
+// bubble must be made in it.
+type Webhook struct {
+	cfg       Config
+	exchanges sync.Pool // of *exchange
+}
+
+// New returns a Webhook. It checks the whole configuration and reports every
+// problem at once, in the Fields of an [*Error] that matches
+// [ErrInvalidRequest]; it does no I/O.
+func New(cfg Config) (*Webhook, error) {
+	var p check.Problems
+	if cfg.Secrets == nil {
+		p.Add("Secrets", "required (static secrets of which one is empty or blank count as missing)")
+	}
+	if cfg.MaxBodyBytes < 0 {
+		p.Add("MaxBodyBytes", "must not be negative")
+	}
+	check.Duration(&p, "HandlerTimeout", cfg.HandlerTimeout)
+	if cfg.MaxAge < 0 || cfg.MaxAge%time.Second != 0 {
+		p.Add("MaxAge", "must be whole seconds, at least one; 0 is off")
+	}
+	if p != nil {
+		return nil, &Error{Op: "New", Fields: p}
+	}
+	if cfg.MaxBodyBytes == 0 {
+		cfg.MaxBodyBytes = defaultMaxBodyBytes
+	}
+	if cfg.HandlerTimeout == 0 {
+		cfg.HandlerTimeout = defaultHandlerTimeout
+	}
+	w := &Webhook{cfg: cfg}
+	w.exchanges.New = func() any { return newExchange() }
+	return w, nil
+}
