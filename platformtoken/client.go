@@ -1,0 +1,250 @@
+package platformtoken
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+const (
+	defaultMaxEntries = 100_000
+
+	// While a call's rejections are passed on, a token killed from outside is
+	// not replaced for it either, so the pauses stay shorter than the time in
+	// which a fight over a token should be over.
+	longestPause = 20 * time.Second
+)
+
+// Config of a [Client].
+type Config struct {
+	// BaseURL is the platform's API root, absolute and https (http for
+	// loopback hosts). Required: there is one per merchant, and none is
+	// published. A path in it is kept.
+	BaseURL string
+	// TenantID is the merchant id that the platform has given out. Required,
+	// greater than 0.
+	TenantID int64
+	// Secret returns the merchant's signing secret, whose text is the key; it
+	// is not decoded. Required, unless Signer is set. It is called once for
+	// every request that is signed, and while tokens cannot be had at most
+	// once a second in addition, to see whether the secret has changed.
+	Secret SecretFunc
+	// Signer signs requests in place of the documented scheme, which is the
+	// default; see there for what that does not protect. It is called once for
+	// every request. Set either this or Secret.
+	Signer Signer
+	// Language of the platform's messages, one code. Optional, default "en".
+	Language string
+	// Rejected reports whether an answer to a call that was made with a
+	// player's token says that the token is dead. Optional, default: if the
+	// status is 401. The platform publishes neither the status nor the code of
+	// such answers, its codes differ from endpoint to endpoint, and it may
+	// refuse inside a 200: unless a dead token is answered 401, set this, or a
+	// token that another system has killed is used until it expires.
+	//
+	// path extends BaseURL, as in "/player/getBalance"; code is 0 if the
+	// answer has no failure envelope. Successful answers are not asked about,
+	// nor those that leave open whether the platform acted. It must be safe
+	// for concurrent use.
+	Rejected func(path string, status, code int) bool
+
+	// HTTPClient sends the requests. Optional. It is copied: its Transport and
+	// Timeout are kept, redirects are never followed, and a Jar is an error.
+	HTTPClient *http.Client
+	// Logger is told of every attempt at debug level, and at warn level of a
+	// token whose expiry cannot be used and of the first live token that is
+	// evicted; never of a URL, header or body. Optional: nil is silent.
+	Logger *slog.Logger
+	// AttemptTimeout bounds one attempt of a call. The creation of a token
+	// may take two of them and a second. Optional, default 10 s.
+	AttemptTimeout time.Duration
+	// MaxAttempts bounds the attempts of one call, where it may be repeated.
+	// The creation of a token is sent twice at most whatever this says.
+	// Optional, default 3.
+	MaxAttempts int
+	// RefreshBefore is how long before it expires a token is replaced, at most
+	// half its life. Optional, default 5 minutes, for tokens of less than a
+	// few hours a part of their life. Calls in flight may meet the dead token
+	// then and are made once more.
+	RefreshBefore time.Duration
+	// KeepWarm replaces every token that is kept without waiting for a caller,
+	// and kills the player's old one each time, for players who may be gone as
+	// well. Optional.
+	KeepWarm bool
+	// MaxEntries bounds how many players' tokens are kept; beyond it, expired
+	// and then least recently used ones go. A player who comes back costs one
+	// new token, which kills the one that was dropped: keep it above the
+	// number of players who are active at one time. Optional, default 100,000.
+	MaxEntries int
+}
+
+// LogValue shows the configuration without its secret.
+func (c Config) LogValue() slog.Value {
+	signer, rejected := "default", "default"
+	if c.Signer != nil {
+		signer = "set"
+	}
+	if c.Rejected != nil {
+		rejected = "set"
+	}
+	return slog.GroupValue(
+		slog.String("base_url", check.LogURL(c.BaseURL)),
+		slog.Int64("tenant_id", c.TenantID),
+		slog.String("secret", check.LogSecret(c.Secret)),
+		slog.String("signer", signer),
+		slog.String("language", c.Language),
+		slog.String("rejected", rejected),
+		slog.Duration("attempt_timeout", c.AttemptTimeout),
+		slog.Int("max_attempts", c.MaxAttempts),
+		slog.Duration("refresh_before", c.RefreshBefore),
+		slog.Bool("keep_warm", c.KeepWarm),
+		slog.Int("max_entries", c.MaxEntries),
+	)
+}
+
+// A Client gets players' tokens and makes calls with them. It is immutable and
+// safe for concurrent use. In one process there should be one Client per
+// tenant: two of them kill each other's tokens.
+type Client struct {
+	tenantID int64
+	secret   *credential.Source // nil if there is a signer
+	signer   Signer
+	language string
+	rejected func(path string, status, code int) bool // nil: 401
+	logger   *slog.Logger
+	clock    clock.Clock
+	base     *url.URL
+	timeout  time.Duration // of the operator's HTTPClient
+	cache    *tokencache.Cache[string, string, Token]
+	api      *transport.Client
+	damper   *attach.Damper
+}
+
+// New returns a Client. It checks the whole configuration and reports every
+// problem at once, in the Fields of an [*Error] that matches
+// [ErrInvalidRequest]; it does no I/O.
+func New(cfg Config) (*Client, error) {
+	var p check.Problems
+	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
+	if cfg.TenantID <= 0 {
+		p.Add("TenantID", "required, must be greater than 0")
+	}
+	f, isFunc := cfg.Signer.(SignerFunc)
+	switch {
+	case cfg.Signer == nil:
+		check.Secret(&p, "Secret", cfg.Secret, true)
+	case cfg.Secret != nil:
+		p.Add("Signer", "must not be set beside Secret")
+	case isFunc && f == nil:
+		p.Add("Signer", "must not be a nil function")
+	}
+	checkLanguage(&p, cfg.Language)
+	check.HTTPClient(&p, cfg.HTTPClient)
+	check.Duration(&p, "AttemptTimeout", cfg.AttemptTimeout)
+	check.Count(&p, "MaxAttempts", cfg.MaxAttempts)
+	check.Duration(&p, "RefreshBefore", cfg.RefreshBefore)
+	check.Count(&p, "MaxEntries", cfg.MaxEntries)
+	if p != nil {
+		return nil, &Error{Op: "New", Fields: p}
+	}
+
+	c := &Client{
+		tenantID: cfg.TenantID,
+		signer:   cfg.Signer,
+		language: cmp.Or(cfg.Language, "en"),
+		rejected: cfg.Rejected,
+		logger:   cfg.Logger,
+		base:     base,
+		damper:   attach.NewDamper(longestPause),
+	}
+	if cfg.Secret != nil {
+		c.secret = credential.NewSource("Secret", cfg.Secret)
+	}
+	if cfg.HTTPClient != nil {
+		c.timeout = cfg.HTTPClient.Timeout
+	}
+	c.api = transport.New(transport.Config{
+		Provider: "platformtoken", BaseURL: base, HTTPClient: cfg.HTTPClient, Logger: cfg.Logger,
+		AttemptTimeout: cfg.AttemptTimeout, MaxAttempts: cfg.MaxAttempts, Clock: &c.clock,
+	})
+	c.cache = tokencache.New(tokencache.Config[string, string, Token]{
+		Mode: tokencache.Exclusive, Retrieve: c.retrieve, Secret: c.secret,
+		Serves:         func(_, want string) bool { return want == "" },
+		Suspect:        func(t Token) Token { t.suspect = true; return t },
+		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
+		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Logger: cfg.Logger,
+	})
+	return c, nil
+}
+
+// Token returns the player's token, which is valid now and for at least the
+// expiry margin of 10 seconds, less for tokens of a few minutes. One is kept
+// per user id, made by one request however many callers want it, and replaced
+// shortly before it expires. As that kills the old one, callers wait for it.
+//
+// An empty Currency is served by a live token of any currency. Another one than
+// the live token's makes a new token and kills that one. Such switches, and
+// replacements of tokens that were rejected, are limited for each player to
+// five at once and then one per five seconds; beyond that there is no request,
+// and the error matches [ErrContested] and says when to come back.
+//
+// If the answer to a request for a new token is lost, the request is sent once
+// more; if that is lost too, the old token is returned while it lasts, and says
+// so ([Token.Suspect]). Errors match [ErrInvalidRequest], [ErrUnauthorized],
+// [ErrRateLimited], [ErrBadResponse], [ErrAmbiguous], [ErrSecretUnavailable],
+// [ErrContested] or [ErrClosed], or are ctx's. After a failure the player's
+// next creation waits for a back-off; callers within it get the error again,
+// without a request.
+func (c *Client) Token(ctx context.Context, p Player) (Token, error) {
+	return c.sourceOf(p).Token(ctx)
+}
+
+// Invalidate drops the token if it is its player's current one, and reports
+// whether it was; the next Token gets another. Call it when a request that did
+// not go through the Client is answered that the token is dead.
+func (c *Client) Invalidate(t Token) bool {
+	return t.secret != nil && c.cache.Invalidate(t.Player.UserID, t.secret.ID())
+}
+
+// Stats returns figures for monitoring.
+func (c *Client) Stats() Stats { return Stats(c.cache.Stats()) }
+
+// Close ends background work and waits for creations under way. It is
+// idempotent and always returns nil. A token that is still good is returned
+// afterwards; where a new one is needed, Token fails with [ErrClosed].
+func (c *Client) Close() error {
+	c.cache.Close()
+	c.api.CloseIdle()
+	return nil
+}
+
+// Stats of a [Client]. Entries and InFlight are gauges, LastError and
+// BackoffUntil times, the rest counters. A token that is handed out fresh is
+// not counted.
+type Stats struct {
+	Waits         uint64    // callers that waited for a creation
+	Refreshes     uint64    // creations that succeeded
+	Failures      uint64    // creations that did not
+	Invalidations uint64    // current tokens dropped because they were rejected
+	Contested     uint64    // calls answered ErrContested
+	Evictions     uint64    // players dropped to make room
+	EvictedLive   uint64    // of these, with a token that was still good
+	Entries       int       // players kept
+	InFlight      int       // creations under way
+	LastError     time.Time // when a creation failed last; zero: never
+	BackoffUntil  time.Time // when the last wait after a failure ends; zero: no such wait
+}
+
+func nilContext(op string) error {
+	return &Error{Op: op, Fields: map[string]string{"ctx": "must not be nil"}}
+}

@@ -1,0 +1,228 @@
+package platformtoken_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/platformtoken"
+	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
+)
+
+// dialError is what a host that takes no connections comes to.
+func dialError() error { return &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("refused")} }
+
+func TestNewReportsEveryProblemAtOnce(t *testing.T) {
+	jar, _ := cookiejar.New(nil)
+	sign := platformtoken.SignerFunc(func(context.Context, platformtoken.SignInput) (string, error) { return "x", nil })
+	good := platformtoken.Config{BaseURL: "https://api.example.com/v1", TenantID: 1, Secret: platformtoken.StaticSecret("s")}
+	for name, tc := range map[string]struct {
+		change func(*platformtoken.Config)
+		fields []string
+	}{
+		"nothing":           {func(*platformtoken.Config) {}, nil},
+		"a signer":          {func(c *platformtoken.Config) { c.Secret, c.Signer = nil, sign }, nil},
+		"a language":        {func(c *platformtoken.Config) { c.Language = "pt-BR" }, nil},
+		"all missing":       {func(c *platformtoken.Config) { *c = platformtoken.Config{} }, []string{"BaseURL", "Secret", "TenantID"}},
+		"negative tenant":   {func(c *platformtoken.Config) { c.TenantID = -1 }, []string{"TenantID"}},
+		"blank secret":      {func(c *platformtoken.Config) { c.Secret = platformtoken.StaticSecret(" \n") }, []string{"Secret"}},
+		"both":              {func(c *platformtoken.Config) { c.Signer = sign }, []string{"Signer"}},
+		"nil func":          {func(c *platformtoken.Config) { c.Secret, c.Signer = nil, platformtoken.SignerFunc(nil) }, []string{"Signer"}},
+		"two languages":     {func(c *platformtoken.Config) { c.Language = "zh,en" }, []string{"Language"}},
+		"language newline":  {func(c *platformtoken.Config) { c.Language = "en\n" }, []string{"Language"}},
+		"language too long": {func(c *platformtoken.Config) { c.Language = strings.Repeat("x", 36) }, []string{"Language"}},
+		"http":              {func(c *platformtoken.Config) { c.BaseURL = "http://api.example.com" }, []string{"BaseURL"}},
+		"http on loopback":  {func(c *platformtoken.Config) { c.BaseURL = "http://localhost:8080" }, nil},
+		"userinfo":          {func(c *platformtoken.Config) { c.BaseURL = "https://u:hunter2@api.example.com" }, []string{"BaseURL"}},
+		"query":             {func(c *platformtoken.Config) { c.BaseURL = "https://api.example.com?key=hunter2" }, []string{"BaseURL"}},
+		"jar":               {func(c *platformtoken.Config) { c.HTTPClient = &http.Client{Jar: jar} }, []string{"HTTPClient.Jar"}},
+		"negative": {func(c *platformtoken.Config) {
+			c.AttemptTimeout, c.MaxAttempts, c.RefreshBefore, c.MaxEntries = -1, -1, -1, -1
+		}, []string{"AttemptTimeout", "MaxAttempts", "MaxEntries", "RefreshBefore"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := good
+			tc.change(&cfg)
+			c, err := platformtoken.New(cfg)
+			if tc.fields == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Close()
+				return
+			}
+			e := errorIs(t, err, platformtoken.ErrInvalidRequest)
+			var got []string
+			for f := range e.Fields {
+				got = append(got, f)
+				if !strings.Contains(e.Error(), f) {
+					t.Errorf("the text does not name %s: %v", f, e)
+				}
+			}
+			slices.Sort(got)
+			equal(t, "fields", got, tc.fields)
+			if strings.Contains(fmt.Sprintf("%v %+v", err, e.Fields), "hunter2") {
+				t.Errorf("the error holds a password: %v", err)
+			}
+			equal(t, "op, status, attempts", fmt.Sprint(e.Op, " ", e.StatusCode, " ", e.Attempts), "New 0 0")
+		})
+	}
+}
+
+func TestWrongPlayersAndRequestsCostNoRequest(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		ctx, one := t.Context(), amount(t, "1")
+		for name, id := range map[string]string{
+			"empty": "", "blank": "  ", "newline": "u\n", "leading space": " u", "bad UTF-8": "a\xff", "control": "a\x00b", "line separator": "a\u2028b",
+		} {
+			p := platformtoken.Player{UserID: id}
+			_, got := c.Token(ctx, p)
+			_, sourced := c.TokenSource(p).Token(ctx)
+			_, created := c.CreateToken(ctx, platformtoken.CreateTokenRequest{UserID: id})
+			_, balanced := c.Balance(ctx, p)
+			_, transferred := c.Transfer(ctx, p, platformtoken.TransferRequest{TxID: "t", Direction: platformtoken.TransferIn, Amount: one})
+			_, asked := c.TransferStatus(ctx, p, "r")
+			_, entered := c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: id, GameID: 1})
+			_, posted := c.HTTPClientFor(p).Post(srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
+			for call, err := range map[string]error{
+				"Token": got, "TokenSource": sourced, "CreateToken": created, "Balance": balanced, "Transfer": transferred,
+				"TransferStatus": asked, "EnterGame": entered, "CallFor": c.CallFor(ctx, p, "POST", "/x", nil, nil),
+			} {
+				e := errorIs(t, err, platformtoken.ErrInvalidRequest)
+				if e.Fields["UserID"] == "" || e.Attempts != 0 || len(e.Fields) != 1 {
+					t.Errorf("%s of a user id that is %s: %v", call, name, e)
+				}
+				if _, ok := e.Retryable(); ok {
+					t.Errorf("%s: retryable", call)
+				}
+			}
+			errorIs(t, posted, platformtoken.ErrInvalidRequest, platformtoken.ErrNotSent)
+		}
+		_, err := c.Token(ctx, platformtoken.Player{UserID: "u", Currency: "B\nRL"})
+		equal(t, "currency", errorIs(t, err).Fields["Currency"] != "", true)
+		_, err = c.CreateToken(ctx, platformtoken.CreateTokenRequest{UserID: "u", Language: "zh,en"})
+		equal(t, "language", errorIs(t, err).Fields["Language"] != "", true)
+		_, err = c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: "u", Language: "e n"})
+		e := errorIs(t, err)
+		equal(t, "language and game", len(e.Fields), 2)
+		_, err = c.TransferStatus(ctx, brl, "")
+		equal(t, "record id", errorIs(t, err).Fields["recordID"], "required")
+		equal(t, "requests", len(srv.Requests()), 0)
+	})
+}
+
+func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		var none context.Context
+		req := platformtoken.TransferRequest{TxID: "t", Direction: platformtoken.TransferIn, Amount: amount(t, "1")}
+		for name, call := range map[string]func() error{
+			"Token":          func() error { _, err := c.Token(none, brl); return err },
+			"TokenSource":    func() error { _, err := c.TokenSource(brl).Token(none); return err },
+			"CreateToken":    func() error { _, err := c.CreateToken(none, platformtoken.CreateTokenRequest{UserID: "u"}); return err },
+			"Balance":        func() error { _, err := c.Balance(none, brl); return err },
+			"Transfer":       func() error { _, err := c.Transfer(none, brl, req); return err },
+			"TransferStatus": func() error { _, err := c.TransferStatus(none, brl, "r"); return err },
+			"EnterGame": func() error {
+				_, err := c.EnterGame(none, platformtoken.EnterGameRequest{UserID: "u", GameID: 1})
+				return err
+			},
+			"Call":    func() error { return c.Call(none, "POST", "/x", nil, nil) },
+			"CallFor": func() error { return c.CallFor(none, brl, "POST", "/x", nil, nil) },
+		} {
+			e := errorIs(t, call(), platformtoken.ErrInvalidRequest)
+			equal(t, name, e.Fields, map[string]string{"ctx": "must not be nil"})
+		}
+		for _, rt := range []http.RoundTripper{c.Transport(nil), c.TransportFor(brl, nil)} {
+			for _, r := range []*http.Request{nil, {}, {URL: &url.URL{}}} {
+				_, err := rt.RoundTrip(r)
+				e := errorIs(t, err, platformtoken.ErrInvalidRequest, platformtoken.ErrNotSent)
+				equal(t, "op", e.Op, "Transport")
+			}
+		}
+		for _, path := range []string{"https://evil.example.com/x", "//evil.example.com", "/../x", "x\n"} {
+			errorIs(t, c.Call(t.Context(), "POST", path, nil, nil), platformtoken.ErrInvalidRequest)
+		}
+		errorIs(t, c.Call(t.Context(), "GET POST", "/x", nil, nil), platformtoken.ErrInvalidRequest)
+		errorIs(t, c.Call(t.Context(), "POST", "/x", make(chan int), nil), platformtoken.ErrInvalidRequest)
+		errorIs(t, c.Call(t.Context(), "POST", "/x", platformtoken.Amount{}, nil), platformtoken.ErrInvalidRequest)
+		equal(t, "field of Call", errorIs(t, c.Call(t.Context(), "POST", "/x", nil, 1), platformtoken.ErrInvalidRequest).Fields["out"] != "", true)
+		equal(t, "field of CallFor", errorIs(t, c.CallFor(t.Context(), brl, "POST", "/x", nil, 1)).Fields["out"] != "", true)
+		equal(t, "requests", len(srv.Requests()), 0)
+
+		(platformtoken.Token{}).SetAuthHeader(nil)
+		r := &http.Request{}
+		(platformtoken.Token{}).SetAuthHeader(r)
+		equal(t, "headers of a zero token", len(r.Header), 0)
+		equal(t, "zero token invalidated", c.Invalidate(platformtoken.Token{}), false)
+		tok := token(t, c, brl)
+		tok.SetAuthHeader(r)
+		equal(t, "header", r.Header.Get("Authorization"), "Bearer "+tok.Value())
+		equal(t, "invalidated", c.Invalidate(tok), true)
+		equal(t, "a second time", c.Invalidate(tok), false)
+	})
+}
+
+func TestConfigSaysWhatIsSet(t *testing.T) {
+	cfg := platformtoken.Config{BaseURL: "https://api.example.com", TenantID: 7, Secret: platformtoken.StaticSecret("hunter2")}
+	for _, want := range []string{"base_url=https://api.example.com", "tenant_id=7", "secret=set", "signer=default", "rejected=default"} {
+		if got := cfg.LogValue().String(); !strings.Contains(got, want) || strings.Contains(got, "hunter2") {
+			t.Errorf("%s: want %s", got, want)
+		}
+	}
+	cfg.Secret, cfg.Signer = nil, panicking{}
+	cfg.Rejected = func(string, int, int) bool { return false }
+	for _, want := range []string{"secret=not set", "signer=set", "rejected=set"} {
+		if got := cfg.LogValue().String(); !strings.Contains(got, want) {
+			t.Errorf("%s: want %s", got, want)
+		}
+	}
+}
+
+func TestTokenIsNamedByAShortHash(t *testing.T) {
+	a, b := platformtoken.NewToken("abc", time.Unix(0, 0)), platformtoken.NewToken("abd", time.Unix(0, 0))
+	if len(a.ID()) != 12 || a.ID() == b.ID() {
+		t.Errorf("ids %q and %q", a.ID(), b.ID())
+	}
+	equal(t, "text", a.String(), "platformtoken.Token(id "+a.ID()+", expires 1970-01-01T00:00:00Z)")
+	equal(t, "value for the log", a.LogValue().String(), "[id="+a.ID()+" expires_at="+a.LogValue().Group()[1].Value.String()+"]")
+	equal(t, "id of no token", platformtoken.Token{}.ID(), "")
+}
+
+func TestBoundedMemoryCostsAnEvictedPlayerOneToken(t *testing.T) {
+	const players, bound = 20_000, 1000
+	p := &platform{}
+	cfg := p.config()
+	cfg.MaxEntries = bound
+	c := open(t, cfg)
+	defer c.Close()
+	for i := range players {
+		if _, err := c.Token(t.Context(), platformtoken.Player{UserID: fmt.Sprint("player-", i)}); err != nil {
+			t.Fatal(err)
+		}
+		if i%1000 == 0 {
+			if n := c.Stats().Entries; n > bound {
+				t.Fatalf("%d entries", n)
+			}
+		}
+	}
+	st := c.Stats()
+	if st.Entries > bound || st.Entries < bound*9/10 {
+		t.Errorf("%d entries, want about %d", st.Entries, bound)
+	}
+	equal(t, "evicted", int(st.Evictions)+st.Entries, players)
+	equal(t, "evicted live", st.EvictedLive, st.Evictions)
+	equal(t, "requests", p.requests.Load(), int64(players))
+	for range 10 {
+		token(t, c, platformtoken.Player{UserID: "player-0"}) // who was evicted
+		token(t, c, platformtoken.Player{UserID: fmt.Sprint("player-", players-1)})
+	}
+	equal(t, "requests of the one who came back", p.requests.Load(), int64(players+1))
+}

@@ -1,0 +1,267 @@
+package platformtoken_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/platformtoken"
+	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
+)
+
+// A contest is another system that makes a token of its own as soon as the
+// client has made one, so that no token of the client's is ever good.
+type contest struct {
+	srv       *platformtokentest.Server
+	on        atomic.Bool
+	creations atomic.Int64 // of the client
+}
+
+func (ct *contest) create(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+	resp, err := next.RoundTrip(r)
+	if r.URL.Path == "/base"+createToken {
+		ct.creations.Add(1)
+		if ct.on.Load() {
+			ct.srv.OutsideCreate(brl.UserID)
+		}
+	}
+	return resp, err
+}
+
+// contested runs f with a client whose tokens the other system kills.
+func contested(t *testing.T, f func(t *testing.T, ct *contest, c *platformtoken.Client)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		ct := &contest{srv: platformtokentest.NewServer(platformtokentest.Options{InMemory: true})}
+		defer ct.srv.Close()
+		ct.on.Store(true)
+		cfg := ct.srv.Config()
+		tapping(ct.create)(&cfg)
+		c := open(t, cfg)
+		defer c.Close()
+		f(t, ct, c)
+	})
+}
+
+// What the bucket allows in ten minutes: five at once, then one per five
+// seconds.
+const bucketful = 5 + 600/5
+
+func TestContestIsBoundedAndCallersGetThePlatforms401(t *testing.T) {
+	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
+		hc := c.HTTPClientFor(brl)
+		bodies := map[string]string{
+			getBalance: `{"userId":"t1_225478"}`,
+			getStatus:  `{"recordId":"r1"}`, // there is none
+		}
+		call := func(path string) int {
+			resp, err := hc.Post(ct.srv.URL()+path, "application/json", strings.NewReader(bodies[path]))
+			if err != nil {
+				t.Errorf("%s: %v", path, err)
+				return 0
+			}
+			resp.Body.Close()
+			return resp.StatusCode
+		}
+		var wg sync.WaitGroup
+		over := time.Now().Add(10 * time.Minute)
+		for path := range bodies {
+			for i := range 5 {
+				wg.Go(func() {
+					time.Sleep(time.Duration(i) * 200 * time.Millisecond)
+					for ; time.Now().Before(over); time.Sleep(time.Second) {
+						if status := call(path); status != http.StatusUnauthorized {
+							t.Errorf("%s: status %d, want the platform's 401", path, status)
+						}
+					}
+				})
+			}
+		}
+		wg.Wait()
+		st := c.Stats()
+		t.Logf("in ten minutes of 10 calls a second: 1 first creation, 0 due, %d by invalidation; %d calls were kept from one", ct.creations.Load()-1, st.Contested)
+		if n := ct.creations.Load(); n > 1+bucketful {
+			t.Errorf("%d creations, want at most the first and %d", n, bucketful)
+		}
+
+		ct.on.Store(false)
+		time.Sleep(30 * time.Second)
+		for path, want := range map[string]int{getBalance: 200, getStatus: 404} {
+			equal(t, "status of "+path, call(path), want)
+		}
+		n := ct.creations.Load()
+		for range 100 {
+			equal(t, "status", call(getBalance), 200)
+			time.Sleep(500 * time.Millisecond)
+		}
+		equal(t, "creations when all is well", ct.creations.Load(), n)
+	})
+}
+
+func TestContestEmptiesTheBucketOfCallersThatInvalidateByThemselves(t *testing.T) {
+	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
+		refused := 0
+		for range 6000 { // ten minutes
+			tok, err := c.Token(t.Context(), brl)
+			if err == nil {
+				if rec, _ := ct.srv.Token(tok.Value()); rec.DiedAt.IsZero() {
+					t.Error("a token was left alive")
+				}
+				c.Invalidate(tok)
+			} else {
+				e := errorIs(t, err, platformtoken.ErrContested)
+				after, ok := e.Retryable()
+				if !ok || after <= 0 || after > 5*time.Second || after != e.RetryAfter || e.Ambiguous() {
+					t.Errorf("after %v, %v, RetryAfter %v, ambiguous %v, want the time to the next refill", after, ok, e.RetryAfter, e.Ambiguous())
+				}
+				refused++
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		t.Logf("in ten minutes of 10 calls a second: 1 first creation, 0 due, %d by invalidation, %d ErrContested", ct.creations.Load()-1, refused)
+		if n := ct.creations.Load(); n < bucketful || n > 1+bucketful {
+			t.Errorf("%d creations, want the first and what the bucket allows, %d", n, bucketful)
+		}
+
+		// Through the Client, what keeps the token from being had is not the
+		// call's own failure.
+		_, err := c.Balance(t.Context(), brl)
+		e := errorIs(t, err, platformtoken.ErrContested, platformtoken.ErrNotSent)
+		equal(t, "RetryAfter is passed on", e.RetryAfter > 0, true)
+		_, err = c.HTTPClientFor(brl).Post(ct.srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
+		equal(t, "Op", errorIs(t, err, platformtoken.ErrContested, platformtoken.ErrNotSent).Op, "Transport")
+
+		ct.on.Store(false)
+		time.Sleep(30 * time.Second)
+		n := ct.creations.Load()
+		for range 10 {
+			balance(t, c, brl)
+		}
+		equal(t, "creations when all is well", ct.creations.Load(), n+1)
+	})
+}
+
+func TestRejectionWithAnotherCauseOnOnePathLeavesTheOthersUnharmed(t *testing.T) {
+	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
+		ct.on.Store(false)
+		ct.srv.Intercept(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(20 * time.Millisecond) // there is always something in flight
+				if r.URL.Path == getStatus {
+					platformtokentest.WriteFailure(w, http.StatusUnauthorized, 1, "not for this merchant")
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		})
+		var wg sync.WaitGroup
+		over := time.Now().Add(10 * time.Minute)
+		for i := range 5 {
+			wg.Go(func() {
+				for ; time.Now().Before(over); time.Sleep(time.Second) {
+					_, err := c.TransferStatus(t.Context(), brl, "r1")
+					equal(t, "status", errorIs(t, err, platformtoken.ErrUnauthorized).StatusCode, 401)
+				}
+			})
+			wg.Go(func() {
+				time.Sleep(time.Duration(i) * 17 * time.Millisecond)
+				for n := 0; time.Now().Before(over); n++ {
+					balance(t, c, brl)
+					if _, err := c.Transfer(t.Context(), brl, platformtoken.TransferRequest{
+						TxID: fmt.Sprint("tx-", i, "-", n), Direction: platformtoken.TransferIn, Amount: amount(t, "1"),
+					}); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(600 * time.Millisecond)
+				}
+			})
+		}
+		wg.Wait()
+		n := ct.creations.Load()
+		t.Logf("in ten minutes: 1 first creation, 0 due, %d by invalidation", n-1)
+		if n > 1+bucketful {
+			t.Errorf("%d creations, want at most the first and %d", n, bucketful)
+		}
+		if n > 1+5+600/20+1 {
+			t.Errorf("%d creations, but rejections are passed on for 20 s", n)
+		}
+	})
+}
+
+func TestTokenKilledFromOutsideEveryThirtySecondsCostsNoCall(t *testing.T) {
+	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
+		ct.on.Store(false)
+		for range 20 {
+			balance(t, c, brl)
+			ct.srv.OutsideCreate(brl.UserID)
+			crowd(10, func(int) { balance(t, c, brl) })
+			time.Sleep(30 * time.Second)
+		}
+		equal(t, "creations", ct.creations.Load(), 21)
+	})
+}
+
+func TestTwoCurrenciesOfOnePlayerInTurnEndInErrContestedAndNotInAStorm(t *testing.T) {
+	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
+		ct.on.Store(false)
+		usd := platformtoken.Player{UserID: brl.UserID, Currency: "USD"}
+		for i := range 600 { // a minute
+			p := []platformtoken.Player{brl, usd}[i%2]
+			tok, err := c.Token(t.Context(), p)
+			switch {
+			case err == nil:
+				equal(t, "made for", tok.Player, p)
+			case !errors.Is(err, platformtoken.ErrContested):
+				t.Error(err)
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := ct.creations.Load(); n > 1+5+12 {
+			t.Errorf("%d creations, want the first, five, and one per five seconds", n)
+		}
+		if c.Stats().Contested == 0 {
+			t.Error("no call was told")
+		}
+	})
+}
+
+func TestEmptyCurrencyIsServedByTheLiveTokenWhateverItsCurrency(t *testing.T) {
+	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
+		ct.on.Store(false)
+		first := token(t, c, brl)
+		same := token(t, c, platformtoken.Player{UserID: brl.UserID})
+		equal(t, "token", same.Value(), first.Value())
+		equal(t, "made for", same.Player, brl)
+		equal(t, "creations", ct.creations.Load(), 1)
+		other := token(t, c, platformtoken.Player{UserID: "other", Currency: "BRL"})
+		if other.Value() == first.Value() {
+			t.Error("two players have one token")
+		}
+	})
+}
+
+func TestCallerOfAnotherCurrencyWaitsForTheFlightAndThenMakesItsOwn(t *testing.T) {
+	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
+		ct.on.Store(false)
+		ct.srv.Delay(time.Second, on(createToken))
+		crowd(2, func(i int) {
+			p := platformtoken.Player{UserID: brl.UserID, Currency: []string{"BRL", "USD"}[i]}
+			tok, err := c.Token(t.Context(), p)
+			if err != nil {
+				t.Error(err)
+			}
+			equal(t, "made for", tok.Player, p)
+		})
+		// The one who came first may find its token being killed already.
+		if n := ct.creations.Load(); n < 2 || n > 3 {
+			t.Errorf("%d creations, want one each, or one more", n)
+		}
+		equal(t, "at once", ct.srv.MaxConcurrent(brl.UserID), 1)
+	})
+}

@@ -1,0 +1,160 @@
+package platformtoken
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/jwtclaims"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// A CreateTokenRequest says for whom a new token is.
+type CreateTokenRequest struct {
+	// UserID is the merchant's own id of the player. Required.
+	UserID string
+	// Currency of the wallet, such as "BRL". The platform requires it of
+	// merchants with more than one currency. Optional: "" is not sent.
+	Currency string
+	// Language of the platform's messages for this call. Optional, default
+	// Config.Language.
+	Language string
+}
+
+// CreateToken makes a new token for the player (POST /auth/createToken),
+// whatever is kept, and kills the player's previous one at once. The new one
+// becomes what [Client.Token] returns. A creation for the player that is under
+// way is waited for first: there are never two at once. It is sent once; if its
+// error is Ambiguous, the previous token may be dead.
+//
+// Most programs need [Client.Token] instead. The page is
+// https://docs.gameboxsoft.com/en/012.html.
+func (c *Client) CreateToken(ctx context.Context, req CreateTokenRequest) (Token, error) {
+	const op = "CreateToken"
+	if ctx == nil {
+		return Token{}, nilContext(op)
+	}
+	problems := Player{req.UserID, req.Currency}.check()
+	language := cmp.Or(req.Language, c.language)
+	checkLanguage(&problems, language)
+	if problems != nil {
+		return Token{}, &Error{Op: op, Fields: problems}
+	}
+	t, err := c.cache.Force(ctx, req.UserID, req.Currency, false, func(ctx context.Context, a ask) (issued, error) {
+		return c.create(ctx, op, a, language)
+	})
+	if err != nil {
+		return Token{}, fail(op, err)
+	}
+	return t, nil
+}
+
+// checkLanguage accepts one code: the platform's list of them is not public.
+func checkLanguage(p *check.Problems, language string) {
+	const longest = 35
+	for i := range len(language) {
+		switch b := language[i]; {
+		case 'a' <= b && b <= 'z', 'A' <= b && b <= 'Z', '0' <= b && b <= '9', b == '-', b == '_':
+		default:
+			p.Add("Language", "must be one language code, of letters, digits, - and _")
+			return
+		}
+	}
+	if len(language) > longest {
+		p.Add("Language", "must have at most 35 characters")
+	}
+}
+
+type (
+	// A key of the cache is a user id; what a token is issued for is a
+	// currency.
+	ask    = tokencache.Ask[string, string, Token]
+	issued = tokencache.Issued[Token]
+)
+
+// createTokenBody has its members in the documented order, without which the
+// platform does not recognise the signature.
+type createTokenBody struct {
+	TenantID int64  `json:"tenantId"`
+	UserID   string `json:"userId"`
+	Currency string `json:"currency,omitempty"`
+}
+
+var errTokenValue = errors.New("data.token is missing, or not 1 to 8192 characters of A-Z a-z 0-9 - . _ ~ + / =")
+
+// retrieve is a creation that the cache asks for.
+func (c *Client) retrieve(ctx context.Context, a ask) (issued, error) {
+	return c.create(ctx, "Token", a, c.language)
+}
+
+// create makes the request.
+func (c *Client) create(ctx context.Context, op string, a ask, language string) (issued, error) {
+	var data struct {
+		Token   string          `json:"token"`
+		Expires json.RawMessage `json:"expires"`
+	}
+	resp, err := c.api.Do(ctx, transport.Call{
+		Op: op, Method: http.MethodPost, Path: "/auth/createToken", Policy: transport.Rotating,
+		In:      createTokenBody{c.tenantID, a.Key, a.For},
+		Prepare: c.prepare(language),
+		Refusal: refused,
+		Decode: func(r *transport.Response) error {
+			if err := open(r.Body, &data); err != nil {
+				return err
+			}
+			if !check.TokenValue(data.Token) {
+				return errTokenValue
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		var sent *transport.Error
+		if errors.As(err, &sent) && sent.Status/100 == 2 && !sent.Cause.Ambiguous {
+			// A refusal inside a success. Nobody but the platform knows which of
+			// its codes are passing, and one that is taken for final shuts the
+			// player out for a minute.
+			sent.Cause.Temporary = true
+		}
+		return issued{}, fail(op, err)
+	}
+	t := c.received(data.Token, data.Expires, Player{a.Key, a.For}, resp.Received)
+	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}, nil
+}
+
+// assumedLife is how long a token is taken to live of which nothing usable is
+// said. The platform's text says seven days and its sample lives one; a dead
+// token may not be recognisable as such.
+const assumedLife = 24 * time.Hour
+
+// received makes a Token of a value that came at the given time. By now the
+// previous token is dead, so nothing that is odd about the new one is a reason
+// not to use it.
+func (c *Client) received(value string, expires json.RawMessage, p Player, at time.Time) Token {
+	said, readable := readExpires(expires)
+	times, _ := jwtclaims.Peek(value)
+	life := tokencache.Life{
+		Deadlines: []tokencache.Deadline{{Name: "expires", At: said}, {Name: "exp", At: times.ExpiresAt}},
+		Issued:    times.IssuedAt, Assumed: assumedLife,
+	}
+	if life.Issued.IsZero() {
+		life.Issued = times.NotBefore
+	}
+	// The only error is that there is nothing to go by, and a life is assumed.
+	until, assumed, ignored, _ := life.Expiry(c.clock.Provider(at))
+	if !readable {
+		ignored = append(ignored, "expires")
+	}
+	s := credential.New(value)
+	if c.logger != nil && (assumed || len(ignored) > 0) {
+		c.logger.Warn("a stated expiry of the token is unreadable, past or beyond ten years, or there is none",
+			"provider", "platformtoken", "token_id", s.ID().String(), "ignored", ignored, "assumed", assumed)
+	}
+	return Token{Player: p, ExpiresAt: c.clock.Local(until), ExpiryAssumed: assumed, secret: s}
+}

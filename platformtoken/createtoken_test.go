@@ -1,0 +1,365 @@
+package platformtoken_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/platformtoken"
+	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
+)
+
+func TestOneTokenServesAllCallsOfAPlayer(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		crowd(100, func(int) { balance(t, c, brl) })
+		equal(t, "tokens", srv.Created(brl.UserID), 1)
+		source := c.TokenSource(brl)
+		tok, err := source.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "token", tok.Value(), token(t, c, brl).Value())
+		equal(t, "player", tok.Player, brl)
+		equal(t, "assumed", tok.ExpiryAssumed, false)
+		equal(t, "suspect", tok.Suspect(), false)
+		equal(t, "entries", c.Stats().Entries, 1)
+	})
+}
+
+func TestTwentyRequestsWithOneDeadTokenCauseOneNewOne(t *testing.T) {
+	for name, call := range map[string]func(*testing.T, *platformtokentest.Server, *platformtoken.Client, int){
+		"Balance": func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client, _ int) { balance(t, c, brl) },
+		"Transfer": func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client, i int) {
+			tx := fmt.Sprint("tx-", i)
+			got, err := c.Transfer(t.Context(), brl, platformtoken.TransferRequest{TxID: tx, Direction: platformtoken.TransferIn, Amount: amount(t, "1.5")})
+			if err != nil {
+				t.Error(err)
+			}
+			equal(t, "state", got.State, platformtoken.TransferSucceeded)
+		},
+		"CallFor": func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client, _ int) {
+			var out struct{ Balance platformtoken.Amount }
+			in := map[string]string{"userId": brl.UserID}
+			if err := c.CallFor(t.Context(), brl, http.MethodPost, "player/getBalance", in, &out); err != nil || !out.Balance.IsSet() {
+				t.Error(out, err)
+			}
+		},
+		"HTTPClientFor": func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client, _ int) {
+			status, _ := do(t, c.HTTPClientFor(brl), srv, getBalance, `{"userId":"t1_225478"}`)
+			equal(t, "status", status, 200)
+		},
+	} {
+		for _, inOK := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", failures in 200: ", inOK), func(t *testing.T) {
+				bubble(t, platformtokentest.Options{FailuresInOK: inOK}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+					token(t, c, brl)
+					srv.OutsideCreate(brl.UserID)
+					crowd(20, func(i int) { call(t, srv, c, i) })
+					equal(t, "tokens: the first, the outside one, and one more", srv.Created(brl.UserID), 3)
+					equal(t, "invalidations", c.Stats().Invalidations, uint64(1))
+					equal(t, "at once", srv.MaxConcurrent(brl.UserID), 1)
+				})
+			})
+		}
+	}
+}
+
+func TestTokenIsRenewedBeforeItExpiresAndCallersWaitForThat(t *testing.T) {
+	bubble(t, platformtokentest.Options{TokenLifetime: time.Hour}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		first := token(t, c, brl)
+		time.Sleep(54 * time.Minute)
+		equal(t, "token before its time is over", token(t, c, brl).Value(), first.Value())
+		time.Sleep(4 * time.Minute)
+		srv.Delay(time.Second, on(createToken))
+		start := time.Now()
+		crowd(100, func(int) {
+			if tok := token(t, c, brl); tok.Value() == first.Value() {
+				t.Error("a caller was given the token that was being killed")
+			}
+		})
+		equal(t, "waited", time.Since(start), time.Second)
+		equal(t, "tokens", srv.Created(brl.UserID), 2)
+	})
+}
+
+func TestRefusedRenewalLeavesTheOldTokenInUse(t *testing.T) {
+	bubble(t, platformtokentest.Options{TokenLifetime: time.Hour}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		first := token(t, c, brl)
+		time.Sleep(58 * time.Minute)
+		srv.FailNext(1, http.StatusInternalServerError, nil, on(createToken))
+		crowd(100, func(int) {
+			tok := token(t, c, brl)
+			equal(t, "token", tok.Value(), first.Value())
+			equal(t, "suspect", tok.Suspect(), false)
+		})
+		equal(t, "requests", srv.Count(createToken), 2)
+	})
+}
+
+func TestLostAnswerIsSentForOnceMore(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.LoseAnswers(1)
+		balance(t, c, brl)
+		equal(t, "tokens", srv.Created(brl.UserID), 2)
+	})
+}
+
+func TestTokenIsSuspectWhenAnswersAreLostTwiceAndIsReplacedWhenItIsDead(t *testing.T) {
+	bubble(t, platformtokentest.Options{TokenLifetime: time.Hour}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		first := token(t, c, brl)
+		time.Sleep(58 * time.Minute)
+		srv.LoseAnswers(2, on(createToken)) // the first of them kills the token
+		tok := token(t, c, brl)
+		equal(t, "token", tok.Value(), first.Value())
+		equal(t, "suspect", tok.Suspect(), true)
+		balance(t, c, brl) // refused, and then replaced in spite of the back-off
+		equal(t, "suspect", token(t, c, brl).Suspect(), false)
+		equal(t, "tokens", srv.Created(brl.UserID), 4)
+
+		time.Sleep(58 * time.Minute)
+		srv.Reset(2, on(createToken)) // this time nothing has reached the platform
+		tok = token(t, c, brl)
+		equal(t, "suspect", tok.Suspect(), true)
+		balance(t, c, brl)
+		equal(t, "tokens", srv.Created(brl.UserID), 4)
+	})
+}
+
+func TestUnusableAnswerToTokenMeansThatTheOldOneIsDead(t *testing.T) {
+	bubble(t, platformtokentest.Options{TokenLifetime: time.Hour}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		token(t, c, brl)
+		time.Sleep(58 * time.Minute)
+		answering(srv, 200, `{"isSuccess":true,"code":0,"data":{"token":"not a token"}}`)
+		_, err := c.Token(t.Context(), brl)
+		e := errorIs(t, err, platformtoken.ErrBadResponse, platformtoken.ErrAmbiguous)
+		equal(t, "op and status", fmt.Sprint(e.Op, e.StatusCode), "Token200")
+		equal(t, "requests", srv.Count(createToken), 3)
+		srv.Intercept(nil)
+		time.Sleep(time.Minute)
+		balance(t, c, brl)
+	})
+}
+
+func TestRequestThatActsLateCostsOneReplay(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.ActLate(1, 5*time.Second)
+		first := token(t, c, brl)
+		time.Sleep(10 * time.Second)
+		rec, _ := srv.Token(first.Value())
+		equal(t, "killed by", rec.KilledBy, platformtokentest.ByLate)
+		balance(t, c, brl)
+		equal(t, "tokens", srv.Created(brl.UserID), 3)
+	})
+}
+
+func TestRefusalOfATokenIsReportedAndSharedDuringTheBackOff(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		answering(srv, 200, `{"isSuccess":false,"code":2014,"message":"player disabled"}`)
+		crowd(50, func(int) {
+			_, err := c.Token(t.Context(), brl)
+			e := errorIs(t, err)
+			equal(t, "status, code, message", fmt.Sprint(e.StatusCode, " ", e.Code, " ", e.Message), "200 2014 player disabled")
+			equal(t, "ambiguous", e.Ambiguous(), false)
+			if _, ok := e.Retryable(); !ok {
+				t.Error("not retryable, though nobody knows which codes are passing")
+			}
+		})
+		equal(t, "requests", srv.Count(createToken), 1)
+		_, err := c.Balance(t.Context(), brl)
+		equal(t, "requests", srv.Count(createToken)+srv.Count(getBalance), 1)
+		errorIs(t, err, platformtoken.ErrNotSent)
+		srv.Intercept(nil)
+		time.Sleep(time.Second)
+		balance(t, c, brl)
+	})
+}
+
+func TestRefusalUnderAStatusThatIsFinalBacksOffForLong(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.FailNext(1, http.StatusForbidden, nil)
+		_, err := c.Token(t.Context(), brl)
+		e := errorIs(t, err)
+		if _, ok := e.Retryable(); ok {
+			t.Error("retryable")
+		}
+		time.Sleep(10 * time.Second)
+		_, err = c.Token(t.Context(), brl)
+		errorIs(t, err)
+		equal(t, "requests", srv.Count(createToken), 1)
+		time.Sleep(time.Minute)
+		token(t, c, brl)
+	})
+}
+
+func TestCreateTokenIsAlwaysANewOneAndBecomesTheCachedOne(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		first := token(t, c, brl)
+		got, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: brl.UserID, Currency: "USD", Language: "zh"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, body := last(t, srv)
+		equal(t, "body", body, `{"tenantId":1,"userId":"t1_225478","currency":"USD"}`)
+		equal(t, "language", r.Header.Get("Accept-Language"), "zh")
+		usd := platformtoken.Player{UserID: brl.UserID, Currency: "USD"}
+		equal(t, "made for", got.Player, usd)
+		equal(t, "cached", token(t, c, usd).Value(), got.Value())
+		equal(t, "the first one is current", c.Invalidate(first), false)
+		equal(t, "tokens", srv.Created(brl.UserID), 2)
+	})
+}
+
+func TestTokenIsNotHandedOutWhileCreateTokenIsKillingIt(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		token(t, c, brl)
+		srv.Delay(time.Second, on(createToken))
+		var wg sync.WaitGroup
+		var made platformtoken.Token
+		wg.Go(func() {
+			made, _ = c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: brl.UserID, Currency: brl.Currency})
+		})
+		synctest.Wait()
+		got := token(t, c, brl)
+		wg.Wait()
+		equal(t, "token", got.Value(), made.Value())
+		equal(t, "tokens", srv.Created(brl.UserID), 2)
+	})
+}
+
+func TestCreateTokensOfOnePlayerRunOneAfterAnother(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.Delay(time.Second)
+		var mu sync.Mutex
+		values := map[string]bool{}
+		crowd(5, func(int) {
+			tok, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: "u"})
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			values[tok.Value()] = true
+			mu.Unlock()
+		})
+		equal(t, "different tokens", len(values), 5)
+		equal(t, "tokens", srv.Created("u"), 5)
+		equal(t, "at once", srv.MaxConcurrent("u"), 1)
+	})
+}
+
+func TestLostCreateTokenIsAmbiguousAndNotSentAgain(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.LoseAnswers(1)
+		_, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: "u"})
+		e := errorIs(t, err, platformtoken.ErrAmbiguous)
+		if _, ok := e.Retryable(); ok || e.Op != "CreateToken" || e.Attempts != 1 {
+			t.Errorf("retryable, or not one attempt of CreateToken: %v", e)
+		}
+		equal(t, "requests", srv.Count(createToken), 1)
+	})
+}
+
+func TestTokenIsAskedForAgainIfNothingWasSent(t *testing.T) {
+	n := 0
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		token(t, c, brl)
+		equal(t, "tries, requests", fmt.Sprint(n, srv.Count(createToken)), "3 1")
+	}, tapping(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
+		if n++; n < 3 {
+			return nil, dialError()
+		}
+		return next.RoundTrip(r)
+	}))
+}
+
+func TestTokenRepeatedUnchangedIsAccepted(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		answering(srv, 200, `{"isSuccess":true,"code":0,"data":{"token":"always.the-same"}}`)
+		for range 3 {
+			tok := token(t, c, brl)
+			equal(t, "token", tok.Value(), "always.the-same")
+			equal(t, "assumed", tok.ExpiryAssumed, true)
+			time.Sleep(30 * time.Hour)
+		}
+		// Refused all the same, it is of no use.
+		answering(srv, 401, `{"isSuccess":false,"code":1}`)
+		_, err := c.Balance(t.Context(), brl)
+		errorIs(t, err)
+	})
+}
+
+func TestContextOfTheCallerEndsItsWaitOnly(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.Delay(5 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		_, err := c.Token(ctx, brl)
+		errorIs(t, err, context.DeadlineExceeded)
+		equal(t, "left after", time.Since(start), 10*time.Millisecond)
+		token(t, c, brl)
+		equal(t, "requests", srv.Count(createToken), 1)
+	})
+}
+
+func TestKeepWarmRenewsWithoutACaller(t *testing.T) {
+	bubble(t, platformtokentest.Options{TokenLifetime: time.Hour}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		token(t, c, brl)
+		time.Sleep(10 * time.Hour)
+		if n := srv.Created(brl.UserID); n < 10 || n > 12 {
+			t.Errorf("%d tokens in ten hours, want one an hour", n)
+		}
+	}, func(cfg *platformtoken.Config) { cfg.KeepWarm = true })
+}
+
+func TestRefreshBeforeIsHonoured(t *testing.T) {
+	bubble(t, platformtokentest.Options{TokenLifetime: time.Hour}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		token(t, c, brl)
+		time.Sleep(39 * time.Minute)
+		token(t, c, brl)
+		equal(t, "tokens", srv.Created(brl.UserID), 1)
+		time.Sleep(2 * time.Minute)
+		token(t, c, brl)
+		equal(t, "tokens", srv.Created(brl.UserID), 2)
+	}, func(cfg *platformtoken.Config) { cfg.RefreshBefore = 20 * time.Minute })
+}
+
+func TestClosedClientServesItsFreshTokenAndMakesNoOther(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		balance(t, c, brl)
+		if err := errors.Join(c.Close(), c.Close()); err != nil {
+			t.Error(err)
+		}
+		balance(t, c, brl)
+		time.Sleep(25 * time.Hour)
+		_, err := c.Token(t.Context(), brl)
+		errorIs(t, err, platformtoken.ErrClosed)
+		_, err = c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: "u"})
+		errorIs(t, err, platformtoken.ErrClosed)
+		_, err = c.Balance(t.Context(), brl)
+		errorIs(t, err, platformtoken.ErrClosed, platformtoken.ErrNotSent)
+		_, err = c.HTTPClientFor(brl).Post(srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
+		errorIs(t, err, platformtoken.ErrClosed, platformtoken.ErrNotSent)
+	})
+}
+
+func TestCloseWaitsForACreationUnderWay(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.Delay(3 * time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = c.Token(ctx, brl) })
+		synctest.Wait()
+		cancel()
+		start := time.Now()
+		c.Close()
+		equal(t, "waited", time.Since(start), 3*time.Second)
+		wg.Wait()
+		token(t, c, brl) // which has come
+	})
+}

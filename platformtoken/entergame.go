@@ -1,0 +1,71 @@
+package platformtoken
+
+import (
+	"context"
+	"errors"
+	"net/url"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// An EnterGameRequest says who is to play what.
+type EnterGameRequest struct {
+	// UserID is the merchant's own id of the player. Required.
+	UserID string
+	// GameID is the platform's id of the game. Required.
+	GameID int64
+	// Currency to play in. The platform requires it of merchants with more
+	// than one currency. Optional: "" is not sent.
+	Currency string
+	// Language of the game, one code. Only one of the platform's two pages
+	// about this call has it. Optional: "" is not sent.
+	Language string
+}
+
+type enterGameBody struct {
+	TenantID int64  `json:"tenantId"`
+	UserID   string `json:"userId"`
+	GameID   int64  `json:"gameId"`
+	Currency string `json:"currency,omitempty"`
+	Language string `json:"language,omitempty"`
+}
+
+var errLaunchURL = errors.New("data is not an absolute http or https URL")
+
+// EnterGame returns the URL that launches the game for the player (POST
+// /game/enter). In a browser it works once, so treat it like a credential. The
+// call takes no token. It is repeated only if nothing was sent, or if the
+// platform says when to come back.
+//
+// The page is https://docs.gameboxsoft.com/en/011.html.
+func (c *Client) EnterGame(ctx context.Context, req EnterGameRequest) (string, error) {
+	const op = "EnterGame"
+	problems := Player{req.UserID, req.Currency}.check()
+	if req.GameID <= 0 {
+		problems.Add("GameID", "required, must be greater than 0")
+	}
+	checkLanguage(&problems, req.Language)
+	if problems != nil {
+		return "", &Error{Op: op, Fields: problems}
+	}
+	var launch string
+	err := c.do(ctx, post(op, "/game/enter", transport.OnceUnlessUnsent,
+		enterGameBody{c.tenantID, req.UserID, req.GameID, req.Currency, req.Language},
+		func(body []byte) error {
+			if err := open(body, &launch); err != nil {
+				return err
+			}
+			var p check.Problems
+			check.ID(&p, "data", launch, true, 0)
+			u, err := url.Parse(launch)
+			if p != nil || err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+				return errLaunchURL
+			}
+			return nil
+		}))
+	if err != nil {
+		return "", err
+	}
+	return launch, nil
+}

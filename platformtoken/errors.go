@@ -1,0 +1,166 @@
+package platformtoken
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// The sentinels that an [*Error] may match by errors.Is. They are the same
+// values in every package of this module, so one check serves all providers.
+var (
+	// ErrUnauthorized: the platform answered 401, also after a new token was
+	// tried. Which of its codes mean the same is not published.
+	ErrUnauthorized = outcome.ErrUnauthorized
+	// ErrRateLimited: the platform answered 429.
+	ErrRateLimited = outcome.ErrRateLimited
+	// ErrInvalidRequest: the call was wrong. With StatusCode 0 it was refused
+	// here, cost no request, and Fields names each field and its rule; else
+	// the platform answered 400 or 422.
+	ErrInvalidRequest = outcome.ErrInvalidRequest
+	// ErrBadResponse: an answer could not be used: no envelope, a missing
+	// member, isSuccess beside a code that is not 0, too large, a redirect.
+	ErrBadResponse = outcome.ErrBadResponse
+	// ErrAmbiguous: the platform acted or may have acted, and there is no
+	// usable result; the same as [Error.Ambiguous].
+	ErrAmbiguous = outcome.ErrAmbiguous
+	// ErrNotSent: the request was not sent, for want of a token or a
+	// signature, or because it goes to another origin.
+	ErrNotSent = outcome.ErrNotSent
+	// ErrSecretUnavailable: the SecretFunc or the Signer failed, or returned
+	// nothing usable.
+	ErrSecretUnavailable = outcome.ErrSecretUnavailable
+	// ErrContested: the player's tokens are rejected faster than they may be
+	// replaced: another system makes tokens for the player, or the platform
+	// rejects them for another reason. RetryAfter says when the next may be
+	// made.
+	ErrContested = outcome.ErrContested
+	// ErrClosed: the Client is closed.
+	ErrClosed = outcome.ErrClosed
+)
+
+// An Error is every error of this package. Its text holds no credential, token,
+// header value, body, e-mail address or URL query.
+type Error struct {
+	// Op is the method that failed; "Transport" for the error of a
+	// RoundTripper that sent nothing.
+	Op string
+	// StatusCode is the HTTP status; 0 if nothing was answered. The platform
+	// may answer 200 to what it refuses.
+	StatusCode int
+	// Code is that of the platform's failure envelope; 0 if the answer is
+	// none. Codes differ from endpoint to endpoint, and no list of them is
+	// public.
+	Code int
+	// Message is the platform's text, in the language that was asked for. It
+	// may quote what was sent, so it is not part of the error's text.
+	Message string
+	// Fields are the rules that the call broke, by field.
+	Fields map[string]string
+	// TxID is that of the transfer; "" for every other call. A transfer whose
+	// outcome is unknown has to be found by it, with the platform's help.
+	TxID string
+	// RequestID is the X-Request-Id of the answer, if it has one.
+	RequestID string
+	// Attempts is how many requests were sent.
+	Attempts int
+	// RetryAfter is how long to wait before the call is made again: what the
+	// platform asks for, or with ErrContested the time until a token may be
+	// made; 0 if neither says.
+	RetryAfter time.Duration
+	// Err is the cause, if there is one beside the answer.
+	Err error
+
+	refusal bool // the answer is the platform's failure envelope
+	body    outcome.Excerpt
+}
+
+func (e *Error) facts() outcome.Facts {
+	f := outcome.Facts{
+		Package: "platformtoken", Op: e.Op, StatusCode: e.StatusCode, Fields: e.Fields,
+		RequestID: e.RequestID, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Err,
+	}
+	if e.Code != 0 {
+		f.Code = strconv.Itoa(e.Code)
+	}
+	if id := outcome.Word(e.TxID); id != "" {
+		f.Op += " " + id // whoever reads the log has to find that transfer
+	}
+	return f
+}
+
+// Error says what failed, without anything that the platform wrote but the code
+// and the request id.
+func (e *Error) Error() string { return e.facts().Text() }
+
+// Format prints what Error returns, under every verb.
+func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
+
+// MarshalJSON writes what Error returns, as a string.
+func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+
+// Is reports whether the error matches one of the sentinels by its fields.
+func (e *Error) Is(target error) bool { return e.facts().Is(target) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Retryable reports whether the same call again can succeed and can do no
+// harm, and how long to wait first; 0 leaves that to the caller. It is never
+// ok for an ambiguous call that is unsafe to repeat. A refusal under a status
+// that says nothing is not ok either, except of a token.
+func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
+
+// Ambiguous reports whether the platform acted or may have acted and there is
+// no usable result. Look at what the call was to do before making it again.
+func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
+
+// Body returns the beginning of the answer, at most 4 KiB, the "data" of a
+// failure envelope included. It may hold what was sent, so it is not part of
+// the text.
+func (e *Error) Body() string { return e.body.Text() }
+
+// fail turns an error of the packages below into an *Error.
+func fail(op string, err error) error {
+	var own *Error
+	var sent *transport.Error
+	var cause *outcome.Cause
+	switch {
+	case errors.As(err, &own):
+		return own
+	case errors.As(err, &sent):
+		return answered(op, sent)
+	case errors.As(err, &cause):
+		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
+	}
+	return &Error{Op: op, Err: &outcome.Cause{Err: err}}
+}
+
+// answered makes the package's error of a call that was sent.
+func answered(op string, e *transport.Error) *Error {
+	own := &Error{
+		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Cause,
+		RequestID: e.Header.Get("X-Request-Id"), body: outcome.NewExcerpt(e.Body),
+	}
+	own.Code, own.Message, own.refusal = readRefusal(e.Body)
+	return own
+}
+
+// called is fail for a call of which it matters whether it was sent.
+func called(op string, err error) *Error {
+	var sent *transport.Error
+	if errors.As(err, &sent) && sent.Attempts == 0 && errors.Is(err, ErrSecretUnavailable) {
+		return notSent(op, sent.Cause)
+	}
+	return fail(op, err).(*Error)
+}
+
+// notSent is the error of a call that had no token or signature to go with.
+func notSent(op string, err error) *Error {
+	reason := outcome.NotSent(err)
+	return &Error{Op: op, RetryAfter: reason.RetryAfter, Err: reason}
+}

@@ -1,0 +1,209 @@
+package platformtoken_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/providerauth/providerauth-go/platformtoken"
+	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
+)
+
+// The simulator stands in for the platform in all of these.
+func simulated() (*platformtokentest.Server, *platformtoken.Client) {
+	srv := platformtokentest.NewServer(platformtokentest.Options{})
+	client, err := platformtoken.New(srv.Config())
+	if err != nil {
+		panic(err)
+	}
+	return srv, client
+}
+
+var player = platformtoken.Player{UserID: "t1_225478", Currency: "BRL"}
+
+func ExampleNew() {
+	client, err := platformtoken.New(platformtoken.Config{
+		BaseURL:  "https://api.example.com",
+		TenantID: 1,
+		Secret:   platformtoken.StaticSecret("secret"),
+		// Dead tokens are answered 401, or with code 1003 inside a 200.
+		Rejected: func(_ string, status, code int) bool {
+			return status == http.StatusUnauthorized || code == 1003
+		},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	fmt.Println("no request has been made yet")
+	// Output: no request has been made yet
+}
+
+func ExampleNew_invalid() {
+	_, err := platformtoken.New(platformtoken.Config{BaseURL: "http://api.example.com"})
+	fmt.Println(errors.Is(err, platformtoken.ErrInvalidRequest))
+	var e *platformtoken.Error
+	if errors.As(err, &e) {
+		fmt.Println(len(e.Fields), "fields")
+	}
+	// Output:
+	// true
+	// 3 fields
+}
+
+func ExampleClient_Token() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	token, err := client.Token(context.Background(), player)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	again, _ := client.Token(context.Background(), player)
+	fmt.Println(again.Value() == token.Value(), time.Until(token.ExpiresAt).Round(time.Hour))
+	// Output: true 24h0m0s
+}
+
+func ExampleClient_Transfer() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	ctx := context.Background()
+	amount, _ := platformtoken.ParseAmount("12.50")
+	transfer, err := client.Transfer(ctx, player, platformtoken.TransferRequest{
+		TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: amount,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for !transfer.State.Final() {
+		time.Sleep(time.Second)
+		if transfer.State, err = client.TransferStatus(ctx, player, transfer.RecordID); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	balance, _ := client.Balance(ctx, player)
+	fmt.Println(transfer.State, balance.Amount, balance.Currency)
+	// Output: succeeded 12.5 BRL
+}
+
+func ExampleClient_Transfer_lost() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	ctx := context.Background()
+	_, _ = client.Token(ctx, player)
+
+	srv.LoseAnswers(1) // the money moves, the answer is lost
+	amount, _ := platformtoken.ParseAmount("12.50")
+	_, err := client.Transfer(ctx, player, platformtoken.TransferRequest{
+		TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: amount,
+	})
+	var e *platformtoken.Error
+	switch {
+	case !errors.As(err, &e):
+		fmt.Println("transferred")
+	case errors.Is(err, platformtoken.ErrNotSent):
+		fmt.Println("nothing was sent, make it again")
+	case e.Ambiguous():
+		fmt.Println("ask the platform what became of", e.TxID)
+	default:
+		fmt.Println("refused with code", e.Code)
+	}
+	// Output: ask the platform what became of tx-1
+}
+
+func ExampleClient_EnterGame() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	url, err := client.EnterGame(context.Background(), platformtoken.EnterGameRequest{UserID: player.UserID, GameID: 7})
+	fmt.Println(strings.HasPrefix(url, "https://"), err)
+	// Output: true <nil>
+}
+
+func ExampleClient_Call() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	err := client.Call(context.Background(), http.MethodPost, "/player/register", struct {
+		TenantID int64  `json:"tenantId"` // in the order of the page
+		UserID   string `json:"userId"`
+		NickName string `json:"nickName"`
+	}{1, player.UserID, "Nick"}, nil)
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+func ExampleClient_HTTPClientFor() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	body := strings.NewReader(`{"userId":"t1_225478"}`)
+	resp, err := client.HTTPClientFor(player).Post(srv.URL()+"/player/getBalance", "application/json; charset=utf-8", body)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output: 200 OK
+}
+
+// Another system makes tokens for the player faster than is good for anybody.
+func ExampleClient_Token_contested() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	for {
+		token, err := client.Token(context.Background(), player)
+		var e *platformtoken.Error
+		if errors.As(err, &e) {
+			fmt.Println(errors.Is(err, platformtoken.ErrContested), e.RetryAfter > 0)
+			return
+		}
+		srv.OutsideCreate(player.UserID)
+		client.Invalidate(token) // a call with it was refused
+	}
+	// Output: true true
+}
+
+// A signing service keeps the secret.
+func ExampleSignerFunc() {
+	signer := platformtoken.SignerFunc(func(ctx context.Context, in platformtoken.SignInput) (string, error) {
+		fmt.Println(in.Method, in.Path, len(in.Body), "bytes")
+		return "", errors.New("the service is down")
+	})
+	client, err := platformtoken.New(platformtoken.Config{BaseURL: "https://api.example.com", TenantID: 1, Signer: signer})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	_, err = client.Token(context.Background(), player)
+	fmt.Println(errors.Is(err, platformtoken.ErrSecretUnavailable))
+	// Output:
+	// POST /auth/createToken 52 bytes
+	// true
+}
+
+// A TokenSource of your own serves tests that need no server.
+func ExampleNewToken() {
+	var source platformtoken.TokenSource = fake{}
+	token, _ := source.Token(context.Background())
+	fmt.Println(token.Value(), "prints as", strings.Split(token.String(), "(")[0])
+	// Output: opaque prints as platformtoken.Token
+}
+
+type fake struct{}
+
+func (fake) Token(context.Context) (platformtoken.Token, error) {
+	return platformtoken.NewToken("opaque", time.Now().Add(time.Hour)), nil
+}

@@ -1,0 +1,59 @@
+package platformtoken
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"time"
+)
+
+// firstMilli is where numbers stop being Unix seconds and are milliseconds: as
+// the former it is the year 5138, as the latter 1973.
+const firstMilli = 1e11
+
+// readExpires reads the "expires" of an answer. The platform's page shows a
+// date and a time with a space between them and no zone, which is UTC: it is
+// the exp of the token beside it to the second. Also read are RFC 3339, either
+// of the two with fractions of a second, and Unix times in seconds or
+// milliseconds. What is missing, null, "" or not after 1970, such as the empty
+// DateTime of .NET, 0001-01-01, is the zero time. ok is false if there is
+// something else that cannot be read.
+func readExpires(raw json.RawMessage) (at time.Time, ok bool) {
+	if absent(raw) {
+		return time.Time{}, true
+	}
+	s := strings.ToUpper(strings.TrimSpace(number(raw)))
+	if s == "" {
+		return time.Time{}, true
+	}
+	if f, ok := float(s); ok {
+		if f >= firstMilli {
+			f /= 1000
+		}
+		if f >= firstMilli {
+			return time.Time{}, false
+		}
+		sec, frac := math.Modf(f)
+		return sinceEpoch(time.Unix(int64(sec), int64(frac*1e9)).UTC()), true
+	}
+	if raw[0] != '"' {
+		return time.Time{}, false
+	}
+	if len(s) > 10 && s[10] == 'T' {
+		s = s[:10] + " " + s[11:]
+	}
+	for _, layout := range [...]string{time.DateTime, "2006-01-02 15:04:05Z07:00"} {
+		if at, err := time.Parse(layout, s); err == nil {
+			return sinceEpoch(at.UTC()), true
+		}
+	}
+	return time.Time{}, false
+}
+
+// sinceEpoch makes times that nobody means zero.
+func sinceEpoch(at time.Time) time.Time {
+	if at.Unix() <= 0 {
+		return time.Time{}
+	}
+	return at
+}

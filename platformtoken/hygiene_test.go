@@ -1,0 +1,178 @@
+package platformtoken_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/platformtoken"
+	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
+)
+
+// hidden are values that must appear nowhere.
+var hidden = []string{
+	"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", "sentinel-vault", "sentinel-sign", "sentinel tx",
+}
+
+// shown is every way of printing v that operators use.
+func shown(v any) string {
+	var b bytes.Buffer
+	verbs := []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%T"}
+	// Under a verb that does not fit, fmt prints the fields of a foreign error
+	// that wraps ours, and then those of ours: Message is a public one.
+	if err, ok := v.(error); !ok || errors.Unwrap(err) == nil || strings.HasPrefix(fmt.Sprintf("%T", v), "*platformtoken.") {
+		verbs = append(verbs, "%d", "%t", "%p", "%c", "%U", "%e")
+	}
+	for _, verb := range verbs {
+		fmt.Fprintf(&b, verb+"\n", v)
+		fmt.Fprintf(&b, verb+"\n", []any{v})
+		fmt.Fprintf(&b, verb+"\n", struct{ V any }{v})
+		if _, ok := v.(error); !ok { // fmt cannot call methods there, and an error's Message is a public field
+			fmt.Fprintf(&b, verb+"\n", struct{ v any }{v})
+		}
+	}
+	for _, h := range []slog.Handler{
+		slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
+		slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
+	} {
+		slog.New(h).Info("x", "v", v, "nested", struct{ V any }{v})
+	}
+	out, err := json.Marshal(map[string]any{"v": v})
+	fmt.Fprint(&b, string(out), err)
+	func() {
+		defer func() { fmt.Fprint(&b, recover()) }()
+		panic(v)
+	}()
+	return b.String()
+}
+
+func TestNothingSecretIsPrinted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := platformtokentest.NewServer(platformtokentest.Options{InMemory: true, Secret: "sentinel-secret"})
+		defer srv.Close()
+		var log bytes.Buffer
+		cfg := srv.Config()
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		c := open(t, cfg)
+		defer c.Close()
+		tok := token(t, c, brl)
+		r, _ := last(t, srv)
+		hidden := append(hidden, tok.Value(), r.Header.Get("sign"))
+		check := func(what string, v any) {
+			t.Helper()
+			for _, s := range hidden {
+				if strings.Contains(shown(v), s) {
+					t.Errorf("%s shows %s", what, s)
+				}
+			}
+		}
+		check("Config", cfg)
+		check("*Config", &cfg)
+		check("Client", c)
+		check("Token", tok)
+		check("*Token", &tok)
+		check("TokenSource", c.TokenSource(brl))
+		check("a struct with a Token", struct{ t platformtoken.Token }{tok})
+		check("NewToken", platformtoken.NewToken("sentinel-token", time.Now()))
+		if _, err := json.Marshal(tok); err == nil {
+			t.Error("a token marshals")
+		}
+
+		// Answers that quote what was sent, under every status.
+		transferOf := func(id string) error {
+			_, err := c.Transfer(t.Context(), brl, in(t, id, "1"))
+			return err
+		}
+		for _, status := range []int{200, 201, 302, 307, 400, 401, 403, 404, 422, 429, 500, 503} {
+			for _, success := range []string{"true", "false"} {
+				srv.Intercept(nil)
+				srv.Intercept(func(http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						quoted := r.Header.Get("Authorization") + " " + r.Header.Get("sign")
+						w.Header().Set("Location", "https://evil.example.com/?sentinel-query="+r.Header.Get("sign"))
+						w.Header().Set("Retry-After", "sentinel-answer")
+						w.Header().Set("X-Request-Id", "sentinel answer")
+						w.WriteHeader(status)
+						fmt.Fprintf(w, `{"isSuccess":%s,"message":"sentinel-answer %s","code":7,"data":{"token":"sentinel-answer ","x":%q}}`, success, quoted, quoted)
+					})
+				})
+				_, created := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: "another"})
+				for what, err := range map[string]error{
+					"Call":        c.Call(t.Context(), "POST", "/x?key=sentinel-query", map[string]string{"x": "sentinel-answer"}, new([]int)),
+					"CallFor":     c.CallFor(t.Context(), brl, "POST", "/x?key=sentinel-query", nil, new([]int)),
+					"Transfer":    transferOf("sentinel tx"),
+					"CreateToken": created,
+				} {
+					if err == nil {
+						t.Fatalf("%s: status %d is no error", what, status)
+					}
+					check(fmt.Sprint("the error of ", what, " with status ", status), err)
+					check("wrapped", fmt.Errorf("operator: %w", err))
+					check("wrapped and joined", fmt.Errorf("operator: %w", errors.Join(err, err)))
+				}
+				srv.Intercept(nil)
+				time.Sleep(2 * time.Minute) // no damper, no back-off
+			}
+		}
+		srv.LoseAnswers(20)
+		check("a lost answer", c.Call(t.Context(), "POST", "/x?key=sentinel-query", nil, nil))
+		check("a lost transfer", transferOf("sentinel tx"))
+		_, err := c.Balance(t.Context(), brl)
+		check("a lost balance", err)
+		_, err = c.Token(t.Context(), platformtoken.Player{UserID: "third"})
+		check("a lost token", err)
+		srv.LoseAnswers(0)
+		evil, err := http.NewRequest(http.MethodPost, "https://u:sentinel-secret@evil.example.com/?k=sentinel-query", io.NopCloser(strings.NewReader("sentinel-answer")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Transport(nil).RoundTrip(evil)
+		check("another origin", err)
+		_, err = c.TransportFor(brl, nil).RoundTrip(evil)
+		check("another origin, with a token", err)
+		check("an impossible path", c.Call(t.Context(), "POST", "https://u:sentinel-secret@x/?k=sentinel-query", nil, nil))
+
+		bad := cfg
+		bad.BaseURL = "https://u:sentinel-secret@x/?k=sentinel-query"
+		_, err = platformtoken.New(bad)
+		check("New", err)
+		check("a Config that is wrong, logged", bad.LogValue().String())
+		for _, f := range []platformtoken.SecretFunc{
+			func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
+			func(context.Context) (string, error) { return "sentinel-secret\n", nil },
+			func(context.Context) (string, error) { panic("sentinel-vault") },
+		} {
+			withSecret, withSigner := cfg, cfg
+			withSecret.Secret = f
+			withSigner.Secret = nil
+			withSigner.Signer = platformtoken.SignerFunc(func(ctx context.Context, in platformtoken.SignInput) (string, error) {
+				v, err := f(ctx)
+				return v + "\nsentinel-sign", err
+			})
+			for _, cfg := range []platformtoken.Config{withSecret, withSigner} {
+				broken := open(t, cfg)
+				check("a Config with a signer", cfg)
+				_, err = broken.Token(t.Context(), brl)
+				check("a signature that cannot be had", err)
+				_, err = broken.HTTPClientFor(brl).Post(srv.URL()+getBalance, "", nil)
+				check("the same in TransportFor", err)
+				_, err = broken.HTTPClient().Post(srv.URL()+getBalance, "", nil)
+				check("the same in Transport", err)
+				broken.Close()
+			}
+		}
+		check("the log", log.String())
+		if !strings.Contains(log.String(), "op=Transfer") {
+			t.Errorf("the log has no attempts: %s", log.String())
+		}
+	})
+}

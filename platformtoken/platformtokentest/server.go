@@ -1,0 +1,289 @@
+// Package platformtokentest is the GameBox platform as a test server: a new
+// token kills the player's previous one at once, signatures are checked over
+// the bytes that were received, and the wallet endpoints move money, so that it
+// can be asserted that none was lost. It has faults to be asked for, runs on a
+// socket or, for testing/synctest, in memory, and shares no code with the
+// package that it tests.
+//
+//	srv := platformtokentest.NewServer(platformtokentest.Options{})
+//	defer srv.Close()
+//	client, err := platformtoken.New(srv.Config())
+//
+// # Endpoints
+//
+// Signed only, and refused with an Authorization header: POST /auth/createToken,
+// /player/register, /game/enter, /game/getRecords, which has no records. With a
+// token in addition: POST /player/getBalance, /player/transfer,
+// /player/getTransferStatus.
+//
+// The platform's guide says that members have to come in the documented order
+// and types; the server refuses bodies that it would not write itself byte for
+// byte, /game/getRecords excepted. What the platform does not document (codes,
+// statuses of failures, whether a token's currency matters) is made up, and said
+// where it is.
+//
+// # Faults
+//
+// FailNext, LoseAnswers, ActLate, Truncate and Reset are used up in the order
+// in which they were asked for, at most one by each request that the optional
+// filters accept; a count of math.MaxInt is without end, one of 0 or less takes
+// back what is left.
+package platformtokentest
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/md5"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/big"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/simulator"
+	"github.com/providerauth/providerauth-go/platformtoken"
+)
+
+// Options of a [Server]. The zero value is a server on a socket that knows one
+// merchant, whose tokens live 24 hours, and that takes any timestamp.
+type Options struct {
+	// InMemory makes the server listen in memory instead of on a socket, so
+	// that it runs inside a testing/synctest bubble. Make it inside the bubble
+	// and close it there.
+	InMemory bool
+	// TenantID and Secret are the merchant's. Default 1 and
+	// "0123456789abcdef0123456789abcdef".
+	TenantID int64
+	Secret   string
+	// TokenLifetime of new tokens. Default 24 hours, as the sample on the
+	// platform's page; its text says 7 days.
+	TokenLifetime time.Duration
+	// TimestampTolerance is how far a request's timestamp may be from the
+	// server's clock, before and after. Default 0: it is not looked at, since
+	// the platform's is not public.
+	TimestampTolerance time.Duration
+	// FailuresInOK answers all failures with status 200. [Server.Config] then
+	// has a Rejected that knows CodeToken.
+	FailuresInOK bool
+	// Pending leaves transfers pending until [Server.Settle].
+	Pending bool
+}
+
+// A Server is a running simulator, safe for concurrent use.
+type Server struct {
+	sim *simulator.Server
+	opt Options
+
+	mu        sync.Mutex
+	secrets   []string // that verify
+	tokens    map[string]*TokenRecord
+	byUser    map[string][]*TokenRecord
+	running   map[string]map[*http.Request]bool // for a token, by user
+	most      map[string]int
+	merchant  big.Rat
+	wallets   map[platformtoken.Player]*big.Rat
+	transfers map[string]*TransferRecord // by txId
+	records   map[string]*TransferRecord // by recordId
+}
+
+// NewServer starts a server; Close it. It panics if no port of the loopback
+// interface can be had, as net/http/httptest does.
+func NewServer(opt Options) *Server {
+	opt.TenantID = cmp.Or(opt.TenantID, 1)
+	opt.Secret = cmp.Or(opt.Secret, "0123456789abcdef0123456789abcdef")
+	opt.TokenLifetime = cmp.Or(opt.TokenLifetime, 24*time.Hour)
+	s := &Server{
+		opt: opt, secrets: []string{opt.Secret},
+		tokens: map[string]*TokenRecord{}, byUser: map[string][]*TokenRecord{},
+		running: map[string]map[*http.Request]bool{}, most: map[string]int{},
+		wallets:   map[platformtoken.Player]*big.Rat{},
+		transfers: map[string]*TransferRecord{}, records: map[string]*TransferRecord{},
+	}
+	s.sim = simulator.New(http.HandlerFunc(s.serve), simulator.Options{InMemory: opt.InMemory, FailBody: failBody})
+	s.sim.Intercept(s.tracked)
+	return s
+}
+
+// Config returns the configuration of a client of this server.
+func (s *Server) Config() platformtoken.Config {
+	cfg := platformtoken.Config{
+		BaseURL: s.URL(), TenantID: s.opt.TenantID, Secret: platformtoken.StaticSecret(s.opt.Secret),
+		HTTPClient: s.Client(),
+	}
+	if s.opt.FailuresInOK {
+		cfg.Rejected = func(_ string, _, code int) bool { return code == CodeToken }
+	}
+	return cfg
+}
+
+// RotateSecrets makes secrets the ones that verify, in place of those before.
+func (s *Server) RotateSecrets(secrets ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secrets = slices.Clone(secrets)
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	data, err := s.answer(r)
+	var f *failure
+	switch {
+	case errors.As(err, &f) && s.opt.FailuresInOK:
+		WriteFailure(w, http.StatusOK, f.code, f.message)
+	case errors.As(err, &f):
+		WriteFailure(w, f.status, f.code, f.message)
+	default:
+		WriteData(w, data)
+	}
+}
+
+// answer acts on a request. Its error is a *failure.
+func (s *Server) answer(r *http.Request) (any, error) {
+	body, err := readAll(r)
+	if err != nil {
+		return nil, bad("the body cannot be read")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.signed(r, body); err != nil {
+		return nil, err
+	}
+	endpoint := r.URL.Path
+	if r.Method != http.MethodPost {
+		endpoint = ""
+	}
+	switch endpoint {
+	case "/auth/createToken", "/player/register", "/game/enter", "/game/getRecords":
+		if len(r.Header.Values("Authorization")) > 0 {
+			return nil, bad("the endpoint takes no Authorization")
+		}
+	}
+	switch endpoint {
+	case "/auth/createToken":
+		return s.createToken(r, body)
+	case "/player/register":
+		return s.register(body)
+	case "/game/enter":
+		return s.enter(body)
+	case "/game/getRecords":
+		return map[string]any{"totalCount": 0, "count": 0, "pageNumber": 1, "pageSize": 10, "data": []any{}}, nil
+	case "/player/getBalance":
+		return s.getBalance(r, body)
+	case "/player/transfer":
+		return s.transfer(r, body)
+	case "/player/getTransferStatus":
+		return s.transferStatus(r, body)
+	}
+	return nil, errEndpoint
+}
+
+// signed checks the four headers that every call has. The mutex is held.
+func (s *Server) signed(r *http.Request, body []byte) error {
+	for _, name := range []string{"sign", "timestamp", "Accept-Language", "Content-Type"} {
+		if v := r.Header.Values(name); len(v) != 1 || v[0] == "" {
+			return bad("header %s is required, once", name)
+		}
+	}
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return bad("header Content-Type must be application/json; charset=utf-8")
+	}
+	stamp := r.Header.Get("timestamp")
+	seconds, err := strconv.ParseInt(stamp, 10, 64)
+	if err != nil || strings.Trim(stamp, "0123456789") != "" {
+		return bad("header timestamp must be Unix seconds")
+	}
+	if !slices.ContainsFunc(s.secrets, func(secret string) bool {
+		sum := md5.Sum(slices.Concat([]byte(secret), body, []byte(secret)))
+		return hex.EncodeToString(sum[:]) == r.Header.Get("sign")
+	}) {
+		return errSign
+	}
+	if off := s.sim.Now().Sub(time.Unix(seconds, 0)); s.opt.TimestampTolerance > 0 && off.Abs() > s.opt.TimestampTolerance {
+		return errTimestamp
+	}
+	return nil
+}
+
+// decode reads a body into in, which has the documented members in their
+// order, and refuses one that in would not be written as.
+func (s *Server) decode(body []byte, in any) error {
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	d.DisallowUnknownFields()
+	if err := d.Decode(in); err != nil {
+		return bad("the body is not JSON of the documented members")
+	}
+	if !bytes.Equal(encode(in), body) {
+		return errForm
+	}
+	return nil
+}
+
+// encode writes JSON without escaping & < >.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // strings and numbers
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// readAll reads the body and puts it back.
+func readAll(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return body, err
+}
+
+func (s *Server) known(tenantID int64, userID string) error {
+	switch {
+	case tenantID != s.opt.TenantID:
+		return bad("tenantId is unknown")
+	case userID == "":
+		return bad("userId is required")
+	}
+	return nil
+}
+
+// register is POST /player/register. Players need not be registered.
+func (s *Server) register(body []byte) (any, error) {
+	var in struct {
+		TenantID int64        `json:"tenantId"`
+		SiteID   *string      `json:"siteId,omitempty"`
+		UserID   string       `json:"userId"`
+		NickName string       `json:"nickName"`
+		Balance  *json.Number `json:"balance,omitempty"`
+		Currency *string      `json:"currency,omitempty"`
+	}
+	if err := s.decode(body, &in); err != nil {
+		return nil, err
+	}
+	return nil, s.known(in.TenantID, in.UserID)
+}
+
+// enter is POST /game/enter.
+func (s *Server) enter(body []byte) (any, error) {
+	var in struct {
+		TenantID int64   `json:"tenantId"`
+		UserID   string  `json:"userId"`
+		GameID   int64   `json:"gameId"`
+		Currency *string `json:"currency,omitempty"`
+		Language *string `json:"language,omitempty"`
+	}
+	if err := s.decode(body, &in); err != nil {
+		return nil, err
+	}
+	if err := s.known(in.TenantID, in.UserID); err != nil {
+		return nil, err
+	}
+	return "https://play.example.com/?t=" + strconv.FormatInt(in.TenantID, 10) + "&g=" + strconv.FormatInt(in.GameID, 10) +
+		"&k=launch-key&l=" + cmp.Or(text(in.Language), "en"), nil
+}

@@ -1,0 +1,119 @@
+package platformtoken
+
+import (
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// A Signer makes the "sign" header of a request. Without one, the Client signs
+// as the platform's integration guide says: the lowercase hexadecimal MD5 of the
+// secret, the body and the secret again, with nothing between them.
+//
+// Know what that scheme does not do. The timestamp is not part of what is
+// signed, nor are method and path: who sees one signed request can send its
+// body again, at any time and to any endpoint, under a timestamp of their own.
+// MD5 is not HMAC, and weak by today's measure. So it is TLS, which New insists
+// on, and the platform's own checks that protect a request. A Signer serves to
+// keep the secret in a signing service, or a scheme that the platform moves to.
+type Signer interface {
+	// Sign returns the value of the header, which is sent as it is. It is
+	// called once for every request that is sent, by several goroutines at
+	// once. If it fails or panics, or returns "" or something that a header
+	// cannot carry, nothing is sent and the error matches
+	// [ErrSecretUnavailable].
+	Sign(ctx context.Context, in SignInput) (string, error)
+}
+
+// A SignInput is what a [Signer] may sign.
+type SignInput struct {
+	// Method is POST for all endpoints that the platform documents.
+	Method string
+	// Path is that of the URL as it is sent, the path of Config.BaseURL
+	// included, without a query.
+	Path string
+	// Body is exactly what is sent; empty if there is none. It must not be
+	// changed.
+	Body []byte
+	// Timestamp is the header of that name: Unix seconds, by a clock that the
+	// platform's answers correct.
+	Timestamp string
+}
+
+// A SignerFunc is a function as a [Signer].
+type SignerFunc func(ctx context.Context, in SignInput) (string, error)
+
+// Sign calls the function.
+func (f SignerFunc) Sign(ctx context.Context, in SignInput) (string, error) { return f(ctx, in) }
+
+// The headers of every request, spelled as the platform's pages print them.
+const (
+	headerSign      = "sign"
+	headerTimestamp = "timestamp"
+	headerLanguage  = "Accept-Language"
+	headerType      = "Content-Type"
+
+	contentType = "application/json; charset=utf-8"
+)
+
+// sign sets sign and timestamp, for this one sending of r.
+func (c *Client) sign(ctx context.Context, r *http.Request, body []byte) error {
+	var secret string
+	if c.secret != nil { // first: it may take a while, and the timestamp must not be old
+		var err error
+		if secret, err = c.secret.Get(ctx); err != nil {
+			return err
+		}
+	}
+	timestamp := strconv.FormatInt(c.clock.Now().Unix(), 10)
+	var value string
+	if c.secret != nil {
+		value = digest(secret, body)
+	} else {
+		in := SignInput{Method: r.Method, Path: r.URL.EscapedPath(), Body: body, Timestamp: timestamp}
+		var err error
+		value, err = credential.NewSource("Signer", func(ctx context.Context) (string, error) {
+			return c.signer.Sign(ctx, in)
+		}).Get(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	transport.SetHeader(r.Header, headerSign, value)
+	transport.SetHeader(r.Header, headerTimestamp, timestamp)
+	return nil
+}
+
+func digest(secret string, body []byte) string {
+	h := md5.New()
+	_, _ = io.WriteString(h, secret)
+	_, _ = h.Write(body)
+	_, _ = io.WriteString(h, secret)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// prepare returns what the SDK's own calls need beside a token.
+func (c *Client) prepare(language string) func(context.Context, *http.Request, []byte) error {
+	return func(ctx context.Context, r *http.Request, body []byte) error {
+		transport.SetHeader(r.Header, headerType, contentType)
+		transport.SetHeader(r.Header, headerLanguage, language)
+		return c.sign(ctx, r, body)
+	}
+}
+
+// setDefault sets a header unless there is one in any spelling.
+func setDefault(h http.Header, name, value string) {
+	for key := range h {
+		if strings.EqualFold(key, name) {
+			return
+		}
+	}
+	h[name] = []string{value}
+}

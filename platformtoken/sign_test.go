@@ -1,0 +1,304 @@
+package platformtoken_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/platformtoken"
+	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
+)
+
+func TestSignatureAndBodyAreTheDocumentedOnesByteForByte(t *testing.T) {
+	for _, tc := range []struct{ userID, currency, body, sign string }{
+		{"t1_225478", "BRL", `{"tenantId":1,"userId":"t1_225478","currency":"BRL"}`, "cb525a74d029c553518c35c0478efaf7"},
+		{"t1_225478", "", `{"tenantId":1,"userId":"t1_225478"}`, "bac8826b06d58294c49c3be6823a8f17"},
+		{"игрок&<1>", "", `{"tenantId":1,"userId":"игрок&<1>"}`, "2921017800fff869d251e716135f78a7"},
+	} {
+		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			until(1741837297)
+			token(t, c, platformtoken.Player{UserID: tc.userID, Currency: tc.currency})
+			r, body := last(t, srv)
+			equal(t, "method and path", r.Method+" "+r.URL.Path, "POST /auth/createToken")
+			equal(t, "body", body, tc.body)
+			equal(t, "sign", r.Header.Get("sign"), tc.sign)
+			equal(t, "timestamp", r.Header.Get("timestamp"), "1741837297")
+			equal(t, "language", r.Header.Get("Accept-Language"), "en")
+			equal(t, "content type", r.Header.Get("Content-Type"), "application/json; charset=utf-8")
+			equal(t, "authorization", r.Header.Values("Authorization"), nil)
+		})
+	}
+}
+
+func TestHeaderNamesGoOutAsThePageSpellsThem(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	heads := make(chan []string, 2)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			heads <- answerOnce(conn)
+		}
+	}()
+	c := open(t, platformtoken.Config{
+		BaseURL: "http://" + listener.Addr().String() + "/v1", TenantID: 1, Secret: platformtoken.StaticSecret("s"), MaxAttempts: 1,
+	})
+	defer c.Close()
+	spelled := func(head []string) (names []string) {
+		for _, line := range head[1:] {
+			name, _, _ := strings.Cut(line, ":")
+			if slices.ContainsFunc([]string{"sign", "timestamp", "accept-language", "content-type", "authorization"}, func(s string) bool {
+				return strings.EqualFold(s, name)
+			}) {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		return names
+	}
+	want := []string{"Accept-Language", "Content-Type", "sign", "timestamp"}
+
+	_ = c.Call(t.Context(), http.MethodPost, "/player/register", nil, nil)
+	head := <-heads
+	equal(t, "request line", head[0], "POST /v1/player/register HTTP/1.1")
+	equal(t, "names of Call", spelled(head), want)
+
+	// A caller's own spellings are replaced, not joined.
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String()+"/v1/x", strings.NewReader("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = http.Header{"Sign": {"a"}, "SIGN": {"b"}, "Timestamp": {"c"}, "accept-language": {"zh"}, "Content-Type": {"text/plain"}}
+	resp, err := c.HTTPClient().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	head = <-heads
+	equal(t, "names of HTTPClient", spelled(head), []string{"Content-Type", "accept-language", "sign", "timestamp"})
+	if !slices.Contains(head, "accept-language: zh") || !slices.Contains(head, "Content-Type: text/plain") {
+		t.Errorf("a header of the caller's was replaced: %q", head)
+	}
+	equal(t, "the caller's header", len(r.Header), 5)
+}
+
+// answerOnce reads one request and returns the lines of its head.
+func answerOnce(conn net.Conn) (head []string) {
+	defer conn.Close()
+	for s := bufio.NewScanner(conn); s.Scan() && s.Text() != ""; {
+		head = append(head, s.Text())
+	}
+	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+	return head
+}
+
+func TestSignerSeesExactlyTheBytesThatAreSent(t *testing.T) {
+	var seen []platformtoken.SignInput
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		until(1741837297)
+		answering(srv, 200, `{"isSuccess":true,"code":0,"data":null}`)
+		if err := c.Call(t.Context(), http.MethodPost, "/player/register?x=1", map[string]string{"userId": "a&b"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		r, body := last(t, srv)
+		equal(t, "input of Call", seen, []platformtoken.SignInput{{
+			Method: "POST", Path: "/base/player/register", Body: []byte(body), Timestamp: "1741837297",
+		}})
+		equal(t, "sign", r.Header.Get("sign"), "signature 1")
+		do(t, c.HTTPClient(), srv, "/game/getRecords", `{ "tenantId" : 1 }`)
+		equal(t, "input of HTTPClient", string(seen[1].Body), `{ "tenantId" : 1 }`)
+		if err := c.Call(t.Context(), http.MethodPost, "/x", nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "input without a body", len(seen[2].Body), 0)
+	}, func(cfg *platformtoken.Config) {
+		cfg.Secret = nil
+		cfg.Signer = platformtoken.SignerFunc(func(_ context.Context, in platformtoken.SignInput) (string, error) {
+			in.Body = bytes.Clone(in.Body)
+			seen = append(seen, in)
+			return fmt.Sprintf("signature %d", len(seen)), nil
+		})
+	})
+}
+
+func TestEveryAttemptIsSignedAnew(t *testing.T) {
+	var signed []string
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.FailNext(2, http.StatusServiceUnavailable, http.Header{"Retry-After": {"2"}}, on(getBalance))
+		balance(t, c, brl)
+		var sent []string
+		for _, r := range srv.Requests() {
+			sent = append(sent, r.Header.Get("timestamp"))
+		}
+		equal(t, "sent", sent, []string{"946684800", "946684800", "946684802", "946684804"})
+		equal(t, "signed", signed, sent)
+	}, func(cfg *platformtoken.Config) {
+		cfg.Secret = nil
+		cfg.Signer = platformtoken.SignerFunc(func(_ context.Context, in platformtoken.SignInput) (string, error) {
+			signed = append(signed, in.Timestamp)
+			const secret = "0123456789abcdef0123456789abcdef"
+			sum := md5.Sum([]byte(secret + string(in.Body) + secret))
+			return hex.EncodeToString(sum[:]), nil
+		})
+	})
+}
+
+func TestReplayIsSignedAnewAndKeepsItsBody(t *testing.T) {
+	bubble(t, platformtokentest.Options{TimestampTolerance: 5 * time.Second}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		balance(t, c, brl)
+		srv.OutsideCreate(brl.UserID)
+		srv.Delay(3*time.Second, on(getBalance)) // so that the replay is seconds later
+		status, body := do(t, c.HTTPClientFor(brl), srv, getBalance, `{"userId":"t1_225478"}`)
+		equal(t, "answer", body, `{"isSuccess":true,"code":0,"data":{"balance":0,"currency":"BRL"}}`)
+		equal(t, "status", status, 200)
+		equal(t, "requests", srv.Count(getBalance), 3)
+		all := srv.Requests()
+		first, second := all[len(all)-3], all[len(all)-1]
+		if first.Header.Get("timestamp") == second.Header.Get("timestamp") || first.Header.Get("Authorization") == second.Header.Get("Authorization") {
+			t.Error("the replay has the old timestamp or token")
+		}
+	})
+}
+
+func TestSecretIsAskedForOncePerRequest(t *testing.T) {
+	calls := 0
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		for range 10 {
+			balance(t, c, brl)
+		}
+		do(t, c.HTTPClient(), srv, "/game/getRecords", `{"tenantId":1}`)
+		equal(t, "calls", calls, len(srv.Requests()))
+	}, func(cfg *platformtoken.Config) {
+		secret := cfg.Secret
+		cfg.Secret = func(ctx context.Context) (string, error) { calls++; return secret(ctx) }
+	})
+}
+
+func TestRotatedSecretTakesEffectWithTheNextRequest(t *testing.T) {
+	secret := "0123456789abcdef0123456789abcdef"
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		balance(t, c, brl)
+		srv.RotateSecrets("another")
+		_, err := c.Balance(t.Context(), brl)
+		e := errorIs(t, err)
+		equal(t, "code", e.Code, platformtokentest.CodeSign)
+		secret = "another"
+		balance(t, c, brl)
+		equal(t, "tokens: the signature is not the token's fault", srv.Created(brl.UserID), 1)
+	}, func(cfg *platformtoken.Config) {
+		cfg.Secret = func(context.Context) (string, error) { return secret, nil }
+	})
+}
+
+func TestChangedSecretEndsTheBackOff(t *testing.T) {
+	var secret atomic.Value
+	secret.Store("wrong")
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		for range 5 {
+			_, err := c.Token(t.Context(), brl)
+			equal(t, "code", errorIs(t, err).Code, platformtokentest.CodeSign)
+		}
+		equal(t, "requests", srv.Count(createToken), 1)
+		secret.Store("0123456789abcdef0123456789abcdef")
+		time.Sleep(time.Second)
+		_, _ = c.Token(t.Context(), brl) // lets the Client look whether it has changed
+		synctest.Wait()
+		token(t, c, brl)
+	}, func(cfg *platformtoken.Config) {
+		cfg.Secret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+	})
+}
+
+func TestUnavailableSignatureCostsNoRequest(t *testing.T) {
+	sealed := errors.New("vault is sealed")
+	signer := func(value string, err error) func(*platformtoken.Config) {
+		return func(cfg *platformtoken.Config) {
+			cfg.Secret = nil
+			cfg.Signer = platformtoken.SignerFunc(func(context.Context, platformtoken.SignInput) (string, error) { return value, err })
+		}
+	}
+	secret := func(value string, err error) func(*platformtoken.Config) {
+		return func(cfg *platformtoken.Config) {
+			cfg.Secret = func(context.Context) (string, error) { return value, err }
+		}
+	}
+	for name, tc := range map[string]struct {
+		change func(*platformtoken.Config)
+		cause  error
+	}{
+		"secret failing":   {secret("", sealed), sealed},
+		"secret empty":     {secret("", nil), nil},
+		"secret newline":   {secret("s\n", nil), nil},
+		"signer failing":   {signer("x", sealed), sealed},
+		"signer empty":     {signer("", nil), nil},
+		"signer newline":   {signer("a\nb", nil), nil},
+		"signer return":    {signer("a\r", nil), nil},
+		"signer panicking": {func(cfg *platformtoken.Config) { cfg.Secret, cfg.Signer = nil, panicking{} }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+				ctx := t.Context()
+				_, err := c.Token(ctx, brl)
+				errorIs(t, err, platformtoken.ErrSecretUnavailable)
+				if tc.cause != nil {
+					errorIs(t, err, tc.cause)
+				}
+				_, err = c.CreateToken(ctx, platformtoken.CreateTokenRequest{UserID: "u"})
+				errorIs(t, err, platformtoken.ErrSecretUnavailable)
+				_, transferred := c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx", Direction: platformtoken.TransferIn, Amount: amount(t, "1")})
+				_, entered := c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: "u", GameID: 1})
+				_, signed := c.HTTPClient().Post(srv.URL()+"/game/getRecords", "application/json", strings.NewReader("{}"))
+				_, attached := c.HTTPClientFor(brl).Post(srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
+				for call, err := range map[string]error{
+					"Transfer": transferred, "EnterGame": entered, "HTTPClient": signed, "HTTPClientFor": attached,
+					"Call": c.Call(ctx, "POST", "/x", nil, nil), "CallFor": c.CallFor(ctx, brl, "POST", "/x", nil, nil),
+				} {
+					e := errorIs(t, err, platformtoken.ErrSecretUnavailable, platformtoken.ErrNotSent)
+					if _, ok := e.Retryable(); !ok || e.Ambiguous() || e.Attempts != 0 {
+						t.Errorf("%s: not retryable, though the vault may be opened, or ambiguous: %v", call, e)
+					}
+				}
+				equal(t, "requests", len(srv.Requests()), 0)
+			}, tc.change)
+		})
+	}
+}
+
+type panicking struct{}
+
+func (panicking) Sign(context.Context, platformtoken.SignInput) (string, error) { panic("x") }
+
+func TestTimestampFollowsThePlatformsClock(t *testing.T) {
+	for _, offset := range []time.Duration{-time.Hour, time.Hour} {
+		bubble(t, platformtokentest.Options{TimestampTolerance: 10 * time.Second}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			srv.SetClockOffset(offset)
+			status, _ := do(t, c.HTTPClient(), srv, "/game/getRecords", `{"tenantId":1}`)
+			equal(t, "the first answer, which corrects the clock", status, 403)
+			status, _ = do(t, c.HTTPClient(), srv, "/game/getRecords", `{"tenantId":1}`)
+			equal(t, "the second", status, 200)
+			tok := token(t, c, brl)
+			if left := time.Until(tok.ExpiresAt); left < 23*time.Hour+59*time.Minute || left > 24*time.Hour+time.Minute {
+				t.Errorf("the token is said to live %v by this machine's clock, want 24 hours", left)
+			}
+		})
+	}
+}

@@ -1,0 +1,148 @@
+package platformtoken
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/credential"
+)
+
+// A Player is a player of the merchant, with the wallet that is meant.
+type Player struct {
+	// UserID is the merchant's own id of the player. Required. Plain ASCII is
+	// safest: the platform may rebuild what it checks the signature of.
+	UserID string
+	// Currency of the wallet, such as "BRL". Optional: with "" a live token of
+	// the player is used whatever it was made for, and a new one is made for
+	// the platform's default. A player has one live token, so asking for two
+	// currencies in turn kills one token for the other each time; see
+	// [Client.Token].
+	Currency string
+}
+
+// check is on the way of every token that is handed out, and what it lets
+// through at once is what nearly all ids are.
+func (p Player) check() check.Problems {
+	if p.UserID != "" && plain(p.UserID) && plain(p.Currency) {
+		return nil
+	}
+	var problems check.Problems
+	check.ID(&problems, "UserID", p.UserID, true, 0)
+	check.ID(&problems, "Currency", p.Currency, false, 0)
+	return problems
+}
+
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// A TokenSource returns the tokens of one player. [Client.TokenSource] makes
+// one; tests may use their own.
+type TokenSource interface {
+	// Token returns a token that is valid now and for at least the expiry
+	// margin.
+	Token(ctx context.Context) (Token, error)
+}
+
+// TokenSource returns a source of the player's tokens, which come from the
+// Client as those of [Client.Token] do. A player that is wrong is the error of
+// every call of Token.
+func (c *Client) TokenSource(p Player) TokenSource { return c.sourceOf(p) }
+
+func (c *Client) sourceOf(p Player) *source { return &source{c, p, p.check()} }
+
+type source struct {
+	client   *Client
+	player   Player
+	problems check.Problems
+}
+
+func (s *source) Token(ctx context.Context) (Token, error) {
+	switch {
+	case ctx == nil:
+		return Token{}, nilContext("Token")
+	case s.problems != nil:
+		return Token{}, &Error{Op: "Token", Fields: s.problems}
+	}
+	t, err := s.client.cache.Get(ctx, s.player.UserID, s.player.Currency)
+	if err != nil {
+		return Token{}, fail("Token", err)
+	}
+	return t, nil
+}
+
+// A Token is a player's token. It is a value; what is secret in it is behind a
+// pointer, so that no fmt verb, log handler or panic prints it. The zero Token
+// is no token: its Value is "".
+type Token struct {
+	// Player is whose token it is, and the currency that it was made for.
+	Player Player
+	// ExpiresAt is when the token expires, on this machine's clock: if that
+	// was found to differ from the platform's, the difference is taken into
+	// account.
+	ExpiresAt time.Time
+	// ExpiryAssumed is true if the platform said nothing usable of the expiry,
+	// and ExpiresAt is 24 hours after the token came.
+	ExpiryAssumed bool
+
+	secret  *credential.Secret
+	suspect bool
+}
+
+// NewToken returns a Token for a fake [TokenSource].
+func NewToken(value string, expiresAt time.Time) Token {
+	return Token{ExpiresAt: expiresAt, secret: credential.New(value)}
+}
+
+// Value returns the token in the clear. It is the one way to it.
+func (t Token) Value() string { return t.secret.Value() }
+
+// ID returns a short hash of the value, safe for logs; "" for the zero Token.
+func (t Token) ID() string { return t.secret.ID().String() }
+
+// Suspect reports whether the token may be dead: a new one was asked for, and
+// the platform's answers were lost. It is worth trying all the same, since a
+// dead token is refused, which does no harm; call [Client.Invalidate] then.
+// Calls through the Client do so by themselves.
+func (t Token) Suspect() bool { return t.suspect }
+
+// SetAuthHeader sets the Authorization header of r, for calls that do not go
+// through [Client.TransportFor]. Calls of the platform's API have to be signed
+// in addition, as [Client.Transport] does. The zero Token sets nothing.
+func (t Token) SetAuthHeader(r *http.Request) {
+	if r == nil || t.secret == nil {
+		return
+	}
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
+	r.Header.Set("Authorization", t.secret.Bearer()[0])
+}
+
+// String names the token without its value.
+func (t Token) String() string { return credential.Text("platformtoken", t.secret, t.ExpiresAt) }
+
+// LogValue names the token without its value.
+func (t Token) LogValue() slog.Value { return credential.LogValue(t.secret, t.ExpiresAt) }
+
+// MarshalJSON always fails: use Value where a token is meant to leave the
+// process.
+func (t Token) MarshalJSON() ([]byte, error) { return nil, credential.ErrMarshal }
+
+// SecretFunc returns a credential when it is needed, so that a rotated one
+// takes effect without a restart. It must be safe for concurrent use, and
+// should be quick or honour ctx. It is an alias, so that one adapter to a vault
+// serves all packages.
+type SecretFunc = func(ctx context.Context) (string, error)
+
+// StaticSecret returns a SecretFunc that always returns value; nil if value is
+// empty or white space, so that New reports a required one as missing.
+func StaticSecret(value string) SecretFunc { return credential.Static(value) }

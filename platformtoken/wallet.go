@@ -1,0 +1,239 @@
+package platformtoken
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// A Balance is what is in a player's wallet.
+type Balance struct {
+	// Amount may be zero or negative.
+	Amount Amount
+	// Currency of the amount; "" if the platform does not say.
+	Currency string
+}
+
+var errBalance = errors.New("data.balance is missing, or not a number of at most 18 digits")
+
+// Balance returns what is in the player's wallet, exactly as the platform
+// states it (POST /player/getBalance). It is repeated where that helps.
+//
+// The page is https://docs.gameboxsoft.com/en/013.html.
+func (c *Client) Balance(ctx context.Context, p Player) (Balance, error) {
+	var b Balance
+	in := struct {
+		UserID string `json:"userId"`
+	}{p.UserID}
+	err := c.doFor(ctx, p, post("Balance", "/player/getBalance", transport.Safe, in, func(body []byte) error {
+		var data struct {
+			Balance  json.RawMessage `json:"balance"`
+			Currency json.RawMessage `json:"currency"`
+		}
+		if err := open(body, &data); err != nil {
+			return err
+		}
+		if b.Amount.UnmarshalJSON([]byte(number(data.Balance))) != nil {
+			return errBalance
+		}
+		b.Currency = outcome.JSONText(data.Currency)
+		return nil
+	}))
+	if err != nil {
+		return Balance{}, err
+	}
+	return b, nil
+}
+
+// A Direction says which way a transfer goes.
+type Direction int
+
+const (
+	// TransferIn moves money from the merchant into the player's wallet.
+	TransferIn Direction = 1
+	// TransferOut moves money from the player's wallet to the merchant.
+	TransferOut Direction = 2
+)
+
+// String returns "in" or "out".
+func (d Direction) String() string {
+	switch d {
+	case TransferIn:
+		return "in"
+	case TransferOut:
+		return "out"
+	}
+	return "Direction(" + strconv.Itoa(int(d)) + ")"
+}
+
+// A TransferState is how far a transfer has come. The platform documents three;
+// treat any other as TransferProcessing.
+type TransferState int
+
+const (
+	// TransferProcessing: the outcome is not known yet. Ask for it with
+	// [Client.TransferStatus].
+	TransferProcessing TransferState = 1
+	// TransferSucceeded: the money has moved.
+	TransferSucceeded TransferState = 2
+	// TransferFailed: it has not, and will not.
+	TransferFailed TransferState = 3
+)
+
+// Final reports whether the state will not change any more.
+func (s TransferState) Final() bool { return s == TransferSucceeded || s == TransferFailed }
+
+// String returns "processing", "succeeded" or "failed".
+func (s TransferState) String() string {
+	switch s {
+	case TransferProcessing:
+		return "processing"
+	case TransferSucceeded:
+		return "succeeded"
+	case TransferFailed:
+		return "failed"
+	}
+	return "TransferState(" + strconv.Itoa(int(s)) + ")"
+}
+
+// A TransferRequest says what is to be moved.
+type TransferRequest struct {
+	// TxID is the merchant's own id of the transfer, used once only. Store it
+	// before the call. Required.
+	TxID string
+	// Direction is TransferIn or TransferOut. Required.
+	Direction Direction
+	// Amount in the currency of the player's wallet, greater than 0. Required.
+	Amount Amount
+}
+
+// A Transfer is a transfer that the platform has accepted.
+type Transfer struct {
+	// TxID is that of the request.
+	TxID string
+	// RecordID is the platform's id of it, which [Client.TransferStatus] asks
+	// by.
+	RecordID string
+	// State is TransferProcessing as long as the outcome is pending: that
+	// there is no error does not mean that the money has moved.
+	State TransferState
+}
+
+type transferBody struct {
+	TxID         string    `json:"txId"`
+	TransferType Direction `json:"transferType"`
+	Amount       Amount    `json:"amount"`
+}
+
+var (
+	errTxID     = errors.New("data.txId is that of another transfer")
+	errRecordID = errors.New("data.recordId is missing")
+	errStatus   = errors.New("data.status is missing, or not a positive integer")
+)
+
+// Transfer moves money into the player's wallet or out of it (POST
+// /player/transfer). The platform knows whose wallet by the token alone, so
+// name the currency in p where the merchant has several. If the player's account
+// is in a bad state, it is the merchant who must not make the call.
+//
+// A transfer is never repeated after an unclear result. Its error is then
+// Ambiguous, names the TxID, and is not Retryable: the money may have moved. As
+// the platform answers questions by its own RecordID only, which was lost with
+// the answer, its support has to be asked what became of the TxID; what a
+// second transfer with that TxID is answered is not documented. An error that
+// matches [ErrNotSent] means that nothing was sent, whatever kept the token from
+// being had. A token that is answered to be dead is replaced once, and the
+// refused transfer sent again.
+//
+// The page is https://docs.gameboxsoft.com/en/014.html.
+func (c *Client) Transfer(ctx context.Context, p Player, req TransferRequest) (Transfer, error) {
+	t, err := c.transfer(ctx, p, req)
+	if err != nil {
+		var e *Error
+		if errors.As(err, &e) {
+			e.TxID = req.TxID
+		}
+		return Transfer{}, err
+	}
+	return t, nil
+}
+
+func (c *Client) transfer(ctx context.Context, p Player, req TransferRequest) (Transfer, error) {
+	const op = "Transfer"
+	problems := p.check()
+	check.ID(&problems, "TxID", req.TxID, true, 0)
+	if req.Direction != TransferIn && req.Direction != TransferOut {
+		problems.Add("Direction", "must be TransferIn or TransferOut")
+	}
+	if req.Amount.Sign() <= 0 {
+		problems.Add("Amount", "required, must be greater than 0")
+	}
+	if problems != nil {
+		return Transfer{}, &Error{Op: op, Fields: problems}
+	}
+	t := Transfer{TxID: req.TxID}
+	err := c.doFor(ctx, p, post(op, "/player/transfer", transport.OnceStrict,
+		transferBody{req.TxID, req.Direction, req.Amount},
+		func(body []byte) error {
+			var data struct {
+				TxID     json.RawMessage `json:"txId"`
+				RecordID json.RawMessage `json:"recordId"`
+				Status   json.RawMessage `json:"status"`
+			}
+			if err := open(body, &data); err != nil {
+				return err
+			}
+			if id := outcome.JSONText(data.TxID); id != "" && id != req.TxID {
+				return errTxID
+			}
+			if t.RecordID = outcome.JSONText(data.RecordID); t.RecordID == "" {
+				return errRecordID
+			}
+			return readState(data.Status, &t.State)
+		}))
+	return t, err
+}
+
+// TransferStatus returns how far a transfer has come (POST
+// /player/getTransferStatus). recordID is the platform's id of it, from
+// [Transfer]. It is repeated where that helps.
+//
+// The page is https://docs.gameboxsoft.com/en/015.html.
+func (c *Client) TransferStatus(ctx context.Context, p Player, recordID string) (TransferState, error) {
+	const op = "TransferStatus"
+	var problems check.Problems
+	if check.ID(&problems, "recordID", recordID, true, 0); problems != nil {
+		return 0, &Error{Op: op, Fields: problems}
+	}
+	var state TransferState
+	in := struct {
+		RecordID string `json:"recordId"`
+	}{recordID}
+	err := c.doFor(ctx, p, post(op, "/player/getTransferStatus", transport.Safe, in, func(body []byte) error {
+		var data struct {
+			Status json.RawMessage `json:"status"`
+		}
+		if err := open(body, &data); err != nil {
+			return err
+		}
+		return readState(data.Status, &state)
+	}))
+	if err != nil {
+		return 0, err
+	}
+	return state, nil
+}
+
+func readState(raw json.RawMessage, out *TransferState) error {
+	n, ok := integer(raw)
+	if !ok || n <= 0 {
+		return errStatus
+	}
+	*out = TransferState(n)
+	return nil
+}

@@ -1,0 +1,398 @@
+package platformtoken_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/platformtoken"
+	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
+)
+
+func in(t testing.TB, txID, units string) platformtoken.TransferRequest {
+	return platformtoken.TransferRequest{TxID: txID, Direction: platformtoken.TransferIn, Amount: amount(t, units)}
+}
+
+func TestMoneyMovesInAndOutExactly(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		ctx := t.Context()
+		got, err := c.Transfer(ctx, brl, in(t, "tx-1", "100.10"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "transfer", got, platformtoken.Transfer{TxID: "tx-1", RecordID: "r1", State: platformtoken.TransferSucceeded})
+		r, body := last(t, srv)
+		equal(t, "body", body, `{"txId":"tx-1","transferType":1,"amount":100.1}`)
+		equal(t, "bearer", r.Header.Get("Authorization"), "Bearer "+token(t, c, brl).Value())
+
+		out := platformtoken.TransferRequest{TxID: "tx-2", Direction: platformtoken.TransferOut, Amount: amount(t, "0.000000000000000001")}
+		if _, err := c.Transfer(ctx, brl, out); err != nil {
+			t.Fatal(err)
+		}
+		_, body = last(t, srv)
+		equal(t, "body", body, `{"txId":"tx-2","transferType":2,"amount":0.000000000000000001}`)
+		equal(t, "wallet", srv.Balance(brl), "100.099999999999999999")
+		equal(t, "total", srv.Total(), "0")
+
+		state, err := c.TransferStatus(ctx, brl, got.RecordID)
+		if err != nil || state != platformtoken.TransferSucceeded || !state.Final() {
+			t.Errorf("state %v, %v", state, err)
+		}
+		_, body = last(t, srv)
+		equal(t, "body", body, `{"recordId":"r1"}`)
+
+		srv.Deposit(brl, "-100")
+		b := balance(t, c, brl)
+		equal(t, "balance", fmt.Sprint(b.Amount, " ", b.Currency), "0.099999999999999999 BRL")
+		_, body = last(t, srv)
+		equal(t, "body", body, `{"userId":"t1_225478"}`)
+		srv.Deposit(brl, "-0.1")
+		equal(t, "sign of the balance", balance(t, c, brl).Amount.Sign(), -1)
+	})
+}
+
+func TestPendingTransferIsNoError(t *testing.T) {
+	bubble(t, platformtokentest.Options{Pending: true}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		got, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
+		if err != nil || got.State != platformtoken.TransferProcessing || got.State.Final() {
+			t.Fatalf("got %v, %v", got, err)
+		}
+		equal(t, "wallet", srv.Balance(brl), "0")
+		for _, want := range []platformtoken.TransferState{platformtoken.TransferProcessing, platformtoken.TransferSucceeded} {
+			srv.Settle("tx-1", want)
+			state, err := c.TransferStatus(t.Context(), brl, got.RecordID)
+			if err != nil || state != want {
+				t.Errorf("got %v, %v, want %v", state, err, want)
+			}
+		}
+		equal(t, "wallet", srv.Balance(brl), "5")
+	})
+}
+
+func TestLostTransferIsAmbiguousNamesItsTxIDAndIsNotSentAgain(t *testing.T) {
+	for name, fault := range map[string]func(*platformtokentest.Server){
+		"lost":    func(srv *platformtokentest.Server) { srv.LoseAnswers(1, on(transfer)) },
+		"cut":     func(srv *platformtokentest.Server) { srv.Truncate(1, on(transfer)) },
+		"reset":   func(srv *platformtokentest.Server) { srv.Reset(1, on(transfer)) },
+		"late":    func(srv *platformtokentest.Server) { srv.ActLate(1, time.Second, on(transfer)) },
+		"gateway": func(srv *platformtokentest.Server) { srv.FailNext(1, 502, nil, on(transfer)) },
+		"unavailable": func(srv *platformtokentest.Server) {
+			srv.FailNext(1, 503, http.Header{"Retry-After": {"1"}}, on(transfer))
+		},
+		"slow": func(srv *platformtokentest.Server) { srv.Delay(time.Minute, on(transfer)) },
+		"unusable": func(srv *platformtokentest.Server) {
+			srv.Intercept(func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path == transfer {
+						platformtokentest.WriteData(w, map[string]any{"txId": "tx-1", "status": 2})
+						return
+					}
+					next.ServeHTTP(w, r)
+				})
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+				token(t, c, brl)
+				fault(srv)
+				got, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
+				e := errorIs(t, err, platformtoken.ErrAmbiguous)
+				if _, ok := e.Retryable(); ok || !e.Ambiguous() || e.TxID != "tx-1" || e.Attempts != 1 {
+					t.Errorf("retryable, not ambiguous, or without the id: %v", e)
+				}
+				if !strings.Contains(e.Error(), "Transfer tx-1") {
+					t.Errorf("the text does not name the transfer: %v", e)
+				}
+				equal(t, "result", got, platformtoken.Transfer{})
+				equal(t, "requests", srv.Count(transfer), 1)
+			})
+		})
+	}
+}
+
+func TestTransferThatWasRefusedForItsTokenIsSentAgainAndThenMayBeLost(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		token(t, c, brl)
+		srv.OutsideCreate(brl.UserID)
+		n := 0
+		srv.LoseAnswers(1, on(transfer), func(*http.Request) bool { n++; return n == 2 })
+		_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
+		e := errorIs(t, err, platformtoken.ErrAmbiguous)
+		equal(t, "attempts", e.Attempts, 2)
+		equal(t, "wallet", srv.Balance(brl), "5")
+	})
+}
+
+func TestRejectedThatIsWrongDoesNotMakeAnUnclearTransferBeSentAgain(t *testing.T) {
+	for _, status := range []int{200, 408, 500, 502} {
+		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			token(t, c, brl)
+			srv.Intercept(func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path != transfer {
+						next.ServeHTTP(w, r)
+						return
+					}
+					w.WriteHeader(status)
+					_, _ = io.WriteString(w, `{"code":7}`)
+				})
+			})
+			_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
+			errorIs(t, err, platformtoken.ErrAmbiguous)
+			equal(t, "requests", srv.Count(transfer), 1)
+			do(t, c.HTTPClientFor(brl), srv, transfer, `{}`)
+			equal(t, "requests", srv.Count(transfer), 2)
+			equal(t, "tokens", srv.Created(brl.UserID), 1)
+		}, func(cfg *platformtoken.Config) { cfg.Rejected = func(string, int, int) bool { return true } })
+	}
+}
+
+func TestFailedTokenCallBeforeATransferIsNotSentAndNeverAmbiguous(t *testing.T) {
+	for name, fault := range map[string]func(*platformtokentest.Server){
+		"lost":     func(srv *platformtokentest.Server) { srv.LoseAnswers(2) },
+		"unusable": func(srv *platformtokentest.Server) { answering(srv, 200, `{"isSuccess":true,"code":0,"data":{}}`) },
+		"refused":  func(srv *platformtokentest.Server) { srv.FailNext(1, 403, nil) },
+		"gateway":  func(srv *platformtokentest.Server) { srv.FailNext(2, 502, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+				fault(srv)
+				_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
+				e := errorIs(t, err, platformtoken.ErrNotSent)
+				if e.Ambiguous() || errors.Is(err, platformtoken.ErrAmbiguous) || e.TxID != "tx-1" || e.Attempts != 0 || e.StatusCode != 0 {
+					t.Errorf("not one that was not sent: %+v", e)
+				}
+				equal(t, "requests", srv.Count(transfer), 0)
+			})
+		})
+	}
+}
+
+func TestTransferIsCheckedBeforeAnythingIsSent(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		good := in(t, "tx-1", "1")
+		for name, tc := range map[string]struct {
+			change func(*platformtoken.TransferRequest)
+			field  string
+		}{
+			"no txId":            {func(r *platformtoken.TransferRequest) { r.TxID = "" }, "TxID"},
+			"txId with newline":  {func(r *platformtoken.TransferRequest) { r.TxID = "tx\n" }, "TxID"},
+			"txId of bad UTF-8":  {func(r *platformtoken.TransferRequest) { r.TxID = "tx\xff" }, "TxID"},
+			"no direction":       {func(r *platformtoken.TransferRequest) { r.Direction = 0 }, "Direction"},
+			"third direction":    {func(r *platformtoken.TransferRequest) { r.Direction = 3 }, "Direction"},
+			"amount never set":   {func(r *platformtoken.TransferRequest) { r.Amount = platformtoken.Amount{} }, "Amount"},
+			"amount of zero":     {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "0") }, "Amount"},
+			"amount below zero":  {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "-1") }, "Amount"},
+			"amount of zero, .0": {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "0.00") }, "Amount"},
+		} {
+			req := good
+			tc.change(&req)
+			_, err := c.Transfer(t.Context(), brl, req)
+			e := errorIs(t, err, platformtoken.ErrInvalidRequest)
+			if e.Fields[tc.field] == "" || len(e.Fields) != 1 || e.TxID != req.TxID {
+				t.Errorf("%s: %v", name, e)
+			}
+		}
+		_, err := c.Transfer(t.Context(), platformtoken.Player{}, platformtoken.TransferRequest{})
+		equal(t, "fields", len(errorIs(t, err).Fields), 4)
+		equal(t, "requests", len(srv.Requests()), 0)
+	})
+}
+
+func TestAmountsAreExact(t *testing.T) {
+	for s, want := range map[string]string{
+		"1": "1", "1.50": "1.5", "0.1": "0.1", "999999999999999999": "999999999999999999", "0": "0", "-2.5": "-2.5",
+		"": "", "1e3": "", "+1": "", "01": "", "1.": "", ".5": "", " 1": "", "1,5": "", "1234567890123456789": "", "-0": "", "NaN": "",
+	} {
+		a, err := platformtoken.ParseAmount(s)
+		if (err == nil) != (want != "") || err == nil && a.String() != want {
+			t.Errorf("%q: got %v, %v, want %q", s, a, err, want)
+		}
+		if b, err := json.Marshal(a); err == nil && string(b) != want {
+			t.Errorf("%q marshals as %s", s, b)
+		}
+	}
+	cents, err := platformtoken.AmountFromMinor(1050, 2)
+	if err != nil || cents != amount(t, "10.5") || cents.Cmp(amount(t, "10.49")) != 1 {
+		t.Errorf("got %v, %v", cents, err)
+	}
+	if _, err := platformtoken.AmountFromMinor(1, 19); err == nil {
+		t.Error("19 decimals are accepted")
+	}
+	if _, err := json.Marshal(platformtoken.Amount{}); err == nil {
+		t.Error("an amount that was never set marshals")
+	}
+}
+
+func TestBalanceIsReadExactly(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"balance":12.5,"currency":"BRL"}`:                "12.5 BRL",
+		`{"balance":0}`:                                    "0 ",
+		`{"balance":-3.10}`:                                "-3.1 ",
+		`{"balance":1E2,"currency":null}`:                  "100 ",
+		`{"balance":0.30000000000000004,"currency":"USD"}`: "0.30000000000000004 USD",
+		`{"balance":"12.50"}`:                              "12.5 ",
+		`{}`:                                               "",
+		`{"balance":null}`:                                 "",
+		`{"balance":""}`:                                   "",
+		`{"balance":"x"}`:                                  "",
+		`{"balance":{}}`:                                   "",
+		`{"balance":12345678901234567890}`:                 "",
+		`"12"`:                                             "",
+		`null`:                                             "",
+	} {
+		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			token(t, c, brl)
+			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
+			b, err := c.Balance(t.Context(), brl)
+			if want == "" {
+				errorIs(t, err, platformtoken.ErrBadResponse)
+				equal(t, "balance beside an error", b == platformtoken.Balance{}, true)
+				return
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", data, err)
+			}
+			equal(t, data, fmt.Sprint(b.Amount, " ", b.Currency), want)
+		})
+	}
+}
+
+func TestTransferAnswersAreReadStrictly(t *testing.T) {
+	for data, want := range map[string]string{
+		`{"txId":"tx-1","recordId":"r","status":2}`:     "r succeeded",
+		`{"txId":"tx-1","recordId":"r","status":3}`:     "r failed",
+		`{"txId":"tx-1","recordId":"r","status":"1"}`:   "r processing",
+		`{"txId":"tx-1","recordId":17,"status":2.0}`:    "17 succeeded",
+		`{"recordId":"r","status":4}`:                   "r TransferState(4)",
+		`{"txId":"tx-2","recordId":"r","status":2}`:     "",
+		`{"txId":"tx-1","status":2}`:                    "",
+		`{"txId":"tx-1","recordId":"r"}`:                "",
+		`{"txId":"tx-1","recordId":"r","status":0}`:     "",
+		`{"txId":"tx-1","recordId":"r","status":-1}`:    "",
+		`{"txId":"tx-1","recordId":"r","status":1.5}`:   "",
+		`{"txId":"tx-1","recordId":"r","status":true}`:  "",
+		`{"txId":"tx-1","recordId":"r","status":null}`:  "",
+		`{"txId":"tx-1","recordId":"r","status":"two"}`: "",
+	} {
+		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			token(t, c, brl)
+			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
+			got, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "1"))
+			if want == "" {
+				e := errorIs(t, err, platformtoken.ErrBadResponse, platformtoken.ErrAmbiguous)
+				if _, ok := e.Retryable(); ok {
+					t.Errorf("%s: retryable", data)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", data, err)
+			}
+			equal(t, data, fmt.Sprint(got.RecordID, " ", got.State), want)
+		})
+	}
+}
+
+func TestStatusThatIsMissingIsNoState(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		token(t, c, brl)
+		for _, data := range []string{`{}`, `null`, `{"status":null}`, `{"status":{}}`} {
+			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
+			state, err := c.TransferStatus(t.Context(), brl, "r1")
+			errorIs(t, err, platformtoken.ErrBadResponse)
+			equal(t, "state", state, platformtoken.TransferState(0))
+		}
+	})
+}
+
+func TestReadingCallsAreRepeatedWhereThatHelps(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		if _, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "1")); err != nil {
+			t.Fatal(err)
+		}
+		srv.LoseAnswers(2, on(getBalance))
+		balance(t, c, brl)
+		srv.FailNext(2, http.StatusBadGateway, nil, on(getStatus))
+		if _, err := c.TransferStatus(t.Context(), brl, "r1"); err != nil {
+			t.Error(err)
+		}
+		equal(t, "requests", srv.Count(getBalance)+srv.Count(getStatus), 6)
+	})
+}
+
+func TestUsedTxIDAndEmptyWalletAreRefusals(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		if _, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "1")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "1"))
+		e := errorIs(t, err)
+		equal(t, "code", e.Code, platformtokentest.CodeTxID)
+		out := in(t, "tx-2", "2")
+		out.Direction = platformtoken.TransferOut
+		_, err = c.Transfer(t.Context(), brl, out)
+		e2 := errorIs(t, err)
+		equal(t, "code", e2.Code, platformtokentest.CodeBalance)
+		for _, e := range []*platformtoken.Error{e, e2} {
+			if _, ok := e.Retryable(); ok || e.Ambiguous() {
+				t.Errorf("retryable or ambiguous: %v", e)
+			}
+		}
+		equal(t, "wallet", srv.Balance(brl), "1")
+	})
+}
+
+func TestNamesOfDirectionsAndStates(t *testing.T) {
+	equal(t, "directions", fmt.Sprint(platformtoken.TransferIn, platformtoken.TransferOut, platformtoken.Direction(7)), "in out Direction(7)")
+	equal(t, "states", fmt.Sprint(platformtoken.TransferProcessing, platformtoken.TransferSucceeded, platformtoken.TransferFailed), "processing succeeded failed")
+}
+
+func TestEnterGameReturnsTheLaunchURLWithoutATokenBeingMade(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		got, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7, Currency: "BRL", Language: "zh"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "url", got, "https://play.example.com/?t=1&g=7&k=launch-key&l=zh")
+		r, body := last(t, srv)
+		equal(t, "body", body, `{"tenantId":1,"userId":"u","gameId":7,"currency":"BRL","language":"zh"}`)
+		equal(t, "authorization", len(r.Header.Values("Authorization")), 0)
+		equal(t, "requests", len(srv.Requests()), 1)
+		if _, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7}); err != nil {
+			t.Fatal(err)
+		}
+		_, body = last(t, srv)
+		equal(t, "body", body, `{"tenantId":1,"userId":"u","gameId":7}`)
+	})
+}
+
+func TestEnterGameTakesNothingForAURLThatIsNone(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		for _, data := range []string{`""`, `"x"`, `"/launch"`, `"//play.example.com"`, `"javascript:alert(1)"`, `"https://"`, `"https://a b/"`, `"https://a/\n"`, `{}`, `null`, `7`} {
+			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
+			got, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
+			errorIs(t, err, platformtoken.ErrBadResponse)
+			equal(t, data, got, "")
+		}
+	})
+}
+
+func TestEnterGameIsNotSentAgainAfterALostAnswer(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.LoseAnswers(1)
+		_, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
+		errorIs(t, err, platformtoken.ErrAmbiguous)
+		equal(t, "requests", len(srv.Requests()), 1)
+		srv.FailNext(1, 503, http.Header{"Retry-After": {"1"}})
+		if _, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7}); err != nil {
+			t.Error(err)
+		}
+	})
+}
