@@ -1,0 +1,109 @@
+// Klas is an operator's server for Klas Gaming's webhooks, with the players in
+// memory.
+//
+//	KLAS_SECRET=... KLAS_ADDR=:8080 go run ./examples/klas
+//
+// It ends on SIGINT or SIGTERM, after the webhooks under way. Without
+// KLAS_SECRET it plays Klas itself: it sends its own endpoint all that klastest
+// has, says what became of it, and ends.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/providerauth/providerauth-go/klas"
+	"github.com/providerauth/providerauth-go/klas/klastest"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// players is the operator's book.
+type players struct {
+	mu    sync.Mutex
+	cents map[string]int64
+}
+
+// Authenticate says whether the player may play.
+func (p *players) Authenticate(_ context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+	p.mu.Lock()
+	cents, ok := p.cents[req.PlayerID]
+	p.mu.Unlock()
+	if !ok {
+		return klas.AuthenticateResponse{}, &klas.Refusal{Err: errors.New("no such player")}
+	}
+	balance, err := klas.AmountFromMinor(cents, 2)
+	return klas.AuthenticateResponse{Currency: "EUR", Balance: balance}, err
+}
+
+func run(ctx context.Context) error {
+	secret, play := os.Getenv("KLAS_SECRET"), false
+	if secret == "" {
+		fmt.Println("KLAS_SECRET is not set: playing Klas against this server")
+		secret, play = "test-secret", true
+	}
+	level := slog.LevelInfo
+	if play { // a suite that forges webhooks fills a log
+		level = slog.LevelError + 1
+	}
+	hook, err := klas.New(klas.Config{
+		Secrets: klas.StaticSecrets(secret),
+		Logger:  slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+	})
+	if err != nil {
+		return err
+	}
+	book := &players{cents: map[string]int64{"12001": 30_00}}
+	mux := http.NewServeMux()
+	mux.Handle("/authenticate", hook.AuthenticateHandler(book)) // without a method: all of them are answered here
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+
+	addr := cmp.Or(os.Getenv("KLAS_ADDR"), "127.0.0.1:0")
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening on", ln.Addr())
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }() // ends with Shutdown
+
+	var found error
+	if play {
+		found = klastest.TestURL(ctx, "http://"+ln.Addr().String()+"/authenticate", klastest.Options{Secret: secret})
+		if found == nil {
+			fmt.Println("good, forged, malformed and concurrent webhooks are answered as Klas expects")
+		}
+	} else {
+		select {
+		case <-ctx.Done():
+		case err := <-served:
+			return err
+		}
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(last); err != nil {
+		return errors.Join(found, err)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return errors.Join(found, err)
+	}
+	return found
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/klas"
+	"github.com/providerauth/providerauth-go/merchantauth"
+	"github.com/providerauth/providerauth-go/partnerjwt"
+	"github.com/providerauth/providerauth-go/platformtoken"
+)
+
+// A backend holds one client per provider. Each is made once and shared: what
+// it knows is worth most to all callers together.
+type backend struct {
+	log     *slog.Logger
+	broker  *partnerjwt.Client
+	skins   *assetpay.Client
+	bank    *merchantauth.Client
+	games   *platformtoken.Client
+	webhook *klas.Webhook
+
+	mu       sync.Mutex
+	webhooks map[klas.StatusCode]int // answers to Klas, all of them HTTP 200
+}
+
+func newBackend(p *simulators, log *slog.Logger) (*backend, error) {
+	b := &backend{log: log, webhooks: map[klas.StatusCode]int{}}
+	// In production these are literals with SecretFuncs that ask a vault.
+	brokerCfg, skinsCfg, bankCfg, gamesCfg := p.broker.Config(), p.skins.Config(), p.bank.Config(), p.games.Config()
+	var err [5]error
+	b.broker, err[0] = partnerjwt.New(brokerCfg)
+	b.skins, err[1] = assetpay.New(skinsCfg)
+	b.bank, err[2] = merchantauth.New(bankCfg)
+	b.games, err[3] = platformtoken.New(gamesCfg)
+	b.webhook, err[4] = klas.New(klas.Config{
+		Secrets: klas.StaticSecrets(klasSecret),
+		OnResult: func(_ context.Context, r klas.Result) {
+			b.mu.Lock()
+			b.webhooks[r.Code]++
+			b.mu.Unlock()
+		},
+	})
+	return b, errors.Join(err[:]...)
+}
+
+// close waits for tokens that are on their way; it cancels nothing.
+func (b *backend) close() {
+	if err := errors.Join(b.broker.Close(), b.skins.Close(), b.bank.Close(), b.games.Close()); err != nil {
+		b.log.Error("closing", "error", err)
+	}
+}
+
+func (b *backend) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", b.health)
+	mux.HandleFunc("GET /metrics", b.metrics)
+	mux.HandleFunc("GET /portfolio", b.portfolio)
+	mux.HandleFunc("POST /players/{id}/skins-token", b.skinsToken)
+	mux.HandleFunc("POST /players/{id}/deposits/{tx}", b.deposit)
+	mux.HandleFunc("POST /customers", b.customer)
+	mux.Handle("/klas/authenticate", b.webhook.AuthenticateHandler(klas.AuthenticatorFunc(b.authenticate)))
+	return mux
+}
+
+func (b *backend) portfolio(w http.ResponseWriter, r *http.Request) {
+	holdings, err := b.broker.Portfolio(r.Context())
+	b.answer(w, holdings, err)
+}
+
+// skinsToken gives the player's browser a token. Tokens do not marshal by
+// accident: its value is asked for by name.
+func (b *backend) skinsToken(w http.ResponseWriter, r *http.Request) {
+	t, err := b.skins.Token(r.Context(), assetpay.AuthenticateClientRequest{
+		SteamID: r.PathValue("id"), TradeURL: r.FormValue("trade_url"),
+		ClientData: &assetpay.ClientData{KYCLevel: 2}, // what is known of the player now
+	})
+	b.answer(w, map[string]any{"token": t.Value(), "expires_at": t.ExpiresAt}, err)
+}
+
+func (b *backend) deposit(w http.ResponseWriter, r *http.Request) {
+	amount, err := platformtoken.ParseAmount(r.FormValue("amount"))
+	if err != nil {
+		http.Error(w, "amount "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	moved, err := b.games.Transfer(r.Context(), platformtoken.Player{UserID: r.PathValue("id")}, platformtoken.TransferRequest{
+		TxID: r.PathValue("tx"), Direction: platformtoken.TransferIn, Amount: amount,
+	})
+	b.answer(w, map[string]any{"record": moved.RecordID, "state": moved.State}, err)
+}
+
+func (b *backend) customer(w http.ResponseWriter, r *http.Request) {
+	c, err := b.bank.CreateCustomer(r.Context(), merchantauth.CreateCustomerRequest{
+		Email: r.FormValue("email"), FirstName: r.FormValue("first"), LastName: r.FormValue("last"),
+		Country: r.FormValue("country"), VerificationDocumentID: r.FormValue("document"),
+		ResidenceAddress: r.FormValue("address"), ExternalID: r.FormValue("id"),
+	})
+	b.answer(w, map[string]any{"wallet": c.WalletID}, err)
+}
+
+func (b *backend) authenticate(_ context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+	if req.PlayerID != "12001" {
+		return klas.AuthenticateResponse{}, &klas.Refusal{Err: errors.New("no such player")}
+	}
+	balance, err := klas.AmountFromMinor(30_00, 2)
+	return klas.AuthenticateResponse{Currency: "EUR", Balance: balance}, err
+}
+
+// providerError is what the errors of all packages have in common.
+type providerError interface {
+	error
+	Retryable() (after time.Duration, ok bool)
+	Ambiguous() bool
+}
+
+// answer is the one place where a provider's error becomes an answer.
+func (b *backend) answer(w http.ResponseWriter, v any, err error) {
+	var e providerError
+	status, text := http.StatusBadGateway, "the provider refused"
+	switch {
+	case err == nil:
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(v); err != nil {
+			b.log.Error("encoding an answer", "error", err)
+		}
+		return
+	case errors.Is(err, partnerjwt.ErrInvalidRequest): // one value in all packages
+		status, text = http.StatusBadRequest, "the request is not valid"
+	case errors.As(err, &e) && e.Ambiguous():
+		text = "the outcome is unknown and is being looked into"
+	case errors.As(err, &e):
+		if after, ok := e.Retryable(); ok {
+			status, text = http.StatusServiceUnavailable, "try again later"
+			w.Header().Set("Retry-After", strconv.Itoa(int(max(after, time.Second).Seconds())))
+		}
+	}
+	b.log.Warn("a provider's call failed", "error", err, "status", status) // its text holds no secret
+	http.Error(w, text, status)
+}
+
+// health fails while a provider gives no tokens.
+func (b *backend) health(w http.ResponseWriter, _ *http.Request) {
+	for name, s := range b.stats() {
+		if until := s.BackoffUntil; !until.IsZero() && s.Entries == 0 {
+			http.Error(w, name+" gives no tokens, next try at "+until.Format(time.TimeOnly), http.StatusServiceUnavailable)
+			return
+		}
+	}
+	_, _ = io.WriteString(w, "ok\n")
+}
+
+// stats are alike in all packages, so that one function can show them.
+func (b *backend) stats() map[string]partnerjwt.Stats {
+	return map[string]partnerjwt.Stats{
+		"partnerjwt": b.broker.Stats(), "assetpay": partnerjwt.Stats(b.skins.Stats()),
+		"merchantauth": partnerjwt.Stats(b.bank.Stats()), "platformtoken": partnerjwt.Stats(b.games.Stats()),
+	}
+}
+
+func (b *backend) metrics(w http.ResponseWriter, _ *http.Request) {
+	for name, s := range b.stats() {
+		for metric, n := range map[string]uint64{
+			"waits": s.Waits, "refreshes": s.Refreshes, "failures": s.Failures, "invalidations": s.Invalidations, "contested": s.Contested,
+		} {
+			fmt.Fprintf(w, "token_%s_total{provider=%q} %d\n", metric, name, n)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for code, n := range b.webhooks {
+		fmt.Fprintf(w, "klas_webhooks_total{code=%q} %d\n", code, n)
+	}
+}

@@ -1,0 +1,76 @@
+// Operator is one backend that uses all five packages the way an operator
+// would wire them: one client per provider for the life of the process, one
+// place that turns their errors into answers, health and metrics from Stats and
+// OnResult, and a shutdown that lets work under way end.
+//
+//	go run ./examples/operator
+//
+// The providers are simulators here, and players are simulated too: it serves
+// one session against itself, prints what was answered, and ends. With
+// OPERATOR_ADDR=:8080 it serves until SIGINT or SIGTERM.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	providers := startSimulators()
+	defer providers.close()
+	b, err := newBackend(providers, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		return err
+	}
+	defer b.close() // after the server: requests under way need the clients
+
+	addr, serve := os.LookupEnv("OPERATOR_ADDR")
+	if !serve {
+		addr = "127.0.0.1:0"
+	}
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Handler: b.routes(), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }() // ends with Shutdown
+	fmt.Println("listening on", ln.Addr())
+
+	var played error
+	if serve {
+		select {
+		case <-ctx.Done():
+		case err := <-served:
+			return err
+		}
+	} else {
+		played = session(ctx, "http://"+ln.Addr().String(), providers)
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(last); err != nil {
+		return errors.Join(played, err)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return errors.Join(played, err)
+	}
+	return played
+}
