@@ -82,6 +82,8 @@ func (c *Client) CallFor(ctx context.Context, req AuthenticateClientRequest, met
 			return attach.Unclear
 		case rejects(e.StatusCode, e.Key):
 			return attach.Rejected
+		case e.StatusCode >= http.StatusInternalServerError:
+			return attach.Unclear
 		}
 		return attach.Accepted
 	})

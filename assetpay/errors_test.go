@@ -125,17 +125,17 @@ func TestErrorKeepsWhatTheAnswerSays(t *testing.T) {
 			seen{
 				Code: 1001, Key: "VALIDATION_FAILED", Message: "m", RequestID: "req-1", Details: `{"limit": 3}`, RetryAfter: 3 * time.Second,
 				Fields: map[string]string{"clientSteamId": "bad form", "clientData.kycLevel": "too low"},
-				Text:   text + ", code VALIDATION_FAILED, request id req-1, retry after 3s: refused, field clientData.kycLevel, field clientSteamId",
+				Text:   text + ", code VALIDATION_FAILED, retry after 3s: refused, field clientData.kycLevel, field clientSteamId",
 			},
 		},
 		"message an array": {
 			nil, `{"requestId":"r","success":false,"error":{"code":1001,"key":"K","message":["a: b","c"]}}`,
-			seen{Code: 1001, Key: "K", Message: "a: b; c", RequestID: "r", Text: text + ", code K, request id r: refused"},
+			seen{Code: 1001, Key: "K", Message: "a: b; c", RequestID: "r", Text: text + ", code K: refused"},
 		},
 		"request id in the header": {
 			http.Header{"X-Request-Id": {"h-1"}},
 			`{"success":false,"error":{"code":"7","key":"K","message":null}}`,
-			seen{Code: 7, Key: "K", RequestID: "h-1", Text: text + ", code K, request id h-1: refused"},
+			seen{Code: 7, Key: "K", RequestID: "h-1", Text: text + ", code K: refused"},
 		},
 		"a code and no key": {
 			nil, `{"success":false,"error":{"code":1001}}`,
@@ -147,7 +147,7 @@ func TestErrorKeepsWhatTheAnswerSays(t *testing.T) {
 		},
 		"members of other types": {
 			nil, `{"requestId":7,"success":false,"error":{"code":[],"key":{},"message":{"a":1},"fields":["x"],"details":null}}`,
-			seen{RequestID: "7", Text: text + ", request id 7: refused"},
+			seen{RequestID: "7", Text: text + ": refused"},
 		},
 		"fields of other types": {
 			nil, `{"success":false,"error":{"fields":{"a":["x","y"],"b":1,"c":null}}}`,

@@ -120,6 +120,13 @@ func everyPrintPath(t *testing.T) {
 	check("NewToken", assetpay.NewToken("sentinel-token", time.Now()))
 	unused := open(t, assetpay.Config{APIKey: cfg.APIKey})
 	defer unused.Close()
+	private := req
+	private.TradeURL, private.ClientData = "https://steamcommunity.com/tradeoffer/new/?partner=1&token=sentinel", &assetpay.ClientData{KYCHash: "sentinel-token"}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(verb, c.TokenSource(private)); strings.Contains(text, "tradeoffer") || strings.Contains(text, "sentinel") {
+			t.Errorf("TokenSource shows the user's data under %s", verb)
+		}
+	}
 	check("Transport", unused.Transport(nil))
 	check("TransportFor", unused.TransportFor(user(), nil))
 

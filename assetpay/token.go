@@ -3,11 +3,14 @@ package assetpay
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/http"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/outcome"
@@ -39,6 +42,11 @@ type fixedSource struct {
 	why      purpose
 	problems check.Problems
 }
+
+// A source holds the user's trade URL, in which there is a token of Steam's.
+func (s *fixedSource) String() string             { return "assetpay.TokenSource(" + s.who.steamID + ")" }
+func (s *fixedSource) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+func (s *fixedSource) LogValue() slog.Value       { return slog.StringValue(s.String()) }
 
 func (s *fixedSource) Token(ctx context.Context) (Token, error) {
 	switch {
@@ -133,10 +141,10 @@ func (t Token) SetAuthHeader(r *http.Request) {
 	if r.Header == nil {
 		r.Header = make(http.Header)
 	}
-	r.Header.Set("Authorization", t.authorization()[0])
+	attach.Authorize(r.Header, t.authorization())
 }
 
-// authorization is the value of the header. It may be shared.
+// authorization is the value of the header.
 func (t Token) authorization() []string {
 	if t.bare {
 		return []string{t.secret.Value()}

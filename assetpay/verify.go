@@ -64,7 +64,7 @@ func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientCla
 	var h tokenHeader
 	rule := ""
 	switch {
-	case !now.Before(times.ExpiresAt): // the leeway is for iat only
+	case !now.Before(times.ExpiresAt), !time.Now().Before(times.ExpiresAt.Add(ahead)): // the leeway is for iat only, and no answer's Date brings a token back
 		return ClientClaims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrExpired, Rule: "exp: past"})
 	case json.Unmarshal(head, &h) != nil || h.UserID != c.merchantID:
 		rule = "header: userId is not this merchant's"

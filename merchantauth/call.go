@@ -84,6 +84,8 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 			return attach.Unclear
 		case e.rejects():
 			return attach.Rejected
+		case e.StatusCode >= http.StatusInternalServerError:
+			return attach.Unclear
 		}
 		return attach.Accepted
 	})

@@ -62,7 +62,7 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 		switch {
 		case e.StatusCode == http.StatusUnauthorized:
 			return attach.Rejected
-		case e.StatusCode == 0:
+		case e.StatusCode == 0, e.StatusCode >= http.StatusInternalServerError:
 			return attach.Unclear
 		}
 		return attach.Accepted

@@ -17,9 +17,9 @@ type Holding struct {
 }
 
 // Portfolio returns the current holdings (GET /portfolio), exactly as PiTrade
-// states them; an empty portfolio is an empty slice. It is repeated where that
-// helps. An answer that is not an array of holdings with all three members
-// matches [ErrBadResponse].
+// states them; an empty portfolio, null included, is an empty slice. It is
+// repeated where that helps. An answer that is not an array of holdings with
+// all three members matches [ErrBadResponse].
 //
 // The page is https://support.pitrade.com/partner-apis/portfolio.
 func (c *Client) Portfolio(ctx context.Context) ([]Holding, error) {

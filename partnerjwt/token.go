@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
@@ -51,7 +52,7 @@ func (t Token) SetAuthHeader(r *http.Request) {
 	if r.Header == nil {
 		r.Header = make(http.Header)
 	}
-	r.Header.Set("Authorization", t.secret.Bearer()[0])
+	attach.Authorize(r.Header, t.secret.Bearer())
 }
 
 // String names the token without its value.

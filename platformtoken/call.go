@@ -110,7 +110,10 @@ func (c *Client) doFor(ctx context.Context, p Player, call transport.Call) error
 		case e.StatusCode == 0, call.Policy != transport.Safe && outcome.Ambiguous(e):
 			return attach.Unclear
 		case c.rejects(path, e.StatusCode, e.Code, e.refusal):
+			e.rejected = true
 			return attach.Rejected
+		case e.StatusCode >= http.StatusInternalServerError:
+			return attach.Unclear
 		}
 		return attach.Accepted
 	})

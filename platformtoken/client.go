@@ -73,9 +73,9 @@ type Config struct {
 	// Optional, default 3.
 	MaxAttempts int
 	// RefreshBefore is how long before it expires a token is replaced, at most
-	// half its life. Optional, default 5 minutes, for tokens of less than a
-	// few hours a part of their life. Calls in flight may meet the dead token
-	// then and are made once more.
+	// half its life. Optional, default 5 minutes, less for tokens that live
+	// less than 100. Calls in flight may meet the dead token then, and are made
+	// once more.
 	RefreshBefore time.Duration
 	// KeepWarm replaces every token that is kept without waiting for a caller,
 	// and kills the player's old one each time, for players who may be gone as
@@ -206,7 +206,14 @@ func New(cfg Config) (*Client, error) {
 // next creation waits for a back-off; callers within it get the error again,
 // without a request.
 func (c *Client) Token(ctx context.Context, p Player) (Token, error) {
-	return c.sourceOf(p).Token(ctx)
+	if ctx == nil || !p.plain() {
+		return c.sourceOf(p).Token(ctx)
+	}
+	t, err := c.cache.Get(ctx, p.UserID, p.Currency)
+	if err != nil {
+		return Token{}, fail("Token", err)
+	}
+	return t, nil
 }
 
 // Invalidate drops the token if it is its player's current one, and reports

@@ -13,8 +13,8 @@ import (
 // The sentinels that an [*Error] may match by errors.Is. They are the same
 // values in every package of this module, so one check serves all providers.
 var (
-	// ErrUnauthorized: the platform answered 401, also after a new token was
-	// tried. Which of its codes mean the same is not published.
+	// ErrUnauthorized: the platform answered 401, or what Config.Rejected takes
+	// for a dead token, also after a new token was tried.
 	ErrUnauthorized = outcome.ErrUnauthorized
 	// ErrRateLimited: the platform answered 429.
 	ErrRateLimited = outcome.ErrRateLimited
@@ -75,8 +75,9 @@ type Error struct {
 	// Err is the cause, if there is one beside the answer.
 	Err error
 
-	refusal bool // the answer is the platform's failure envelope
-	body    outcome.Excerpt
+	refusal  bool // the answer is the platform's failure envelope
+	rejected bool // it says that the token is dead
+	body     outcome.Excerpt
 }
 
 func (e *Error) facts() outcome.Facts {
@@ -104,7 +105,9 @@ func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
 func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
 
 // Is reports whether the error matches one of the sentinels by its fields.
-func (e *Error) Is(target error) bool { return e.facts().Is(target) }
+func (e *Error) Is(target error) bool {
+	return e.facts().Is(target) || e.rejected && target == ErrUnauthorized
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

@@ -244,25 +244,51 @@ func (s *storm) killer(player string, x try) (by string) {
 	return ""
 }
 
-// damped reports whether an earlier call to the same path was refused twice,
-// so shortly before that refusals were being passed on when c was refused.
+// A pause is a time in which rejections are passed on.
+type pause struct {
+	trips  int
+	length time.Duration
+	until  time.Time
+}
+
+func (p *pause) trip(at time.Time, enough int, longest time.Duration) {
+	switch {
+	case p.trips == 0:
+		p.length = time.Second
+	case p.trips < enough:
+	case at.Before(p.until):
+		return
+	default:
+		p.length = min(2*p.length, longest)
+	}
+	p.trips++
+	p.until = at.Add(p.length)
+}
+
+// damped reports whether earlier calls were refused twice, so shortly before
+// that refusals were being passed on when c was refused: one to the same path,
+// or three of the player's without a replay that helped.
 func (s *storm) damped(c *call) bool {
-	pause, until := time.Duration(0), time.Time{}
+	var path, player pause
 	for _, other := range s.calls { // in the order in which they ended
-		if other == c || other.end.After(c.end) || other.player != c.player || other.path != c.path {
+		if other == c || other.end.After(c.end) || other.player != c.player {
 			continue
 		}
+		accepted := other.err == nil && other.status != http.StatusUnauthorized
 		switch {
 		case len(other.tries) == 2 && other.status == http.StatusUnauthorized:
-			if !other.end.Before(until) {
-				pause = min(max(2*pause, time.Second), 20*time.Second)
-				until = other.end.Add(pause)
+			player.trip(other.end, 3, 5*time.Second)
+			if other.path == c.path {
+				path.trip(other.end, 1, 20*time.Second)
 			}
-		case other.err == nil && other.status != http.StatusUnauthorized:
-			pause, until = 0, time.Time{}
+		case accepted && len(other.tries) == 2:
+			player = pause{}
+		}
+		if accepted && other.path == c.path {
+			path = pause{}
 		}
 	}
-	return c.end.Before(until)
+	return c.end.Before(path.until) || player.trips >= 3 && c.end.Before(player.until)
 }
 
 // judgeMoney compares what callers were told with what the platform did.

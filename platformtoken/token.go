@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
@@ -23,19 +24,20 @@ type Player struct {
 	Currency string
 }
 
-// check is on the way of every token that is handed out, and what it lets
-// through at once is what nearly all ids are.
 func (p Player) check() check.Problems {
-	if p.UserID != "" && plain(p.UserID) && plain(p.Currency) {
-		return nil
-	}
 	var problems check.Problems
-	check.ID(&problems, "UserID", p.UserID, true, 0)
-	check.ID(&problems, "Currency", p.Currency, false, 0)
+	if !p.plain() {
+		check.ID(&problems, "UserID", p.UserID, true, 0)
+		check.ID(&problems, "Currency", p.Currency, false, 0)
+	}
 	return problems
 }
 
-func plain(s string) bool {
+// plain reports whether the player is like nearly all of them, and needs no
+// closer look: it is on the way of every token that is handed out.
+func (p Player) plain() bool { return p.UserID != "" && visible(p.UserID) && visible(p.Currency) }
+
+func visible(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] >= 0x7f {
 			return false
@@ -124,7 +126,7 @@ func (t Token) SetAuthHeader(r *http.Request) {
 	if r.Header == nil {
 		r.Header = make(http.Header)
 	}
-	r.Header.Set("Authorization", t.secret.Bearer()[0])
+	attach.Authorize(r.Header, t.secret.Bearer())
 }
 
 // String names the token without its value.

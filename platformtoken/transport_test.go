@@ -226,6 +226,24 @@ func TestRejectionThatANewTokenDoesNotCureGoesToTheCaller(t *testing.T) {
 	})
 }
 
+func TestRejectionInsideA200IsErrUnauthorizedToo(t *testing.T) {
+	bubble(t, platformtokentest.Options{FailuresInOK: true}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		token(t, c, brl)
+		srv.Intercept(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.Header.Set("Authorization", "Bearer another")
+				if r.URL.Path == createToken {
+					r.Header.Del("Authorization")
+				}
+				next.ServeHTTP(w, r)
+			})
+		})
+		_, err := c.Balance(t.Context(), brl)
+		e := errorIs(t, err, platformtoken.ErrUnauthorized)
+		equal(t, "status, code, attempts", fmt.Sprint(e.StatusCode, " ", e.Code, " ", e.Attempts), "200 9004 2")
+	})
+}
+
 func TestTransportAndCallsShareTheDamper(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		token(t, c, brl)

@@ -6,6 +6,7 @@ package attach
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -43,6 +44,7 @@ func New[T any](cfg Config[T]) http.RoundTripper { return &transport[T]{cfg} }
 type transport[T any] struct{ Config[T] }
 
 var (
+	errRewind     = errors.New("the request's GetBody returned no body")
 	errNoURL      = errors.New("the request has no URL")
 	errNoResponse = errors.New("the RoundTripper below returned neither an answer nor an error")
 	errOrigin     = errors.New("the request goes to another origin than the configured base URL; credentials are sent nowhere else")
@@ -87,7 +89,11 @@ func (t *transport[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 		if resp.Body == nil {
 			resp.Body = http.NoBody
 		}
-		if t.Rejected == nil || !t.Rejected(resp) {
+		switch {
+		case t.Rejected != nil && t.Rejected(resp):
+		case resp.StatusCode >= http.StatusInternalServerError:
+			return Unclear
+		default:
 			return Accepted
 		}
 		if t.Clock != nil {
@@ -115,6 +121,7 @@ func (t *transport[T]) unsent(req *http.Request, reason error) error {
 func (t *transport[T]) own(req *http.Request, tok T, rewind bool) (*http.Request, error) {
 	r := new(http.Request)
 	*r = *req
+	r.Host = "" // the URL's: no credential goes to a virtual host that the request names
 	r.Header = make(http.Header, len(req.Header)+1)
 	for k, v := range req.Header {
 		r.Header[k] = v
@@ -124,17 +131,20 @@ func (t *transport[T]) own(req *http.Request, tok T, rewind bool) (*http.Request
 	}
 	if rewind && req.GetBody != nil {
 		body, err := req.GetBody()
-		if err != nil {
-			return nil, err
+		if err != nil || body == nil {
+			return nil, cmp.Or(err, errRewind)
 		}
 		r.Body = body
 	}
 	return r, nil
 }
 
-// discard gives the connection of an answer back, if the rest is short.
+// discard gives the connection of an answer back, if the rest is known to be
+// short; nobody waits here for a body that does not come to its end.
 func discard(resp *http.Response) {
-	_, _ = io.CopyN(io.Discard, resp.Body, 16<<10)
+	if resp.ContentLength >= 0 && resp.ContentLength <= 16<<10 {
+		_, _ = io.CopyN(io.Discard, resp.Body, resp.ContentLength)
+	}
 	_ = resp.Body.Close()
 }
 
@@ -177,7 +187,7 @@ func port(u *url.URL) string {
 }
 
 // Authorize sets the Authorization header, whatever case it was spelled in
-// before. The value is shared and must not be changed.
+// before.
 func Authorize(h http.Header, value []string) {
 	for k := range h {
 		if k != authorization && strings.EqualFold(k, authorization) {

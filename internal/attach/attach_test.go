@@ -32,6 +32,7 @@ type rig struct {
 	respond     func(r *http.Request) (*http.Response, error)
 	clock       clock.Clock
 	damper      *attach.Damper
+	key         string
 }
 
 func (g *rig) transport() http.RoundTripper {
@@ -42,7 +43,7 @@ func (g *rig) transport() http.RoundTripper {
 	return attach.New(attach.Config[*credential.Secret]{
 		Base: base(g.roundTrip), Origin: origin, Clock: &g.clock,
 		Tokens: attach.Tokens[*credential.Secret]{
-			Damper: g.damper,
+			Damper: g.damper, Key: g.key,
 			Token: func(context.Context) (*credential.Secret, error) {
 				g.mu.Lock()
 				defer g.mu.Unlock()
@@ -207,6 +208,70 @@ func TestOtherPathsAreUnharmedByTheDamper(t *testing.T) {
 		_, _, _ = post(t, rt, target, nil)
 		status, _, _ := post(t, rt, "https://api.example.com/v1/portfolio", nil)
 		check(t, "status of the other path", status, 200)
+	})
+}
+
+func TestPathsThatAreAllRejectedForAnotherReasonLeaveATokenForTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &rig{good: map[string]bool{}}
+		g.respond = func(r *http.Request) (*http.Response, error) {
+			if !strings.Contains(r.URL.Path, "/users/") {
+				return answer(200, "yes"), nil
+			}
+			return nil, nil
+		}
+		rt := g.transport()
+		for i := range 300 { // a minute
+			_, _, _ = post(t, rt, fmt.Sprintf("https://api.example.com/v1/users/%d", i), nil)
+			time.Sleep(200 * time.Millisecond)
+		}
+		// Three before it is seen, then one after pauses of 1, 2, 4, 5, 5 ... s.
+		if g.invalidated > 18 {
+			t.Errorf("%d tokens replaced in a minute, want at most 18", g.invalidated)
+		}
+		g.good[fmt.Sprintf("T%d", g.current+1)] = true // killed from outside now, and a new one helps
+		time.Sleep(5 * time.Second)
+		status, _, _ := post(t, rt, "https://api.example.com/v1/users/x", nil)
+		check(t, "status after a kill", status, 200)
+	})
+}
+
+func TestCredentialsGoToNoOtherVirtualHost(t *testing.T) {
+	g := &rig{good: map[string]bool{"T0": true}}
+	g.respond = func(r *http.Request) (*http.Response, error) {
+		check(t, "Host", r.Host, "")
+		return nil, nil
+	}
+	req, _ := http.NewRequest(http.MethodGet, target, nil)
+	req.Host = "another-tenant.example.com"
+	if _, err := g.transport().RoundTrip(req); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestGetBodyWithoutABodyLeavesTheRejectionIntact(t *testing.T) {
+	g := &rig{good: map[string]bool{"T1": true}}
+	req, _ := http.NewRequest(http.MethodPost, target, strings.NewReader("x"))
+	req.GetBody = func() (io.ReadCloser, error) { return nil, nil }
+	resp, err := g.transport().RoundTrip(req)
+	if err != nil || resp.StatusCode != http.StatusUnauthorized {
+		t.Fatalf("%v, %v", resp, err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	check(t, "body", fmt.Sprint(string(body), err), "no<nil>")
+}
+
+func TestServerErrorSaysNothingOfTheTokenAndDoesNotEndTheDamper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &rig{good: map[string]bool{}}
+		rt := g.transport()
+		_, _, _ = post(t, rt, target, nil)
+		g.respond = func(*http.Request) (*http.Response, error) { return answer(500, "down"), nil }
+		_, _, _ = post(t, rt, target, nil)
+		g.respond = nil
+		sent := len(g.sent)
+		_, _, _ = post(t, rt, target, nil)
+		check(t, "sent", len(g.sent)-sent, 1)
 	})
 }
 
@@ -382,11 +447,11 @@ func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 func TestDamperRemembersABoundedNumberOfCalls(t *testing.T) {
 	g := &rig{damper: attach.NewDamper(time.Minute)}
-	rt := g.transport()
-	for i := range 10_500 {
-		_, _, _ = post(t, rt, fmt.Sprintf("https://api.example.com/v1/trade/%d", i), nil)
+	for i := range 5_500 { // two entries each: the call, and its key
+		g.key = fmt.Sprint("player ", i)
+		_, _, _ = post(t, g.transport(), target, nil)
 	}
-	if n := g.damper.Calls(); n != 10_000 {
+	if n := g.damper.Calls(); n > 10_000 || n < 9_000 {
 		t.Errorf("%d calls remembered, want 10,000", n)
 	}
 }

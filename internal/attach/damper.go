@@ -7,14 +7,18 @@ import (
 )
 
 const (
-	firstPause = time.Second
-	maxDamped  = 10_000
+	firstPause    = time.Second
+	maxPauseOfAll = 5 * time.Second // a token that was really killed waits for its end
+	maxDamped     = 10_000
 )
 
 // A Damper keeps calls that are rejected for another reason than their token
 // from having tokens replaced for ever. When even a replay with a new token is
 // rejected, rejections of that call are passed on for a second, twice as long
-// each time it happens again, up to a limit, until one is accepted.
+// each time it happens again, up to a limit, until one is accepted. When that
+// happens to several calls of a key, rejections of all its calls are passed on
+// for a while, until a new token does help: paths with ids in them would each
+// cost a token else, and leave none for the others.
 type Damper struct {
 	limit time.Duration
 
@@ -23,11 +27,21 @@ type Damper struct {
 	calls  map[dampKey]*pause
 }
 
+// A dampKey without a method stands for all calls of the key.
 type dampKey struct{ key, method, path string }
 
 type pause struct {
 	until  time.Time
 	length time.Duration
+	trips  int
+}
+
+// enough is how many trips it takes.
+func (k dampKey) enough() int {
+	if k.method == "" {
+		return 3
+	}
+	return 1
 }
 
 // NewDamper returns a Damper whose pauses grow up to limit.
@@ -42,8 +56,13 @@ func (d *Damper) on(k dampKey) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p := d.calls[k]
-	return p != nil && time.Now().Before(p.until)
+	now := time.Now()
+	for _, k := range [...]dampKey{k, {key: k.key}} {
+		if p := d.calls[k]; p != nil && p.trips >= k.enough() && now.Before(p.until) {
+			return true
+		}
+	}
+	return false
 }
 
 // trip starts a pause.
@@ -51,18 +70,22 @@ func (d *Damper) trip(k dampKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	p := d.calls[k]
-	switch {
-	case p == nil:
-		d.sweep(now)
-		p = &pause{length: firstPause}
-		d.calls[k] = p
-	case now.Before(p.until): // another request of the same moment
-		return
-	default:
-		p.length = min(2*p.length, d.limit)
+	for k, limit := range map[dampKey]time.Duration{k: d.limit, {key: k.key}: min(d.limit, maxPauseOfAll)} {
+		p := d.calls[k]
+		switch {
+		case p == nil:
+			d.sweep(now)
+			p = &pause{length: firstPause}
+			d.calls[k] = p
+		case p.trips < k.enough():
+		case now.Before(p.until): // another request of the same moment
+			continue
+		default:
+			p.length = min(2*p.length, limit)
+		}
+		p.trips++
+		p.until = now.Add(p.length)
 	}
-	p.until = now.Add(p.length)
 	d.active.Store(int64(len(d.calls)))
 }
 
@@ -76,6 +99,9 @@ func (d *Damper) accepted(k dampKey) {
 	delete(d.calls, k)
 	d.active.Store(int64(len(d.calls)))
 }
+
+// cured forgets the pause for all calls of the key: a new token did help.
+func (d *Damper) cured(key string) { d.accepted(dampKey{key: key}) }
 
 // sweep makes room: calls whose pause is long over go, and if there are still
 // too many, any.

@@ -63,6 +63,7 @@ func (s *Tokens[T]) Use(ctx context.Context, method, path string, again bool, se
 	switch send(next) {
 	case Accepted:
 		s.Damper.accepted(call)
+		s.Damper.cured(s.Key)
 	case Rejected: // so it was not the token
 		s.Damper.trip(call)
 	}

@@ -20,7 +20,7 @@ type Secret struct {
 
 type content struct {
 	id     ID
-	bearer [1]string // "Bearer " and the value
+	bearer string // "Bearer " and the value
 }
 
 const scheme = "Bearer "
@@ -31,7 +31,7 @@ func New(value string) *Secret {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(value))
-	c := &content{bearer: [1]string{scheme + value}}
+	c := &content{bearer: scheme + value}
 	copy(c.id[:], sum[:])
 	return &Secret{func() *content { return c }}
 }
@@ -41,17 +41,18 @@ func (s *Secret) Value() string {
 	if s == nil || s.content == nil {
 		return ""
 	}
-	return s.content().bearer[0][len(scheme):]
+	return s.content().bearer[len(scheme):]
 }
 
 // Bearer returns the value as an Authorization header holds it, nil if it is
-// empty. All callers get the same slice and must not change its element; it
-// has no room to append to.
+// empty. The slice is the caller's: one that all share would cost an allocation
+// less, and a RoundTripper that edits headers in place would change the token
+// for everybody.
 func (s *Secret) Bearer() []string {
 	if s == nil || s.content == nil {
 		return nil
 	}
-	return s.content().bearer[:]
+	return []string{s.content().bearer}
 }
 
 // ID identifies the value, in this process and in others.

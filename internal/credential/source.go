@@ -91,6 +91,29 @@ func (s *Source) call(ctx context.Context) (value string, err error) {
 	if s.f == nil {
 		return "", &failure{rule: "is not set"}
 	}
+	if ctx.Done() == nil {
+		return s.guarded(ctx)
+	}
+	type result struct {
+		value string
+		err   error
+	}
+	// A function that hangs must not hold up what has a deadline. It keeps its
+	// goroutine until it returns.
+	done := make(chan result, 1)
+	go func() {
+		value, err := s.guarded(ctx)
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		return "", &failure{rule: "the function that supplies it did not return in time", err: ctx.Err()}
+	}
+}
+
+func (s *Source) guarded(ctx context.Context) (value string, err error) {
 	defer func() {
 		if recover() != nil {
 			value, err = "", &failure{rule: "the function that supplies it panicked"}

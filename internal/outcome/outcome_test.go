@@ -111,8 +111,8 @@ func TestSentinelsMatchByPublicFields(t *testing.T) {
 func TestTextSaysWhatIsKnownAndQuotesNothingOfTheProvider(t *testing.T) {
 	quote := "Bearer abc.def.ghi a@example.com"
 	for want, f := range map[string]outcome.Facts{
-		"p: Op: status 429, code RATE_LIMITED, request id r-1, 3 attempts, retry after 2s": {
-			Package: "p", Op: "Op", StatusCode: 429, Code: "RATE_LIMITED", RequestID: "r-1", Attempts: 3, RetryAfter: 2 * time.Second,
+		"p: Op: status 429, code RATE_LIMITED, request id 5b0f3c1e-8f0a-4f5e-9a5d-0d6a3b1c2e4f, 3 attempts, retry after 2s": {
+			Package: "p", Op: "Op", StatusCode: 429, Code: "RATE_LIMITED", RequestID: "5b0f3c1e-8f0a-4f5e-9a5d-0d6a3b1c2e4f", Attempts: 3, RetryAfter: 2 * time.Second,
 		},
 		"p: Op: status 400: field clientSteamId": {
 			Package: "p", Op: "Op", StatusCode: 400, Code: quote, RequestID: quote, Attempts: 1,
@@ -139,9 +139,29 @@ type printer struct{ f outcome.Facts }
 
 func (p printer) Format(s fmt.State, _ rune) { p.f.Print(s) }
 
+func TestOnlyWhatHasTheFormOfACodeOrAUUIDIsPrinted(t *testing.T) {
+	for code, printed := range map[string]bool{
+		"1001": true, "ERR_UNKNOWN_2": true, "invalid_token": true, "A": true,
+		"ap_live_51Hx": false, "InvalidToken": false, "a b": false, "a@b": false, "é": false, "A\n": false,
+		"A." + "B": false, strings.Repeat("A", 49): false,
+	} {
+		if got := strings.Contains(outcome.Facts{Code: code}.Text(), code); got != printed {
+			t.Errorf("code %q printed: %v", code, got)
+		}
+	}
+	for id, printed := range map[string]bool{
+		"5B0f3c1e-8f0a-4f5e-9a5d-0d6a3b1c2e4f": true, "5b0f3c1e-8f0a-4f5e-9a5d-0d6a3b1c2e4": false,
+		"ap_live_51Hx": false, "5b0f3c1e-8f0a-4f5e-9a5d-0d6a3b1c2e4g": false, "5b0f3c1e08f0a-4f5e-9a5d-0d6a3b1c2e4f": false,
+	} {
+		if got := strings.Contains(outcome.Facts{RequestID: id}.Text(), id); got != printed {
+			t.Errorf("request id %q printed: %v", id, got)
+		}
+	}
+}
+
 func TestWordsAreShortAndPlain(t *testing.T) {
 	for s, ok := range map[string]bool{
-		"": true, "ERR_A.b-1[0]": true, strings.Repeat("a", 64): true, strings.Repeat("a", 65): false,
+		"": true, "tx_1.b-2": true, strings.Repeat("a", 64): true, strings.Repeat("a", 65): false,
 		"a b": false, "a@b": false, "a/b": false, "é": false, "a\n": false,
 	} {
 		want := ""

@@ -107,6 +107,7 @@ type Cache[K, F comparable, T any] struct {
 	running sync.WaitGroup // flights and probes
 
 	probedAt atomic.Int64
+	probing  atomic.Bool
 	probes   atomic.Uint64 // that found a secret
 	warnOnce sync.Once
 	counters
@@ -140,6 +141,7 @@ func New[K, F comparable, T any](cfg Config[K, F, T]) *Cache[K, F, T] {
 	c.shards = make([]shard[K, F, T], n)
 	for i := range c.shards {
 		c.shards[i].slots = make(map[K]*slot[F, T])
+		c.shards[i].kept = func(key K) bool { return c.many == nil || c.many.has(key) }
 	}
 	return c
 }
@@ -175,6 +177,10 @@ func (c *Cache[K, F, T]) Get(ctx context.Context, key K, want F) (T, error) {
 func (c *Cache[K, F, T]) slow(ctx context.Context, key K, want F) (T, error) {
 	sh := c.shard(key)
 	for restarts := 0; ; {
+		if err := ctx.Err(); err != nil {
+			var none T
+			return none, err
+		}
 		sh.mu.Lock()
 		t, fl, err := c.decide(sh, key, want)
 		sh.mu.Unlock()
@@ -197,7 +203,8 @@ func (c *Cache[K, F, T]) slow(ctx context.Context, key K, want F) (T, error) {
 			continue
 		}
 		if restarts++; restarts > 2 {
-			return t, &outcome.Cause{Kind: outcome.ErrContested}
+			c.contested.Add(1)
+			return t, &outcome.Cause{Kind: outcome.ErrContested, RetryAfter: bucketRefill}
 		}
 	}
 }
@@ -346,6 +353,7 @@ func (c *Cache[K, F, T]) warnEvicted() {
 		return
 	}
 	c.warnOnce.Do(func() {
+		defer func() { _ = recover() }() // of a logger
 		c.logger().Warn("a live token was evicted: its calls in flight may fail when a new one is created; raise MaxEntries",
 			"max_entries", c.cfg.MaxEntries)
 	})

@@ -112,6 +112,12 @@ func (e *entries[K, V]) store(key K, v *V, now int64) {
 	}
 }
 
+// has reports whether something is stored for the key, which is no use of it.
+func (e *entries[K, V]) has(key K) bool {
+	_, ok := e.m.Load(key)
+	return ok
+}
+
 func (e *entries[K, V]) len() int { return int(e.size.Load()) }
 
 func (e *entries[K, V]) replace(key K, v *V) bool {

@@ -18,6 +18,7 @@ type flight[F comparable, T any] struct {
 	before *snapshot[F, T] // what was current when it started
 	shown  *snapshot[F, T] // what callers see while it runs: before, or its rotating copy
 	epoch  uint64          // of the secret when it started
+	drew   bool            // on the bucket
 	spends bool            // it was forced, and spends the grant of before
 	done   chan struct{}
 
@@ -49,13 +50,17 @@ func (c *Cache[K, F, T]) decide(sh *shard[K, F, T], key K, want F) (t T, _ *flig
 		}
 		return t, nil, sl.err
 	}
-	if c.churns(sl, s, mine, now) {
+	drew := c.churns(sl, s, mine, now)
+	if drew {
 		if wait, ok := sl.bucket.take(now); !ok {
 			c.contested.Add(1)
 			return t, nil, &outcome.Cause{Kind: outcome.ErrContested, RetryAfter: wait}
 		}
 	}
 	fl, err := c.start(sl, key, want, s, now, nil, false)
+	if fl != nil {
+		fl.drew = drew // its goroutine looks only under the mutex
+	}
 	switch {
 	case usable && (err != nil || c.cfg.Mode != Exclusive):
 		return s.token, nil, nil
@@ -93,6 +98,8 @@ func (c *Cache[K, F, T]) result(sh *shard[K, F, T], key K, want F, fl *flight[F,
 		return s.token, final, nil
 	case fl.got != nil && fl.got.dead.Load():
 		return t, killed, nil
+	case fl.got != nil && c.cfg.Mode == Exclusive && s != nil && s != fl.got:
+		return t, superseded, nil // a later flight has killed it, and has ended
 	case fl.got != nil:
 		return fl.got.token, final, nil // too short-lived to be kept, or evicted already
 	case mine && fl.ambiguous && now < s.expiresAt:
@@ -158,9 +165,9 @@ func (c *Cache[K, F, T]) fly(key K, fl *flight[F, T], unclear int, fetch Retriev
 			tr.err, tr.ambiguous = errExited, true
 		}
 		c.settle(key, fl, &tr)
-		c.warnEvicted()
 		c.inFlight.Add(-1)
 		close(fl.done)
+		c.warnEvicted()
 		c.running.Done()
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), c.deadline)
@@ -254,11 +261,17 @@ func (c *Cache[K, F, T]) attempt(ctx context.Context, fetch Retriever[K, F, T], 
 func (c *Cache[K, F, T]) guarded(ctx context.Context, fetch Retriever[K, F, T], ask Ask[K, F, T]) (issued Issued[T], err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			c.logger().Error("a token retrieval panicked", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
+			c.tellPanic(r)
 			err = &outcome.Cause{Err: fmt.Errorf("the retriever panicked with a %T", r), Ambiguous: true, Repeatable: true}
 		}
 	}()
 	return fetch(ctx, ask)
+}
+
+// tellPanic logs a panic, unless it is the logger that panics.
+func (c *Cache[K, F, T]) tellPanic(r any) {
+	defer func() { _ = recover() }()
+	c.logger().Error("a token retrieval panicked", "type", fmt.Sprintf("%T", r), "stack", string(debug.Stack()))
 }
 
 // settle publishes what the flight found and takes it out of the table.
@@ -270,6 +283,9 @@ func (c *Cache[K, F, T]) settle(key K, fl *flight[F, T], tr *trip[T]) {
 	sl.flight = nil
 	sl.unclear = tr.unclear
 	s, now := c.current(key)
+	if tr.err == nil && s != nil && s.gone && s.id == tr.issued.ID {
+		tr.err, tr.last = errDead, errDead // invalidated while it was under way
+	}
 	if tr.err == nil {
 		p := planLife(c.cfg.Mode, now, tr.issued.ExpiresAt.UnixNano(), c.cfg.RefreshBefore, c.deadline)
 		fl.got = &snapshot[F, T]{
@@ -283,6 +299,9 @@ func (c *Cache[K, F, T]) settle(key K, fl *flight[F, T], tr *trip[T]) {
 		return
 	}
 	fl.err, fl.ambiguous = tr.err, tr.ambiguous
+	if fl.drew && !tr.ambiguous {
+		sl.bucket.fullAt -= int64(bucketRefill) // nothing was created
+	}
 	if c.cfg.Secret != nil && fl.epoch == 0 {
 		fl.epoch = c.cfg.Secret.Epoch() // this flight was the first to ask for it
 	}
@@ -301,7 +320,7 @@ func (c *Cache[K, F, T]) settle(key K, fl *flight[F, T], tr *trip[T]) {
 	if !errors.Is(tr.last, ErrGrantRefused) { // a forced renewal: the next flight starts from scratch
 		c.backOff(sl, fl, tr, now)
 	}
-	if s != nil && !s.gone {
+	if s != nil && !s.gone && (now < s.expiresAt || !sl.permanent) {
 		c.warmAt(sl, key, sl.retryAt, now)
 	}
 }

@@ -168,6 +168,7 @@ func TestEvictingALiveExclusiveTokenIsCountedAndLoggedOnce(t *testing.T) {
 		for i := range 30 {
 			getFor(t, c, fmt.Sprint(i), "")
 		}
+		c.Close() // waits for what is logged
 		st := c.Stats()
 		equal(t, "evictions", st.Evictions, 20)
 		live, lines := uint64(0), 0

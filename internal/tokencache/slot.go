@@ -27,6 +27,7 @@ type shard[K, F comparable, T any] struct {
 	mu      sync.Mutex
 	slots   map[K]*slot[F, T]
 	sweepAt int
+	kept    func(K) bool // whether the key has a token
 }
 
 // A slot is what a key needs beside its token, and only for as long as there
@@ -36,9 +37,10 @@ type slot[F comparable, T any] struct {
 
 	err       error // of the last flight, if it failed
 	errFor    F
-	retryAt   int64 // Unix ns
-	tries     int   // failed flights in a row
-	permanent bool  // asking for the same again would be refused again
+	failedAt  int64 // Unix ns, like retryAt
+	retryAt   int64
+	tries     int  // failed flights in a row
+	permanent bool // asking for the same again would be refused again
 	ambiguous bool
 	epoch     uint64 // of the secret that the failed flight used
 	noSecret  bool   // it had none; probes is how many probes had found one by then
@@ -59,6 +61,9 @@ func (sh *shard[K, F, T]) slot(key K) *slot[F, T] {
 	if len(sh.slots) >= sh.sweepAt {
 		now := time.Now().UnixNano()
 		for k, sl := range sh.slots {
+			if sl.warm != nil && !sh.kept(k) && sl.warm.Stop() {
+				sl.warm = nil // evicted, so there is nothing to keep warm
+			}
 			if sl.idle(now) {
 				delete(sh.slots, k)
 			}
@@ -84,13 +89,16 @@ func (sl *slot[F, T]) succeeded() {
 // backingOff reports whether want is to be answered without a request. A
 // refusal that asking again cannot change holds for the same want only.
 func (c *Cache[K, F, T]) backingOff(sl *slot[F, T], want F, now int64) bool {
-	if sl.err == nil || now >= sl.retryAt || sl.permanent && sl.errFor != want {
+	if sl.err == nil || now >= sl.retryAt || now < sl.failedAt || // the wall clock was set back
+		sl.permanent && sl.errFor != want {
 		return false
 	}
 	if sl.noSecret {
 		return c.probes.Load() == sl.probes
 	}
-	return c.cfg.Secret == nil || c.cfg.Secret.Epoch() == sl.epoch
+	// Once a second, or a function that returns now this value and now that
+	// would leave no back-off.
+	return c.cfg.Secret == nil || c.cfg.Secret.Epoch() == sl.epoch || sl.tries > 1 && now-sl.failedAt < int64(probeEvery)
 }
 
 // backOff sets when the key may be tried again: doubling from 250 ms to a
@@ -111,7 +119,7 @@ func (c *Cache[K, F, T]) backOff(sl *slot[F, T], fl *flight[F, T], tr *trip[T], 
 	d = d/2 + rand.N(d/2+1)
 	d = max(d, min(tr.retryAfter, maxRetryAfter))
 	sl.err, sl.errFor, sl.ambiguous, sl.epoch = tr.err, fl.want, tr.ambiguous, fl.epoch
-	sl.retryAt = now + int64(d)
+	sl.failedAt, sl.retryAt = now, now+int64(d)
 	sl.noSecret, sl.probes = errors.Is(tr.err, outcome.ErrSecretUnavailable), c.probes.Load()
 }
 
@@ -120,11 +128,16 @@ func (c *Cache[K, F, T]) backOff(sl *slot[F, T], fl *flight[F, T], tr *trip[T], 
 // wait for it.
 func (c *Cache[K, F, T]) probe(now int64) {
 	last := c.probedAt.Load()
-	if c.cfg.Secret == nil || now-last < int64(probeEvery) || !c.probedAt.CompareAndSwap(last, now) || !c.begin() {
+	if c.cfg.Secret == nil || now >= last && now-last < int64(probeEvery) || !c.probedAt.CompareAndSwap(last, now) || !c.begin() {
+		return
+	}
+	if !c.probing.CompareAndSwap(false, true) {
+		c.running.Done()
 		return
 	}
 	go func() {
 		defer c.running.Done()
+		defer c.probing.Store(false)
 		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.AttemptTimeout)
 		defer cancel()
 		if _, err := c.cfg.Secret.Get(ctx); err == nil {
@@ -141,6 +154,9 @@ type bucket struct {
 
 func (b *bucket) take(now int64) (wait time.Duration, ok bool) {
 	full := max(b.fullAt, now)
+	if full-now > int64(bucketSize*bucketRefill) {
+		full = now // the wall clock was set back
+	}
 	if over := time.Duration(full-now) - (bucketSize-1)*bucketRefill; over > 0 {
 		return over, false
 	}

@@ -32,4 +32,7 @@ func (c *Cache[K, F, T]) warmUp(key K) {
 		return
 	}
 	_, _, _ = c.decide(sh, key, s.issuedFor)
+	if sl.flight == nil { // it is within a back-off
+		c.warmAt(sl, key, max(sl.retryAt, now+int64(probeEvery)), now)
+	}
 }

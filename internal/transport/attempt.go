@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -202,14 +203,12 @@ func (x *exchange) accepted(ctx, limited context.Context, resp *http.Response) {
 	}
 }
 
-// redirected names the host that an answer points to, and nothing else of it.
+// redirected says whether an answer points to another host, and nothing else:
+// what stands there may be a token.
 func (x *exchange) redirected(h http.Header) error {
-	const longest = 253 // of a host name
 	text := "redirects are not followed"
-	if loc := h.Get("Location"); loc != "" {
-		if u, err := x.url.Parse(loc); err == nil && len(u.Hostname()) <= longest {
-			text += "; this one leads to host " + u.Host
-		}
+	if u, err := x.url.Parse(h.Get("Location")); err == nil && !strings.EqualFold(u.Host, x.url.Host) {
+		text += "; this one leads to another host"
 	}
 	return errors.New(text)
 }

@@ -277,13 +277,13 @@ func TestAttemptsShareAConnectionWhateverTheErrorPage(t *testing.T) {
 // on a Location that it cannot parse.
 func TestRedirectsAreNeitherFollowedNorRepeated(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
-		for location, host := range map[string]string{
-			"https://elsewhere.example/a?token=1": "elsewhere.example",
-			"https://u:p@elsewhere.example/":      "elsewhere.example",
-			"/other":                              "api.example",
-			"https://" + strings.Repeat("a", 254): "",
-			"http://[::1":                         "",
-			"":                                    "",
+		for location, elsewhere := range map[string]bool{
+			"https://elsewhere.example/a?token=1": true,
+			"https://u:p@elsewhere.example/":      true,
+			"https://a-token.as-a-host/":          true,
+			"/other":                              false,
+			"http://[::1":                         false,
+			"":                                    false,
 		} {
 			sent := 0
 			c := client(t, nil, func(cfg *transport.Config) {
@@ -297,8 +297,8 @@ func TestRedirectsAreNeitherFollowedNorRepeated(t *testing.T) {
 			})
 			_, err := c.Do(t.Context(), post(transport.Safe))
 			want := fmt.Sprintf("acme: CreateOrder: status %d: %v: redirects are not followed", code, outcome.ErrBadResponse)
-			if host != "" {
-				want += "; this one leads to host " + host
+			if elsewhere {
+				want += "; this one leads to another host"
 			}
 			if e := failure(t, err); sent != 1 || e.Status != code || err.Error() != want {
 				t.Errorf("sent %d times: %v, want %s", sent, err, want)
