@@ -88,7 +88,10 @@ const (
 // result says what a waiter gets now that the flight it waited for has ended.
 // The shard's mutex is held.
 func (c *Cache[K, F, T]) result(sh *shard[K, F, T], key K, want F, fl *flight[F, T]) (t T, _ again, _ error) {
-	if sl := sh.slots[key]; sl != nil && sl.flight != nil && c.cfg.Mode == Exclusive {
+	// A flight for somebody who wants another thing is not waited for: two
+	// callers that wait for each other's flights in turn would go on until the
+	// bucket is empty, and neither would have had its token.
+	if sl := sh.slots[key]; sl != nil && sl.flight != nil && c.cfg.Mode == Exclusive && (fl.got == nil || c.serves(sl.flight.want, want)) {
 		return t, superseded, nil
 	}
 	s, now := c.current(key)

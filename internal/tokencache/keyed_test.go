@@ -66,13 +66,7 @@ func TestCallersThatWantDifferentThingsNeverShareAFlight(t *testing.T) {
 		c := open(t, p, mode, keyed(10))
 		crowd(20, func(i int) {
 			want := []string{"BRL", "USD"}[i%2]
-			tok, err := c.Get(t.Context(), "u", want)
-			if err != nil {
-				if errorIs(t, err, outcome.ErrContested); mode != tokencache.Exclusive {
-					t.Error("contested, though tokens live side by side")
-				}
-				return
-			}
+			tok := getFor(t, c, "u", want)
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			var n int
@@ -80,6 +74,7 @@ func TestCallersThatWantDifferentThingsNeverShareAFlight(t *testing.T) {
 			equal(t, "token issued for", p.asks[n-1].For, want)
 		})
 		equal(t, "at most at once", p.most, 1)
+		equal(t, "requests: one for each want", p.requests(), 2)
 	})
 }
 
