@@ -15,12 +15,7 @@ import (
 // reflect.DeepEqual; compare their IDs. The methods may be called on nil,
 // which is the empty value.
 type Secret struct {
-	content func() *content
-}
-
-type content struct {
-	id     ID
-	bearer string // "Bearer " and the value
+	bearer func() string // "Bearer " and the value
 }
 
 const scheme = "Bearer "
@@ -30,18 +25,16 @@ func New(value string) *Secret {
 	if value == "" {
 		return nil
 	}
-	sum := sha256.Sum256([]byte(value))
-	c := &content{bearer: scheme + value}
-	copy(c.id[:], sum[:])
-	return &Secret{func() *content { return c }}
+	bearer := scheme + value
+	return &Secret{func() string { return bearer }}
 }
 
 // Value returns the secret in the clear.
 func (s *Secret) Value() string {
-	if s == nil || s.content == nil {
+	if s == nil || s.bearer == nil {
 		return ""
 	}
-	return s.content().bearer[len(scheme):]
+	return s.bearer()[len(scheme):]
 }
 
 // Bearer returns the value as an Authorization header holds it, nil if it is
@@ -49,18 +42,21 @@ func (s *Secret) Value() string {
 // less, and a RoundTripper that edits headers in place would change the token
 // for everybody.
 func (s *Secret) Bearer() []string {
-	if s == nil || s.content == nil {
+	if s == nil || s.bearer == nil {
 		return nil
 	}
-	return []string{s.content().bearer}
+	return []string{s.bearer()}
 }
 
-// ID identifies the value, in this process and in others.
+// ID identifies the value, in this process and in others. It is computed each
+// time: few callers ask, and a hundred thousand tokens are smaller without it.
 func (s *Secret) ID() ID {
-	if s == nil || s.content == nil {
+	value := s.Value()
+	if value == "" {
 		return ID{}
 	}
-	return s.content().id
+	sum := sha256.Sum256([]byte(value))
+	return ID(sum[:len(ID{})])
 }
 
 // An ID says which secret is meant without giving it away: the first half of
