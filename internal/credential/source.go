@@ -102,8 +102,9 @@ func (s *Source) call(ctx context.Context) (value string, err error) {
 	// goroutine until it returns.
 	done := make(chan result, 1)
 	go func() {
-		value, err := s.guarded(ctx)
-		done <- result{value, err}
+		r := result{err: &failure{rule: "the function that supplies it ended its goroutine"}}
+		defer func() { done <- r }()
+		r.value, r.err = s.guarded(ctx)
 	}()
 	select {
 	case r := <-done:

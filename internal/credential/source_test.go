@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -187,5 +190,26 @@ func TestStaticIsNilForWhatIsMissing(t *testing.T) {
 	f := credential.Static("a\n")
 	if got, err := f(t.Context()); got != "a\n" || err != nil {
 		t.Errorf("Static(%q) returns %q, %v", "a\n", got, err)
+	}
+}
+
+func TestFunctionThatHangsOrEndsItsGoroutineHoldsNobodyUp(t *testing.T) {
+	for name, f := range map[string]credential.Func{
+		"hangs":            func(context.Context) (string, error) { time.Sleep(time.Hour); return sentinel, nil },
+		"ends a goroutine": func(context.Context) (string, error) { runtime.Goexit(); return sentinel, nil },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			start := time.Now()
+			value, err := credential.NewSource("APIKey", f).Get(ctx)
+			if value != "" || !errors.Is(err, outcome.ErrSecretUnavailable) {
+				t.Errorf("%s: %q, %v", name, value, err)
+			}
+			if waited := time.Since(start); waited > time.Second {
+				t.Errorf("%s: waited %v", name, waited)
+			}
+			time.Sleep(time.Hour) // the function ends
+		})
 	}
 }
