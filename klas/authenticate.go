@@ -40,10 +40,12 @@ type Authenticator interface {
 	// response that is not valid and the end of Config.HandlerTimeout are
 	// ERR_UNKNOWN for Klas and show in the log and in OnResult.
 	//
-	// It runs in a goroutine of its own, unless Config.Inline is set. If it does
-	// not return when ctx ends, that holds up neither the answer nor the
-	// connection, but nothing else ends the goroutine, http.Server.Shutdown
-	// does not wait for it, and what it returns in the end is dropped.
+	// If it does not return when ctx ends, that does not hold up the answer, but
+	// nothing else ends it, and what it returns in the end is dropped. Over
+	// HTTP/1 it runs on the goroutine of the request, whose connection closes
+	// then and for which http.Server.Shutdown waits. Over HTTP/2, and with an
+	// http.ResponseWriter that cannot flush, it runs on a goroutine of its own,
+	// which is left alone.
 	Authenticate(ctx context.Context, req AuthenticateRequest) (AuthenticateResponse, error)
 }
 
@@ -63,7 +65,7 @@ func (f AuthenticatorFunc) Authenticate(ctx context.Context, req AuthenticateReq
 // answered 405, and a webhook for which no secret can be had 500 with an empty
 // body. Without an Authenticator every good webhook is answered ERR_UNKNOWN.
 func (w *Webhook) AuthenticateHandler(a Authenticator) http.Handler {
-	return &endpoint{hook: w, op: "AuthenticateHandler", act: (*endpoint).authenticate, auth: a}
+	return &endpoint{hook: w, op: "AuthenticateHandler", act: (*exchange).authenticate, auth: a}
 }
 
 // authenticateBody is what the decoder makes of a body. encoding/json ignores
@@ -88,7 +90,7 @@ var errMiscased = errors.New("a key differs from one of Klas's in case only")
 
 func (*miscased) UnmarshalJSON([]byte) error { return errMiscased }
 
-func (e *endpoint) authenticate(ctx *callContext, x *exchange, _ *http.Request) verdict {
+func (x *exchange) authenticate() verdict {
 	if v := x.parse(); v.code != "" {
 		return v
 	}
@@ -99,19 +101,15 @@ func (e *endpoint) authenticate(ctx *callContext, x *exchange, _ *http.Request) 
 		RequestID: x.wire.RequestID, Timestamp: Timestamp(x.wire.Timestamp),
 		SessionID: x.wire.SessionID, PlayerID: x.wire.PlayerID,
 	}
-	if v := e.timely(req.Timestamp); v.code != "" {
+	if v := x.timely(req.Timestamp); v.code != "" {
 		return v
 	}
-	c := e.prepare(ctx, x)
+	c := x.prepare()
 	c.request = req
-	if !c.do() {
-		x.call = nil
-		return failed(StatusUnknown, errLate)
+	if v := x.run(c); v.code != "" {
+		return v
 	}
-	if c.err != nil {
-		return operatorError(c)
-	}
-	return e.accept(x, c.response)
+	return x.accept(c.response)
 }
 
 // parse decodes the body, which must be one JSON object and nothing else.
@@ -194,19 +192,19 @@ func (x *exchange) validate() verdict {
 }
 
 // timely refuses a webhook that is too old or too far ahead.
-func (e *endpoint) timely(t Timestamp) verdict {
-	if e.hook.cfg.MaxAge > 0 && !t.fresh(time.Now(), e.hook.cfg.MaxAge) {
+func (x *exchange) timely(t Timestamp) verdict {
+	if x.hook.cfg.MaxAge > 0 && !t.fresh(time.Now(), x.hook.cfg.MaxAge) {
 		return refuse(StatusBadParams, "timestamp", "is further from now than MaxAge")
 	}
 	return verdict{}
 }
 
 // accept answers OK if the operator's answer allows it.
-func (e *endpoint) accept(x *exchange, resp AuthenticateResponse) verdict {
+func (x *exchange) accept(resp AuthenticateResponse) verdict {
 	if !resp.Balance.IsSet() {
 		return unfit("Balance", "was not set")
 	}
-	if e.hook.cfg.AnyCurrency {
+	if x.hook.cfg.AnyCurrency {
 		var p check.Problems
 		check.ID(&p, "Currency", resp.Currency, true, 0)
 		if rule := p["Currency"]; rule != "" {
@@ -215,7 +213,7 @@ func (e *endpoint) accept(x *exchange, resp AuthenticateResponse) verdict {
 	} else if !isISO4217(resp.Currency) {
 		return unfit("Currency", "must be three capital letters")
 	}
-	x.answer = acceptance{resp.Currency, resp.Balance.String(), StatusOK}
+	x.accepted = acceptance{resp.Currency, resp.Balance.String(), StatusOK}
 	return verdict{code: StatusOK}
 }
 

@@ -264,12 +264,11 @@ func TestAFailureOfTheOperatorIsUnknownToKlas(t *testing.T) {
 		"no authenticator":         nil,
 		"nil pointer, not a value": (*nilAuthenticator)(nil),
 	} {
-		for _, inline := range []bool{false, true} {
-			t.Run(name, func(t *testing.T) {
-				hook := newHook(t, func(cfg *klas.Config) { cfg.Inline = inline })
-				want(t, post(t, hook.AuthenticateHandler(auth), compact), unknown)
-			})
-		}
+		eitherWay(t, name, func(t *testing.T, way func(*http.Request)) {
+			r := request(compact, sign(secret, compact))
+			way(r)
+			want(t, send(t, newHook(t).AuthenticateHandler(auth), r, secret), unknown)
+		})
 	}
 }
 

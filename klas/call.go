@@ -7,35 +7,33 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"sync/atomic"
-	"time"
 )
 
-// A call runs the operator's code in a goroutine of its own, because code that
-// ignores its context can be left only by leaving its goroutine. That one then
-// belongs to nobody: it ends when the operator's code returns, and what that
-// returned is dropped. So a call owns all it touches, and one that was left is
-// not used again. Others are: their channel and timer cost as much as the
-// goroutine.
+// A call runs the operator's code and sees to it that the answer goes out at
+// the deadline, whether that code honours its context or not.
+//
+// Where an answer can be complete before its handler returns, the code runs on
+// the goroutine of the request, and if it is late the alarm answers in its
+// place. HTTP/2 ends an answer when its handler returns; there, and behind a
+// writer that cannot flush, the code runs in a goroutine of its own, which the
+// handler leaves. That one then belongs to nobody: it ends when the operator's
+// code returns, and what that returned is dropped. So a call owns all that the
+// code touches, and one that was left is not used again.
 type call struct {
 	task
 
-	state atomic.Int32
-	done  chan bool   // true: returned, false: the time is up; has room for both
-	timer *time.Timer // sends false; nil before the first use
-	start func()      // c.run, bound once
+	x     *exchange     // if the code runs on its goroutine, else nil
+	alarm *alarm        // calls expire; calling it off decides that the code was in time
+	late  bool          // written by who decides, read after that
+	over  chan struct{} // one is sent when it is decided, where somebody waits
+	start func()        // c.run, bound once
 }
 
 // A task is what a call does for one webhook.
 type task struct {
-	hook *Webhook
-	op   string
-	ctx  *callContext
-	key  string // for the ReplayGuard; "" if there is none
-
-	// One of the two is run.
-	auth Authenticator
-	next http.Handler
+	*endpoint
+	ctx *callContext
+	key string // for the ReplayGuard; "" if there is none
 
 	request  AuthenticateRequest
 	response AuthenticateResponse
@@ -47,52 +45,45 @@ type task struct {
 	stack   []byte // of a panic
 }
 
-const (
-	running int32 = iota
-	returned
-	left
-)
-
 var (
 	errGoexit = errors.New("the handler ended its goroutine without returning")
 	errNone   = errors.New("there is no handler")
 	errLate   = fmt.Errorf("the handler did not return within Config.HandlerTimeout: %w", context.DeadlineExceeded)
 )
 
-func newCall() *call {
-	c := &call{done: make(chan bool, 2)}
-	c.start = c.run
+func newCall(hook *Webhook) *call {
+	c := &call{over: make(chan struct{}, 1)}
+	c.start, c.alarm = c.run, newAlarm(hook.born, c.expire)
 	return c
 }
 
-// do runs the task and reports whether it returned in time. If not, c must not
-// be touched again.
+// do runs the task and reports whether it returned in time. If not, x has been
+// answered if the task ran on its goroutine, and else c must not be touched
+// again.
 func (c *call) do() bool {
-	c.state.Store(running)
-	if c.hook.cfg.Inline {
+	c.alarm.set(c.ctx.deadline)
+	if c.x != nil {
 		c.run()
-		return true
-	}
-	remaining := time.Until(c.ctx.deadline)
-	if c.timer == nil {
-		c.timer = time.AfterFunc(remaining, func() { c.done <- false })
 	} else {
-		c.timer.Reset(remaining)
+		go c.start()
+		<-c.over
 	}
-	go c.start()
-	if <-c.done {
-		return true
-	}
-	// It is to end for the deadline, not because the answer is out.
-	<-c.ctx.Done()
-	return c.state.Swap(left) == returned
+	return !c.late
 }
 
-// reuse prepares c for another webhook and reports whether it can be used for
-// one: not if its timer has fired, for what that sends may still be under way.
-func (c *call) reuse() bool {
-	c.task = task{}
-	return c.timer == nil || c.timer.Stop()
+// expire is what the alarm calls.
+func (c *call) expire() {
+	defer func() {
+		if v := recover(); v != nil { // of the ResponseWriter; it must not end the process
+			c.logPanic("klas: panic while answering", fmt.Errorf("the ResponseWriter panicked with a %T", v), debug.Stack())
+		}
+		c.over <- struct{}{}
+	}()
+	c.late = true
+	<-c.ctx.Done() // the code is to end for its deadline, not because the answer is out
+	if c.x != nil {
+		c.x.answerEarly(failed(StatusUnknown, errLate))
+	}
 }
 
 func (c *call) run() {
@@ -106,16 +97,27 @@ func (c *call) finish() {
 	if v := recover(); v != nil {
 		c.err, c.stack = fmt.Errorf("the handler panicked with a %T", v), debug.Stack()
 	}
-	if c.hook.cfg.Inline {
-		return
+	x, err := c.x, c.err
+	switch {
+	case !c.alarm.callOff():
+		if x != nil {
+			<-c.over // expire is answering, with what is this goroutine's
+		}
+		if c.stack != nil {
+			c.logPanic("klas: panic after the answer", err, c.stack)
+		}
+	case x == nil:
+		c.over <- struct{}{} // from here on c belongs to who waits for it
+	case err == errGoexit:
+		x.answerEarly(failed(StatusUnknown, err)) // nobody else will: the request's goroutine ends here
 	}
-	log, op, err, stack := c.hook.cfg.Logger, c.op, c.err, c.stack
-	// From here on c belongs to who waits for it, unless nobody does.
-	if c.state.Swap(returned) == left && stack != nil && log != nil {
-		log.LogAttrs(context.Background(), slog.LevelError, "klas: panic after the answer",
-			slog.String("op", op), slog.Any("error", err), slog.String("stack", string(stack)))
+}
+
+func (t *task) logPanic(what string, err error, stack []byte) {
+	if log := t.hook.cfg.Logger; log != nil {
+		log.LogAttrs(context.Background(), slog.LevelError, what,
+			slog.String("op", t.op), slog.Any("error", err), slog.String("stack", string(stack)))
 	}
-	c.done <- true
 }
 
 func (t *task) work() error {

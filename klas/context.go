@@ -12,6 +12,7 @@ import (
 type callContext struct {
 	parent   context.Context
 	deadline time.Time
+	header   [2]string // values of the answer's header, which live as long
 
 	mu     sync.Mutex
 	real   context.Context // nil until asked for

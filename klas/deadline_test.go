@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,35 +20,174 @@ import (
 )
 
 func TestAnAuthenticatorThatIgnoresItsContextDoesNotHoldTheAnswerBack(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	overHTTP(t, func(t *testing.T, serve func(http.Handler) *http.Client) {
 		results := newResults()
-		h := newHook(t, results.config, timeout(3*time.Second))
 		release := make(chan struct{})
-		var ended bool
-		auth := klas.AuthenticatorFunc(func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			<-release
-			ended = true
-			return accept(t)(ctx, req)
-		})
+		var stuck, ended atomic.Bool
+		stuck.Store(true)
+		client := serve(newHook(t, results.config, timeout(3*time.Second)).AuthenticateHandler(klas.AuthenticatorFunc(
+			func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+				if stuck.Load() {
+					<-release
+					ended.Store(true)
+				}
+				return accept(t)(ctx, req)
+			})))
 		start := time.Now()
-		want(t, post(t, h.AuthenticateHandler(auth), compact), unknown)
+		resp, got := postTo(t, client, compact)
+		want(t, got, unknown)
 		if took := time.Since(start); took != 3*time.Second {
 			t.Errorf("answered after %v", took)
 		}
-		if r := <-results; r.Code != klas.StatusUnknown || !errors.Is(r.Err, context.DeadlineExceeded) {
+		if resp.Close != (resp.ProtoMajor == 1) {
+			t.Errorf("the connection closes: %v", resp.Close)
+		}
+		if r := <-results; r.Code != klas.StatusUnknown || !errors.Is(r.Err, context.DeadlineExceeded) || r.Duration != 3*time.Second {
 			t.Errorf("result %+v", r)
 		}
 		// Its goroutine ends when it returns, and disturbs nobody.
-		other := h.AuthenticateHandler(accept(t))
-		want(t, post(t, other, compact), ok)
+		stuck.Store(false)
+		again := func() {
+			_, got := postTo(t, client, compact)
+			want(t, got, ok)
+		}
+		again()
 		close(release)
 		synctest.Wait()
-		if !ended {
+		if !ended.Load() {
 			t.Error("the authenticator was not let go")
 		}
 		for range 10 {
-			want(t, post(t, other, compact), ok)
+			again()
 		}
+		synctest.Wait()
+		if len(results) != 11 {
+			t.Errorf("%d results", len(results))
+		}
+	})
+}
+
+// The timer beneath is left running from one webhook to the next.
+func TestEveryWebhookHasItsOwnDeadline(t *testing.T) {
+	eitherWay(t, "", func(t *testing.T, way func(*http.Request)) {
+		bubble(t, func(t *testing.T) {
+			hook := newHook(t, timeout(5*time.Second))
+			r := func() *http.Request {
+				r := request(compact, sign(secret, compact))
+				way(r)
+				return r
+			}
+			for i := range 30 {
+				want(t, send(t, hook.AuthenticateHandler(accept(t)), r(), secret), ok)
+				time.Sleep(time.Duration(i) * time.Second / 3)
+				start := time.Now()
+				want(t, send(t, hook.AuthenticateHandler(waits()), r(), secret), unknown)
+				if took := time.Since(start); took != 5*time.Second {
+					t.Errorf("webhook %d was answered after %v", i, took)
+				}
+			}
+		})
+	})
+}
+
+func TestShutdownWaitsForTheOperatorsCode(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		srv, dial := startServer(t, newHook(t, timeout(time.Second)).AuthenticateHandler(klas.AuthenticatorFunc(
+			func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+				<-release
+				return accept(t)(ctx, req)
+			})))
+		c := dial()
+		defer c.Close()
+		go func() {
+			_, _ = io.WriteString(c, head+"Content-Length: 130\r\nX-Signature: "+sign(secret, compact)+"\r\n\r\n"+compact)
+		}()
+		_, got := answerOn(t, c)
+		want(t, got, unknown)
+		done := make(chan error, 1)
+		go func() { done <- srv.Shutdown(context.Background()) }()
+		time.Sleep(time.Hour)
+		if len(done) != 0 {
+			t.Error("it did not wait")
+		}
+		close(release)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// unflushable hides what a recorder can do beside what every writer can.
+type unflushable struct{ http.ResponseWriter }
+
+func TestAnswersThatCannotBeFlushedGoOutAtTheDeadlineToo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		defer close(release)
+		h := newHook(t, timeout(time.Second)).AuthenticateHandler(klas.AuthenticatorFunc(
+			func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+				<-release
+				return klas.AuthenticateResponse{}, nil
+			}))
+		w := httptest.NewRecorder()
+		start := time.Now()
+		h.ServeHTTP(unflushable{w}, request(compact, sign(secret, compact)))
+		want(t, signed(t, w.Result(), secret), unknown)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("answered after %v", took)
+		}
+	})
+}
+
+// wrapped is a writer as middleware makes them.
+type wrapped struct{ http.ResponseWriter }
+
+func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func TestAnAnswerBehindMiddlewareIsFlushedAtTheDeadline(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		h := newHook(t, timeout(time.Second)).AuthenticateHandler(klas.AuthenticatorFunc(
+			func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+				<-release
+				return klas.AuthenticateResponse{}, nil
+			}))
+		w := httptest.NewRecorder()
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			h.ServeHTTP(wrapped{wrapped{w}}, request(compact, sign(secret, compact)))
+		}()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !w.Flushed || w.Header().Get("Content-Length") != strconv.Itoa(len(unknown)) {
+			t.Errorf("flushed %v, header %v", w.Flushed, w.Header())
+		}
+		close(release)
+		<-done
+		want(t, signed(t, w.Result(), secret), unknown)
+	})
+}
+
+// broken is a writer that panics, as net/http allows.
+type broken struct{ *httptest.ResponseRecorder }
+
+func (broken) Write([]byte) (int, error) { panic(http.ErrAbortHandler) }
+
+func TestAWriterThatPanicsAtTheDeadlineEndsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var log bytes.Buffer
+		hook := newHook(t, func(cfg *klas.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		hook.AuthenticateHandler(klas.AuthenticatorFunc(
+			func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+				time.Sleep(time.Hour)
+				return klas.AuthenticateResponse{}, nil
+			})).ServeHTTP(broken{httptest.NewRecorder()}, request(compact, sign(secret, compact)))
+		if text := log.String(); !strings.Contains(text, "panic while answering") || !strings.Contains(text, "deadline_test.go") {
+			t.Errorf("log: %s", text)
+		}
+		want(t, post(t, hook.AuthenticateHandler(accept(t)), compact), ok)
 	})
 }
 
@@ -67,10 +210,10 @@ func waits() klas.AuthenticatorFunc {
 }
 
 func TestTheContextEndsWithTheDeadline(t *testing.T) {
-	for _, inline := range []bool{false, true} {
+	eitherWay(t, "", func(t *testing.T, way func(*http.Request)) {
 		bubble(t, func(t *testing.T) {
 			results := newResults()
-			hook := newHook(t, results.config, timeout(time.Second), func(cfg *klas.Config) { cfg.Inline = inline })
+			hook := newHook(t, results.config, timeout(time.Second))
 			var deadline time.Time
 			var err, derived error
 			auth := klas.AuthenticatorFunc(func(ctx context.Context, _ klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
@@ -81,8 +224,10 @@ func TestTheContextEndsWithTheDeadline(t *testing.T) {
 				err, derived = ctx.Err(), child.Err()
 				return klas.AuthenticateResponse{}, err
 			})
+			r := request(compact, sign(secret, compact))
+			way(r)
 			start := time.Now()
-			want(t, post(t, hook.AuthenticateHandler(auth), compact), unknown)
+			want(t, send(t, hook.AuthenticateHandler(auth), r, secret), unknown)
 			synctest.Wait() // the answer may be out before the authenticator has returned
 			if took := time.Since(start); took != time.Second || !deadline.Equal(start.Add(time.Second)) {
 				t.Errorf("answered after %v, deadline after %v", took, deadline.Sub(start))
@@ -94,7 +239,7 @@ func TestTheContextEndsWithTheDeadline(t *testing.T) {
 				t.Errorf("result %+v", r)
 			}
 		})
-	}
+	})
 }
 
 func TestATimeSpentOnTheBodyIsNotGivenTwice(t *testing.T) {
@@ -207,16 +352,18 @@ func TestTheContextIsOverOnceTheAnswerIsOut(t *testing.T) {
 }
 
 func TestAPanicAfterTheDeadlineIsCaughtAndLogged(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	overHTTP(t, func(t *testing.T, serve func(http.Handler) *http.Client) {
 		var log bytes.Buffer
 		release := make(chan struct{})
 		hook := newHook(t, func(cfg *klas.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-		h := hook.AuthenticateHandler(klas.AuthenticatorFunc(
+		client := serve(hook.AuthenticateHandler(klas.AuthenticatorFunc(
 			func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
 				<-release
 				panic("sentinel-9f8e7d6c")
-			}))
-		want(t, post(t, h, compact), unknown)
+			})))
+		_, got := postTo(t, client, compact)
+		want(t, got, unknown)
+		synctest.Wait()
 		log.Reset()
 		close(release)
 		synctest.Wait()
@@ -228,47 +375,66 @@ func TestAPanicAfterTheDeadlineIsCaughtAndLogged(t *testing.T) {
 }
 
 func TestAnAuthenticatorThatEndsItsGoroutineIsAFailure(t *testing.T) {
-	h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
-		func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			runtime.Goexit()
-			return klas.AuthenticateResponse{}, nil
-		}))
-	want(t, post(t, h, compact), unknown)
-	want(t, post(t, h, compact), unknown)
+	for name, late := range map[string]time.Duration{"in time": 0, "after the deadline": time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			overHTTP(t, func(t *testing.T, serve func(http.Handler) *http.Client) {
+				results := newResults()
+				client := serve(newHook(t, results.config).AuthenticateHandler(klas.AuthenticatorFunc(
+					func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+						time.Sleep(late)
+						runtime.Goexit()
+						return klas.AuthenticateResponse{}, nil
+					})))
+				for range 3 {
+					_, got := postTo(t, client, compact)
+					want(t, got, unknown)
+				}
+				time.Sleep(2 * late)
+				synctest.Wait()
+				if len(results) != 3 {
+					t.Errorf("%d results", len(results))
+				}
+			})
+		})
+	}
 }
 
+// A bubble fails if a goroutine of it is left.
 func TestNoGoroutineIsLeftBehind(t *testing.T) {
-	before := runtime.NumGoroutine()
-	h := newHook(t).AuthenticateHandler(accept(t))
-	for range 100 {
-		want(t, post(t, h, compact), ok)
-	}
-	// One that has handed over its result may be on its last instructions.
-	for range 1000 {
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		runtime.Gosched()
-	}
-	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+	eitherWay(t, "", func(t *testing.T, way func(*http.Request)) {
+		bubble(t, func(t *testing.T) {
+			h := newHook(t).AuthenticateHandler(accept(t))
+			for range 100 {
+				r := request(compact, sign(secret, compact))
+				way(r)
+				want(t, send(t, h, r, secret), ok)
+			}
+		})
+	})
 }
 
 func TestMiddlewareThatIgnoresItsContextDoesNotHoldTheAnswerBack(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		hook := newHook(t, timeout(time.Second))
+	overHTTP(t, func(t *testing.T, serve func(http.Handler) *http.Client) {
 		release := make(chan struct{})
-		h := hook.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			<-release
-			w.Header().Set("X-Late", "1")
-			_, _ = w.Write([]byte(`{"status_code":"OK"}`))
-		}))
+		client := serve(newHook(t, timeout(time.Second)).Middleware(http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("X-Late", "1")
+				_, _ = w.Write([]byte(`{"status_code"`))
+				<-release
+				_, _ = w.Write([]byte(`:"OK"}`))
+			})))
 		start := time.Now()
-		want(t, post(t, h, compact), unknown)
+		resp, got := postTo(t, client, compact)
+		want(t, got, unknown)
 		if took := time.Since(start); took != time.Second {
 			t.Errorf("answered after %v", took)
 		}
+		if resp.Header.Get("X-Late") != "" {
+			t.Error("a header of the late answer is in it")
+		}
 		close(release)
 		synctest.Wait()
-		want(t, post(t, hook.AuthenticateHandler(accept(t)), compact), ok)
+		_, got = postTo(t, client, compact)
+		want(t, got, `{"status_code":"OK"}`)
 	})
 }

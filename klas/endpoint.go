@@ -1,8 +1,6 @@
 package klas
 
 import (
-	"bytes"
-	"context"
 	"net/http"
 	"time"
 )
@@ -13,43 +11,42 @@ type endpoint struct {
 	op   string
 	// act decides on a verified webhook. It is authenticate, with auth, or
 	// pass, with next.
-	act  func(e *endpoint, ctx *callContext, x *exchange, r *http.Request) verdict
+	act  func(x *exchange) verdict
 	auth Authenticator
 	next http.Handler
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	ctx := r.Context()
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		w.WriteHeader(http.StatusMethodNotAllowed)
-		e.report(ctx, r, start, "", refuse("", "method", "must be POST"))
+		e.report(r, start, "", refuse("", "method", "must be POST"))
 		return
 	}
-	x := e.hook.exchanges.Get().(*exchange)
-	call := &callContext{parent: ctx, deadline: start.Add(e.hook.cfg.HandlerTimeout)}
-	defer call.end()
+	ctx := &callContext{parent: r.Context(), deadline: start.Add(e.hook.cfg.HandlerTimeout)}
+	defer ctx.end()
 
-	cut := x.read(w, r, e.hook.cfg.MaxBodyBytes, call.deadline)
-	v := e.judge(call, x, r, cut)
-	if err := e.write(w, x, v, cut != ""); err != nil && v.fault == nil {
-		v.fault = &fault{err: err}
+	x := e.hook.exchanges.Get().(*exchange)
+	x.endpoint, x.w, x.r, x.start, x.ctx = e, w, r, start, ctx
+	if v := x.judge(); !x.answered {
+		x.answer(v)
 	}
-	e.report(ctx, r, start, x.wire.RequestID, v)
 	e.hook.recycle(x)
 }
 
 // judge decides what is answered. Nothing of the body is looked at before its
 // signature is.
-func (e *endpoint) judge(ctx *callContext, x *exchange, r *http.Request, cut string) verdict {
-	if err := x.useSecrets(ctx, e.hook.cfg.Secrets); err != nil {
+func (x *exchange) judge() verdict {
+	cut := x.read(x.hook.cfg.MaxBodyBytes)
+	x.closing = cut != ""
+	if err := x.useSecrets(x.hook.cfg.Secrets); err != nil {
 		return failed("", err)
 	}
 	if cut != "" {
 		return refuse(StatusIntegrityCheckFailed, "body", cut)
 	}
-	signature, rule := signatureOf(r.Header[SignatureHeader])
+	signature, rule := signatureOf(x.r.Header[SignatureHeader])
 	if rule != "" {
 		return refuse(StatusIntegrityCheckFailed, SignatureHeader, rule)
 	}
@@ -58,62 +55,40 @@ func (e *endpoint) judge(ctx *callContext, x *exchange, r *http.Request, cut str
 		return refuse(StatusIntegrityCheckFailed, SignatureHeader, "is not that of the body")
 	}
 	x.signer = signer
-	return e.act(e, ctx, x, r)
+	return x.act(x)
 }
 
 // prepare returns a call of the operator's code, without what it is given.
-func (e *endpoint) prepare(ctx *callContext, x *exchange) *call {
+func (x *exchange) prepare() *call {
 	if x.call == nil {
-		x.call = newCall()
+		x.call = newCall(x.hook)
 	}
 	c := x.call
-	c.hook, c.op, c.ctx, c.auth, c.next = e.hook, e.op, ctx, e.auth, e.next
-	if e.hook.cfg.ReplayGuard != nil {
+	c.endpoint, c.ctx = x.endpoint, x.ctx
+	if x.hook.cfg.ReplayGuard != nil {
 		c.key = replayKey(x.body)
+	}
+	if x.r.ProtoMajor == 1 && canFlush(x.w) {
+		c.x = x
 	}
 	return c
 }
 
-var contentType = "application/json"
-
-// write signs the answer and sends the bytes that were signed.
-func (e *endpoint) write(w http.ResponseWriter, x *exchange, v verdict, closing bool) error {
-	h := w.Header()
-	if closing {
-		h.Set("Connection", "close")
+// run runs a call; the verdict has a code if that decides.
+func (x *exchange) run(c *call) verdict {
+	switch inTime := c.do(); {
+	case !inTime && c.x == nil:
+		x.call = nil // it was left
+		fallthrough
+	case !inTime:
+		return failed(StatusUnknown, errLate)
+	case c.err != nil:
+		return operatorError(c)
 	}
-	if v.code == "" && x.sheet == nil {
-		w.WriteHeader(http.StatusInternalServerError)
-		return nil
-	}
-	body := x.render(v)
-	if x.sheet != nil {
-		x.sheet.copyHeader(h)
-	}
-	values := [2]string{x.keys.Sign(x.signer, body), contentType}
-	h[SignatureHeader] = values[0:1:1]
-	h["Content-Type"] = values[1:2:2]
-	_, err := w.Write(body)
-	return err
+	return verdict{}
 }
 
-// render returns the bytes of the answer, which are good until x is used again.
-func (x *exchange) render(v verdict) []byte {
-	if x.sheet != nil {
-		return x.sheet.body.Bytes()
-	}
-	var answer any = &x.answer
-	if v.code != StatusOK {
-		answer = rejection{v.code}
-	}
-	x.out.Reset()
-	_ = x.enc.Encode(answer) // strings into memory
-	return bytes.TrimSuffix(x.out.Bytes(), newline)
-}
-
-var newline = []byte("\n") // the encoder ends with one, Klas's samples do not
-
-func (e *endpoint) report(ctx context.Context, r *http.Request, start time.Time, requestID string, v verdict) {
+func (e *endpoint) report(r *http.Request, start time.Time, requestID string, v verdict) {
 	cfg := &e.hook.cfg
 	if cfg.OnResult == nil && cfg.Logger == nil {
 		return
@@ -122,6 +97,6 @@ func (e *endpoint) report(ctx context.Context, r *http.Request, start time.Time,
 	if r.URL != nil {
 		res.Path = r.URL.Path
 	}
-	logResult(ctx, cfg.Logger, res, v.fault)
-	notify(ctx, cfg, res)
+	logResult(r.Context(), cfg.Logger, res, v.fault)
+	notify(r.Context(), cfg, res)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/hmacsig"
@@ -19,6 +20,12 @@ const (
 
 // An exchange is what one webhook needs beside what outlives it. It is pooled.
 type exchange struct {
+	*endpoint
+	w     http.ResponseWriter
+	r     *http.Request
+	start time.Time
+	ctx   *callContext
+
 	keys   hmacsig.Keys
 	signer int // the index of the secret that verified the request
 
@@ -27,10 +34,13 @@ type exchange struct {
 	dec  *json.Decoder // over in
 	wire authenticateBody
 
-	answer acceptance   // if the verdict is OK
-	sheet  *answerSheet // the whole answer, of a handler behind Middleware; else nil
-	out    bytes.Buffer
-	enc    *json.Encoder // to out
+	accepted acceptance   // if the verdict is OK
+	sheet    *answerSheet // the whole answer, of a handler behind Middleware; else nil
+	out      bytes.Buffer
+	enc      *json.Encoder // to out
+
+	closing  bool // the connection, after the answer
+	answered bool
 
 	call *call // nil after one that was left
 }
@@ -44,21 +54,24 @@ func newExchange() *exchange {
 
 // recycle puts x back. What was handed to the operator's code is not in it.
 func (w *Webhook) recycle(x *exchange) {
-	if x.call != nil && !x.call.reuse() {
-		x.call = nil
+	if c := x.call; c != nil {
+		c.task, c.x, c.late = task{}, nil, false
 	}
 	if cap(x.body) > keptBytes || x.out.Cap() > keptBytes {
 		return
 	}
-	x.signer, x.wire, x.answer, x.sheet = 0, authenticateBody{}, acceptance{}, nil
+	x.endpoint, x.w, x.r, x.ctx = nil, nil, nil, nil
+	x.signer, x.wire, x.accepted, x.sheet = 0, authenticateBody{}, acceptance{}, nil
+	x.closing, x.answered = false, false
 	w.exchanges.Put(x)
 }
 
 // read reads the body to its end, and returns the rule that it breaks: then the
 // connection is in the middle of it and has to be closed.
-func (x *exchange) read(w http.ResponseWriter, r *http.Request, limit int64, deadline time.Time) (rule string) {
+func (x *exchange) read(limit int64) (rule string) {
 	x.body = x.body[:0]
-	if r.Body == nil || r.Body == http.NoBody {
+	in := x.r.Body
+	if in == nil || in == http.NoBody {
 		return ""
 	}
 	// The deadline stays where the body is not read to its end, so that
@@ -66,31 +79,94 @@ func (x *exchange) read(w http.ResponseWriter, r *http.Request, limit int64, dea
 	// lifted: if the body was read and replaced before it got here, net/http
 	// already reads on to notice when the client leaves, and would take the
 	// deadline for that.
-	timed := setReadDeadline(w, deadline)
-	if r.ContentLength > limit {
+	timed := setReadDeadline(x.w, x.ctx.deadline)
+	if x.r.ContentLength > limit {
 		return "is too long"
 	}
 	for first := true; ; first = false {
 		if len(x.body) == cap(x.body) {
 			x.body = append(x.body, 0)[:len(x.body)]
 		}
-		n, err := r.Body.Read(x.body[len(x.body):cap(x.body)])
+		n, err := in.Read(x.body[len(x.body):cap(x.body)])
 		x.body = x.body[:len(x.body)+n]
 		switch {
 		case int64(len(x.body)) > limit:
 			return "is too long"
 		case err == io.EOF:
 			if timed {
-				setReadDeadline(w, time.Time{})
+				setReadDeadline(x.w, time.Time{})
 			}
 			return ""
 		case err != nil:
 			return "was cut off or took too long"
-		case !first && time.Until(deadline) < 0:
+		case !first && time.Until(x.ctx.deadline) < 0:
 			return "was cut off or took too long"
 		}
 	}
 }
+
+// answer signs what the verdict says, writes it, and reports it.
+func (x *exchange) answer(v verdict) { x.send(v, false) }
+
+// answerEarly answers while the handler goes on. The length tells the client
+// where the answer ends, and the connection carries no other.
+func (x *exchange) answerEarly(v verdict) {
+	x.closing = true
+	x.send(v, true)
+}
+
+func (x *exchange) send(v verdict, early bool) {
+	x.answered = true
+	if err := x.write(v, early); err != nil && v.fault == nil {
+		v.fault = &fault{err: err}
+	}
+	x.report(x.r, x.start, x.wire.RequestID, v)
+}
+
+const contentType = "application/json"
+
+// write sends the bytes that it has signed.
+func (x *exchange) write(v verdict, early bool) error {
+	h := x.w.Header()
+	if x.closing {
+		h.Set("Connection", "close")
+	}
+	if v.code == "" && x.sheet == nil {
+		x.w.WriteHeader(http.StatusInternalServerError)
+		return nil
+	}
+	body := x.render(v)
+	if x.sheet != nil {
+		x.sheet.copyHeader(h)
+	}
+	values := &x.ctx.header
+	values[0], values[1] = x.keys.Sign(x.signer, body), contentType
+	h[SignatureHeader], h["Content-Type"] = values[0:1:1], values[1:2:2]
+	if early {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+	}
+	_, err := x.w.Write(body)
+	if early && err == nil {
+		err = http.NewResponseController(x.w).Flush()
+	}
+	return err
+}
+
+// render returns the bytes of the answer, which are good until x is used again.
+func (x *exchange) render(v verdict) []byte {
+	if x.sheet != nil {
+		return x.sheet.body.Bytes()
+	}
+	var answer any = &x.accepted
+	if v.code != StatusOK {
+		answer = rejection{v.code}
+	}
+	x.out.Reset()
+	_ = x.enc.Encode(answer) // strings into memory
+	return bytes.TrimSuffix(x.out.Bytes(), newline)
+}
+
+var newline = []byte("\n") // the encoder ends with one, Klas's samples do not
 
 // setReadDeadline does what http.ResponseController does, without the error
 // that it makes for a writer that cannot.
@@ -98,8 +174,24 @@ func setReadDeadline(w http.ResponseWriter, t time.Time) bool {
 	if d, ok := w.(interface{ SetReadDeadline(time.Time) error }); ok {
 		return d.SetReadDeadline(t) == nil
 	}
-	if _, ok := w.(interface{ Unwrap() http.ResponseWriter }); ok {
+	if _, ok := w.(unwrapper); ok {
 		return http.NewResponseController(w).SetReadDeadline(t) == nil
 	}
 	return false
 }
+
+// canFlush reports whether http.ResponseController will find something to flush.
+func canFlush(w http.ResponseWriter) bool {
+	for {
+		switch v := w.(type) {
+		case http.Flusher, interface{ FlushError() error }:
+			return true
+		case unwrapper:
+			w = v.Unwrap()
+		default:
+			return false
+		}
+	}
+}
+
+type unwrapper interface{ Unwrap() http.ResponseWriter }

@@ -50,7 +50,7 @@ func FuzzSignatureHeader(f *testing.F) {
 func FuzzBody(f *testing.F) {
 	var got klas.AuthenticateRequest
 	answer := accept(f)
-	h := newHook(f, func(cfg *klas.Config) { cfg.Inline = true }).AuthenticateHandler(klas.AuthenticatorFunc(
+	h := newHook(f).AuthenticateHandler(klas.AuthenticatorFunc(
 		func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
 			got = req
 			return answer(ctx, req)

@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/providerauth/providerauth-go/klas"
@@ -93,8 +95,22 @@ func post(t testing.TB, h http.Handler, body string) string {
 func send(t testing.TB, h http.Handler, r *http.Request, signer string) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
+	var served sync.WaitGroup
+	served.Go(func() { h.ServeHTTP(w, r) }) // it may end its goroutine
+	served.Wait()
 	return signed(t, w.Result(), signer)
+}
+
+// eitherWay runs f for requests of both versions of HTTP: over HTTP/1 the
+// operator's code runs on the goroutine of the request, over HTTP/2 on its own.
+func eitherWay(t *testing.T, name string, f func(t *testing.T, way func(*http.Request))) {
+	t.Helper()
+	for version, way := range map[string]func(*http.Request){
+		"HTTP/1.1": func(*http.Request) {},
+		"HTTP/2.0": func(r *http.Request) { r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0 },
+	} {
+		t.Run(strings.TrimPrefix(name+" over "+version, " "), func(t *testing.T) { f(t, way) })
+	}
 }
 
 // signed returns the body of an answer that is HTTP 200 and signed with the

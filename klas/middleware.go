@@ -30,27 +30,23 @@ import (
 // Klas signs no path: while its secret is good, a recorded webhook verifies at
 // every endpoint.
 func (w *Webhook) Middleware(next http.Handler) http.Handler {
-	return &endpoint{hook: w, op: "Middleware", act: (*endpoint).pass, next: next}
+	return &endpoint{hook: w, op: "Middleware", act: (*exchange).pass, next: next}
 }
 
-func (e *endpoint) pass(ctx *callContext, x *exchange, r *http.Request) verdict {
-	cfg := &e.hook.cfg
+func (x *exchange) pass() verdict {
+	cfg := &x.hook.cfg
 	if cfg.MaxAge > 0 || cfg.OnResult != nil || cfg.Logger != nil {
-		if v := e.peek(x); v.code != "" {
+		if v := x.peek(); v.code != "" {
 			return v
 		}
 	}
 	body := bytes.Clone(x.body) // next may keep the reader
-	c := e.prepare(ctx, x)
+	c := x.prepare()
 	c.sheet = &answerSheet{header: http.Header{}, limit: cfg.MaxBodyBytes}
-	c.r = r.Clone(ctx)
+	c.r = x.r.Clone(x.ctx)
 	c.r.Body, c.r.ContentLength, c.r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
-	if !c.do() {
-		x.call = nil
-		return failed(StatusUnknown, errLate)
-	}
-	if c.err != nil {
-		return operatorError(c)
+	if v := x.run(c); v.code != "" {
+		return v
 	}
 	v := c.sheet.verdict()
 	if v.fault == nil {
@@ -61,7 +57,7 @@ func (e *endpoint) pass(ctx *callContext, x *exchange, r *http.Request) verdict 
 
 // peek reads what is not left to next: the request id, which is only shown, and
 // the timestamp if that decides.
-func (e *endpoint) peek(x *exchange) verdict {
+func (x *exchange) peek() verdict {
 	var known struct {
 		B         miscased  `json:"TIMESTAMP"`
 		RequestID any       `json:"request_id"`
@@ -70,7 +66,7 @@ func (e *endpoint) peek(x *exchange) verdict {
 	err := json.Unmarshal(x.body, &known)
 	x.wire.RequestID, _ = known.RequestID.(string)
 	switch rule := object(x.body); {
-	case e.hook.cfg.MaxAge == 0:
+	case x.hook.cfg.MaxAge == 0:
 		return verdict{}
 	case rule != "":
 		return refuse(StatusInvalidBody, "body", rule)
@@ -79,7 +75,7 @@ func (e *endpoint) peek(x *exchange) verdict {
 	case err != nil || known.Timestamp == 0:
 		return refuse(StatusBadParams, "timestamp", "is missing or cannot be read")
 	}
-	return e.timely(known.Timestamp)
+	return x.timely(known.Timestamp)
 }
 
 // An answerSheet is the http.ResponseWriter of a handler behind Middleware.

@@ -125,16 +125,15 @@ func TestTheLogLevelTellsWhoseFaultItIs(t *testing.T) {
 }
 
 func TestAPanicIsLoggedByTypeAndStack(t *testing.T) {
-	for _, inline := range []bool{false, true} {
+	eitherWay(t, "", func(t *testing.T, way func(*http.Request)) {
 		var log bytes.Buffer
-		hook := newHook(t, func(cfg *klas.Config) {
-			cfg.Inline, cfg.Logger = inline, slog.New(slog.NewTextHandler(&log, nil))
-		})
-		h := hook.AuthenticateHandler(panics(errors.New("sentinel-9f8e7d6c")))
-		want(t, post(t, h, compact), unknown)
+		hook := newHook(t, func(cfg *klas.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		r := request(compact, sign(secret, compact))
+		way(r)
+		want(t, send(t, hook.AuthenticateHandler(panics(errors.New("sentinel-9f8e7d6c"))), r, secret), unknown)
 		text := log.String()
 		if !strings.Contains(text, "*errors.errorString") || !strings.Contains(text, "authenticate_test.go") || strings.Contains(text, "sentinel") {
 			t.Errorf("log: %s", text)
 		}
-	}
+	})
 }

@@ -37,8 +37,8 @@ func StaticSecrets(current string, previous ...string) SecretsFunc {
 }
 
 // useSecrets makes the secrets of this moment those of x.
-func (x *exchange) useSecrets(ctx context.Context, f SecretsFunc) error {
-	list, err := ask(ctx, f)
+func (x *exchange) useSecrets(f SecretsFunc) error {
+	list, err := ask(x.ctx, f)
 	if err == nil && !x.keys.Holds(list) {
 		if err = defect(list); err == nil {
 			x.keys.Use(list)

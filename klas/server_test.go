@@ -2,6 +2,7 @@ package klas_test
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -21,30 +22,44 @@ import (
 // is for bubbles.
 func dialServer(t *testing.T, h http.Handler) net.Conn {
 	t.Helper()
-	client, server := net.Pipe()
-	l := &oneConn{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
-	l.conns <- server
-	srv := &http.Server{Handler: h}
+	_, dial := startServer(t, h)
+	c := dial()
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// startServer starts a real server in memory, of both versions of HTTP. It is
+// for bubbles.
+func startServer(t *testing.T, h http.Handler) (srv *http.Server, dial func() net.Conn) {
+	t.Helper()
+	l := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
+	srv = &http.Server{Handler: h, Protocols: new(http.Protocols)}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetUnencryptedHTTP2(true)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		_ = srv.Serve(l)
 	}()
 	t.Cleanup(func() {
-		client.Close()
 		srv.Close()
 		<-done
 		time.Sleep(time.Second) // net/http lingers after the last answer of a connection
 	})
-	return client
+	return srv, func() net.Conn {
+		client, server := net.Pipe()
+		l.conns <- server
+		return client
+	}
 }
 
-type oneConn struct {
+type listener struct {
 	conns  chan net.Conn
+	once   sync.Once
 	closed chan struct{}
 }
 
-func (l *oneConn) Accept() (net.Conn, error) {
+func (l *listener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.conns:
 		return c, nil
@@ -53,8 +68,46 @@ func (l *oneConn) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *oneConn) Close() error   { close(l.closed); return nil }
-func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+func (l *listener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
+func (l *listener) Addr() net.Addr { return &net.TCPAddr{} }
+
+// overHTTP runs f in a bubble for each version of HTTP, with a client of a real
+// server in memory.
+func overHTTP(t *testing.T, f func(t *testing.T, serve func(http.Handler) *http.Client)) {
+	t.Helper()
+	for _, version := range []string{"HTTP/1.1", "HTTP/2.0"} {
+		t.Run(version, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f(t, func(h http.Handler) *http.Client {
+					_, dial := startServer(t, h)
+					transport := &http.Transport{
+						Protocols:   new(http.Protocols),
+						DialContext: func(context.Context, string, string) (net.Conn, error) { return dial(), nil },
+					}
+					transport.Protocols.SetHTTP1(version == "HTTP/1.1")
+					transport.Protocols.SetUnencryptedHTTP2(version == "HTTP/2.0")
+					t.Cleanup(transport.CloseIdleConnections)
+					return &http.Client{Transport: transport}
+				})
+			})
+		})
+	}
+}
+
+// postTo posts a signed body to the server of a client.
+func postTo(t *testing.T, c *http.Client, body string) (resp *http.Response, answer string) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, "http://operator.test/authenticate", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Signature", sign(secret, body))
+	resp, err = c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, signed(t, resp, secret)
+}
 
 const head = "POST /authenticate HTTP/1.1\r\nHost: operator.test\r\nContent-Type: application/json\r\n"
 

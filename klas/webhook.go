@@ -34,11 +34,6 @@ type Config struct {
 	// ReplayGuard refuses bodies that were seen before. Optional, default off.
 	// Read what it costs at [ReplayGuard].
 	ReplayGuard ReplayGuard
-	// Inline runs the operator's code on the goroutine of the request instead
-	// of one of its own, which saves up to a microsecond. It is for code that
-	// is sure to return when its context ends, such as a player book in memory:
-	// until it returns, Klas has no answer. Optional.
-	Inline bool
 	// AnyCurrency allows answers with a currency that is not three capital
 	// letters. Optional.
 	AnyCurrency bool
@@ -48,8 +43,8 @@ type Config struct {
 	// body, signature or secret. Optional: nil is silent.
 	Logger *slog.Logger
 	// OnResult is called after every answer, for monitoring: since nearly all
-	// answers are HTTP 200, the status shows nothing. It runs on the request's
-	// goroutine and may be called concurrently. Optional.
+	// answers are HTTP 200, the status shows nothing. The connection waits for
+	// it, and it may be called concurrently. Optional.
 	OnResult func(ctx context.Context, r Result)
 }
 
@@ -65,7 +60,6 @@ func (c Config) LogValue() slog.Value {
 		slog.Duration("handler_timeout", c.HandlerTimeout),
 		slog.Duration("max_age", c.MaxAge),
 		slog.Bool("replay_guard", c.ReplayGuard != nil),
-		slog.Bool("inline", c.Inline),
 		slog.Bool("any_currency", c.AnyCurrency),
 	)
 }
@@ -75,6 +69,7 @@ func (c Config) LogValue() slog.Value {
 // bubble must be made in it.
 type Webhook struct {
 	cfg       Config
+	born      time.Time
 	exchanges sync.Pool // of *exchange
 }
 
@@ -102,7 +97,7 @@ func New(cfg Config) (*Webhook, error) {
 	if cfg.HandlerTimeout == 0 {
 		cfg.HandlerTimeout = defaultHandlerTimeout
 	}
-	w := &Webhook{cfg: cfg}
+	w := &Webhook{cfg: cfg, born: time.Now()}
 	w.exchanges.New = func() any { return newExchange() }
 	return w, nil
 }

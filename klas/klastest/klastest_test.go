@@ -57,7 +57,6 @@ func (m *memory) Seen(_ context.Context, key string, _ time.Duration) (bool, err
 func TestTheHandlerOfPackageKlasPasses(t *testing.T) {
 	for name, change := range map[string]func(*klas.Config){
 		"default":      nil,
-		"inline":       func(cfg *klas.Config) { cfg.Inline = true },
 		"MaxAge":       func(cfg *klas.Config) { cfg.MaxAge = time.Minute },
 		"replay guard": func(cfg *klas.Config) { cfg.ReplayGuard = &memory{} },
 	} {
