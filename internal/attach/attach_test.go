@@ -26,6 +26,7 @@ type rig struct {
 	mu          sync.Mutex
 	current     int
 	invalidated int
+	same        bool // the replacement has the same value
 	tokenErr    error
 	good        map[string]bool
 	sent        []string // token and body of each request
@@ -49,6 +50,9 @@ func (g *rig) transport() http.RoundTripper {
 				defer g.mu.Unlock()
 				if g.tokenErr != nil {
 					return nil, g.tokenErr
+				}
+				if g.same {
+					return credential.New("T0"), nil
 				}
 				return credential.New(fmt.Sprintf("T%d", g.current)), nil
 			},
@@ -159,17 +163,10 @@ func TestCallerGetsTheRejectionIntactIfNoTokenCanBeHad(t *testing.T) {
 }
 
 func TestCallerGetsTheRejectionIfTheTokenIsTheSameAgain(t *testing.T) {
-	g := &rig{}
-	rt := g.transport()
-	g.respond = func(*http.Request) (*http.Response, error) {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.current-- // as if the replacement had the same value
-		return nil, nil
-	}
-	g.current = 1
-	status, _, _ := post(t, rt, target, nil)
+	g := &rig{same: true}
+	status, _, _ := post(t, g.transport(), target, nil)
 	check(t, "status", status, 401)
+	check(t, "sent", len(g.sent), 1)
 }
 
 func TestRejectedReplayIsPassedOnAndReplacesNothingForAWhile(t *testing.T) {
@@ -233,6 +230,120 @@ func TestPathsThatAreAllRejectedForAnotherReasonLeaveATokenForTheOthers(t *testi
 		time.Sleep(5 * time.Second)
 		status, _, _ := post(t, rt, "https://api.example.com/v1/users/x", nil)
 		check(t, "status after a kill", status, 200)
+	})
+}
+
+// kill makes the current token and those before be refused, as another system
+// does, and the next one be accepted.
+func (g *rig) kill() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.good = map[string]bool{fmt.Sprintf("T%d", g.current+1): true}
+}
+
+// forbidding is a rig whose calls to /forbidden... are refused whatever the
+// token.
+func forbidding() *rig {
+	g := &rig{good: map[string]bool{"T0": true}}
+	g.respond = func(r *http.Request) (*http.Response, error) {
+		if strings.Contains(r.URL.Path, "/forbidden") {
+			return answer(401, "no"), nil
+		}
+		return nil, nil
+	}
+	return g
+}
+
+func TestOnePathThatIsRejectedTimeAndAgainTakesNothingFromTheOthers(t *testing.T) {
+	for name, every := range map[string]time.Duration{"every second": time.Second, "every minute": time.Minute, "once a day": 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := forbidding()
+				rt := g.transport()
+				for range 200 {
+					_, _, _ = post(t, rt, "https://api.example.com/v1/forbidden", nil)
+					time.Sleep(every)
+				}
+				_, _, _ = post(t, rt, "https://api.example.com/v1/forbidden", nil)
+				g.kill()
+				status, _, _ := post(t, rt, target, nil)
+				check(t, "status of another path after a kill", status, 200)
+			})
+		})
+	}
+}
+
+func TestPathsThatAreRejectedNowAndThenTakeNothingFromTheOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := forbidding()
+		rt := g.transport()
+		for i := range 20 {
+			_, _, _ = post(t, rt, fmt.Sprintf("https://api.example.com/v1/forbidden/%d", i), nil)
+			time.Sleep(2 * time.Minute)
+		}
+		_, _, _ = post(t, rt, "https://api.example.com/v1/forbidden/x", nil)
+		g.kill()
+		status, _, _ := post(t, rt, target, nil)
+		check(t, "status of another path after a kill", status, 200)
+	})
+}
+
+func TestATokenThatHelpsEndsThePauseOfAllCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := forbidding()
+		rt := g.transport()
+		forbidden := 0
+		rejectedFor := func(n int) {
+			for range n {
+				forbidden++
+				_, _, _ = post(t, rt, fmt.Sprintf("https://api.example.com/v1/forbidden/%d", forbidden), nil)
+			}
+		}
+		rejectedFor(3)
+		g.kill()
+		status, _, _ := post(t, rt, target, nil)
+		check(t, "status while all calls are paused", status, 401)
+		time.Sleep(time.Second)
+		status, _, _ = post(t, rt, target, nil)
+		check(t, "status after the pause", status, 200)
+		rejectedFor(2) // it takes three again
+		g.kill()
+		status, _, _ = post(t, rt, target, nil)
+		check(t, "status after a token has helped", status, 200)
+	})
+}
+
+func TestReplaysThatAreRejectedTogetherCountOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &rig{}
+		g.respond = func(*http.Request) (*http.Response, error) {
+			time.Sleep(10 * time.Millisecond)
+			return nil, nil
+		}
+		rt := g.transport()
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() { _, _, _ = post(t, rt, target, nil) })
+		}
+		wg.Wait()
+		time.Sleep(time.Second) // one pause, not ten of them
+		before := g.invalidated
+		_, _, _ = post(t, rt, target, nil)
+		check(t, "tokens replaced after a second", g.invalidated-before, 1)
+	})
+}
+
+func TestRequestWithoutAMethodIsAGet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &rig{}
+		rt := g.transport()
+		for range 5 {
+			u, _ := url.Parse(target)
+			if _, err := rt.RoundTrip(&http.Request{URL: u}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check(t, "tokens replaced", g.invalidated, 1)
 	})
 }
 

@@ -16,9 +16,10 @@ const (
 // from having tokens replaced for ever. When even a replay with a new token is
 // rejected, rejections of that call are passed on for a second, twice as long
 // each time it happens again, up to a limit, until one is accepted. When that
-// happens to several calls of a key, rejections of all its calls are passed on
-// for a while, until a new token does help: paths with ids in them would each
-// cost a token else, and leave none for the others.
+// happens to several calls of a key within a while, rejections of all its calls
+// are passed on for a moment, until a new token does help: paths with ids in
+// them would each cost a token else, and leave none for the others. A call that
+// is remembered counts once: it has a pause of its own.
 type Damper struct {
 	limit time.Duration
 
@@ -70,23 +71,32 @@ func (d *Damper) trip(k dampKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	for k, limit := range map[dampKey]time.Duration{k: d.limit, {key: k.key}: min(d.limit, maxPauseOfAll)} {
-		p := d.calls[k]
-		switch {
-		case p == nil:
-			d.sweep(now)
-			p = &pause{length: firstPause}
-			d.calls[k] = p
-		case p.trips < k.enough():
-		case now.Before(p.until): // another request of the same moment
-			continue
-		default:
-			p.length = min(2*p.length, limit)
+	if d.calls[k] == nil {
+		all := dampKey{key: k.key}
+		if p := d.calls[all]; p != nil && now.After(p.until.Add(d.limit)) {
+			delete(d.calls, all) // long ago, and no part of this
 		}
-		p.trips++
-		p.until = now.Add(p.length)
+		d.lengthen(all, min(d.limit, maxPauseOfAll), now)
 	}
+	d.lengthen(k, d.limit, now)
 	d.active.Store(int64(len(d.calls)))
+}
+
+func (d *Damper) lengthen(k dampKey, limit time.Duration, now time.Time) {
+	p := d.calls[k]
+	switch {
+	case p == nil:
+		d.sweep(now)
+		p = &pause{length: firstPause}
+		d.calls[k] = p
+	case p.trips < k.enough():
+	case now.Before(p.until): // another request of the same moment
+		return
+	default:
+		p.length = min(2*p.length, limit)
+	}
+	p.trips++
+	p.until = now.Add(p.length)
 }
 
 // accepted forgets the call.

@@ -1,7 +1,9 @@
 package attach
 
 import (
+	"cmp"
 	"context"
+	"net/http"
 	"strings"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
@@ -41,7 +43,7 @@ func (s *Tokens[T]) Use(ctx context.Context, method, path string, again bool, se
 	if err != nil {
 		return err
 	}
-	call := dampKey{s.Key, method, strings.TrimPrefix(path, "/")}
+	call := dampKey{s.Key, cmp.Or(method, http.MethodGet), strings.TrimPrefix(path, "/")}
 	switch send(tok) {
 	case Unclear:
 		return nil
