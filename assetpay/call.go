@@ -34,11 +34,14 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	if c.apiKey == nil {
 		return unset(op, "APIKey")
 	}
+	call := newCall(op, method, path, in, out)
+	if err := c.api.Check(ctx, &call); err != nil {
+		return fail(op, err)
+	}
 	key, err := c.apiKey.Get(ctx)
 	if err != nil {
 		return notSent(op, err)
 	}
-	call := newCall(op, method, path, in, out)
 	call.Prepare = withKey(key)
 	if _, err := c.api.Do(ctx, call); err != nil {
 		return fail(op, err)
@@ -59,6 +62,9 @@ func (c *Client) CallFor(ctx context.Context, req AuthenticateClientRequest, met
 		return &Error{Op: op, Fields: user.problems}
 	}
 	call := newCall(op, method, path, in, out)
+	if err := c.api.Check(ctx, &call); err != nil {
+		return fail(op, err)
+	}
 	tokens := c.tokensOf(user)
 	path, _, _ = strings.Cut(path, "?")
 	var sent int

@@ -52,11 +52,23 @@ func TestOutThatCannotBeFilledCostsNoRequest(t *testing.T) {
 				equal(t, "fields", errorIs(t, err, assetpay.ErrInvalidRequest).Fields, map[string]string{"out": "must be nil or a pointer that is not nil"})
 			}
 		}
-		for _, path := range []string{"https://evil.example/", "../x", "/a b?c d"} {
-			errorIs(t, c.Call(t.Context(), "POST", path, nil, nil), assetpay.ErrInvalidRequest)
+		for _, tc := range []struct {
+			method, path string
+			in           any
+			field        string
+		}{
+			{"POST", "https://evil.example/", nil, "path"}, {"POST", "//evil.example/", nil, "path"}, {"POST", "../x", nil, "path"},
+			{"POST", "/a b?c d", nil, "path"}, {"P OST", "/x", nil, "method"}, {"POST", "/x", func() {}, "in"},
+		} {
+			for _, err := range []error{
+				c.Call(t.Context(), tc.method, tc.path, tc.in, nil),
+				c.CallFor(t.Context(), user(), tc.method, tc.path, tc.in, nil),
+			} {
+				if e := errorIs(t, err, assetpay.ErrInvalidRequest); e.Fields[tc.field] == "" || len(e.Fields) != 1 {
+					t.Errorf("%s %s: %v", tc.method, tc.path, e.Fields)
+				}
+			}
 		}
-		errorIs(t, c.Call(t.Context(), "P OST", "/x", nil, nil), assetpay.ErrInvalidRequest)
-		errorIs(t, c.Call(t.Context(), "POST", "/x", func() {}, nil), assetpay.ErrInvalidRequest)
 		equal(t, "requests", len(srv.Requests()), 0)
 	})
 }
@@ -378,6 +390,7 @@ func TestTransportsSendNothingToAnotherOrigin(t *testing.T) {
 				_, err := client.Get(u)
 				e := errorIs(t, err, assetpay.ErrNotSent, assetpay.ErrInvalidRequest)
 				equal(t, "op, ambiguous", fmt.Sprint(e.Op, e.Ambiguous()), "Transportfalse")
+				equal(t, "field", e.Fields["URL"] != "", true)
 			}
 		}
 		for _, rt := range []http.RoundTripper{c.Transport(nil), c.TransportFor(user(), nil)} {

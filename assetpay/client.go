@@ -186,7 +186,7 @@ func New(cfg Config) (*Client, error) {
 		retrieve, secret = c.mint, c.apiSecret
 	}
 	c.cache = tokencache.New(tokencache.Config[identity, purpose, Token]{
-		Mode: tokencache.Overlap, Retrieve: retrieve, Secret: secret,
+		Mode: tokencache.Overlap, Retrieve: retrieve, Secret: secret, Local: cfg.Mint == MintLocal,
 		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
 		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Logger: cfg.Logger,
 	})

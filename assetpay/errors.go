@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -80,7 +81,7 @@ type Error struct {
 	Fields map[string]string
 	// RequestID is what AssetPay's support asks for.
 	RequestID string
-	// Attempts is how many requests were sent.
+	// Attempts is how many were made, those included that found no connection.
 	Attempts int
 	// RetryAfter is how long AssetPay asks to wait; 0 if it does not.
 	RetryAfter time.Duration
@@ -186,6 +187,14 @@ func (e *Error) Body() string { return e.body.Text() }
 // trading errors have; nil if there is none.
 func (e *Error) Details() json.RawMessage { return e.details }
 
+// copied is for a caller of its own: all who waited for one token get the error
+// of one call.
+func (e *Error) copied() *Error {
+	own := *e
+	own.Fields = maps.Clone(e.Fields)
+	return &own
+}
+
 // fail turns an error of the packages below into an *Error.
 func fail(op string, err error) error {
 	var own *Error
@@ -193,19 +202,19 @@ func fail(op string, err error) error {
 	var cause *outcome.Cause
 	switch {
 	case errors.As(err, &own):
-		return own
+		return own.copied()
 	case errors.As(err, &sent):
 		return answered(op, sent)
 	case errors.As(err, &cause):
 		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
 	}
-	return &Error{Op: op, Err: &outcome.Cause{Err: err}}
+	return &Error{Op: op, Err: outcome.Other(err)}
 }
 
 // answered makes the package's error of a call that was sent.
 func answered(op string, e *transport.Error) *Error {
 	own := &Error{
-		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Cause,
+		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
 		body: outcome.NewExcerpt(e.Body),
 	}
 	own.read(e.Body, e.Header)

@@ -245,3 +245,16 @@ func TestRateLimitOfUnverifiedMerchants(t *testing.T) {
 		equal(t, "requests", srv.Count(exchange), 2)
 	})
 }
+
+func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		answering(srv, 422, nil, `{"success":false,"error":{"code":4,"key":"VALIDATION_FAILED","message":"no","fields":{"clientSteamId":"bad"}}}`)
+		_, first := c.Token(t.Context(), user())
+		_, second := c.Token(t.Context(), user())
+		a, b := errorIs(t, first, assetpay.ErrInvalidRequest), errorIs(t, second, assetpay.ErrInvalidRequest)
+		text := b.Error()
+		a.Op, a.Fields["clientSteamId"], a.Fields["mine"] = "mine", "mine", "mine"
+		equal(t, "text of the other's", b.Error(), text)
+		equal(t, "fields of the other's", b.Fields, map[string]string{"clientSteamId": "bad"})
+	})
+}

@@ -129,7 +129,7 @@ func keyOf(body []byte) string {
 }
 
 func unsent(reason *outcome.Cause) error {
-	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Err: reason}
+	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Fields: reason.Fields, Err: reason}
 }
 
 // remove deletes a header in every spelling.

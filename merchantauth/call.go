@@ -47,6 +47,9 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 	if ctx == nil {
 		return nilContext(call.Op)
 	}
+	if err := c.api.Check(ctx, &call); err != nil {
+		return fail(call.Op, err)
+	}
 	call.Refusal = refused
 	if c.key != nil {
 		key, err := c.key.Get(ctx)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -75,7 +76,7 @@ type Error struct {
 	Fields map[string]string
 	// RequestID is the X-Request-Id of the answer, if it has one.
 	RequestID string
-	// Attempts is how many requests were sent.
+	// Attempts is how many were made, those included that found no connection.
 	Attempts int
 	// RetryAfter is how long Kuna asks to wait; 0 if it does not.
 	RetryAfter time.Duration
@@ -183,6 +184,14 @@ func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 // was sent, so it is not part of the text.
 func (e *Error) Body() string { return e.body.Text() }
 
+// copied is for a caller of its own: all who waited for one token get the error
+// of one call.
+func (e *Error) copied() *Error {
+	own := *e
+	own.Fields, own.Entries = maps.Clone(e.Fields), slices.Clone(e.Entries)
+	return &own
+}
+
 // fail turns an error of the packages below into an *Error.
 func fail(op string, err error) *Error {
 	var own *Error
@@ -190,19 +199,19 @@ func fail(op string, err error) *Error {
 	var cause *outcome.Cause
 	switch {
 	case errors.As(err, &own):
-		return own
+		return own.copied()
 	case errors.As(err, &sent):
 		return answered(op, sent)
 	case errors.As(err, &cause):
 		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
 	}
-	return &Error{Op: op, Err: &outcome.Cause{Err: err}}
+	return &Error{Op: op, Err: outcome.Other(err)}
 }
 
 // answered makes the package's error of a call that was sent.
 func answered(op string, e *transport.Error) *Error {
 	own := &Error{
-		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Cause,
+		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
 		RequestID: e.Header.Get("X-Request-Id"), body: outcome.NewExcerpt(e.Body),
 	}
 	var env envelope
@@ -223,5 +232,5 @@ func notSent(op string, err error) error {
 }
 
 func unsent(reason *outcome.Cause) error {
-	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Err: reason}
+	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Fields: reason.Fields, Err: reason}
 }

@@ -188,3 +188,16 @@ func TestErrorMadeElsewhereMatchesByItsOwnFields(t *testing.T) {
 	errorIs(t, &merchantauth.Error{Err: merchantauth.ErrAmbiguous}, merchantauth.ErrAmbiguous)
 	equal(t, "ambiguous", (&merchantauth.Error{Err: merchantauth.ErrAmbiguous}).Ambiguous(), true)
 }
+
+func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		answering(srv, loginPath, 403, `{"errors":[{"code":"FORBIDDEN","message":"no"}]}`)
+		_, first := c.Token(t.Context())
+		_, second := c.Token(t.Context())
+		a, b := errorIs(t, first), errorIs(t, second)
+		text := b.Error()
+		a.Op, a.Code, a.Entries[0].Code = "mine", "MINE", "MINE"
+		equal(t, "text of the other's", b.Error(), text)
+		equal(t, "entry of the other's", b.Entries[0].Code, "FORBIDDEN")
+	})
+}

@@ -322,11 +322,13 @@ func TestCredentialsGoToTheConfiguredOriginOnly(t *testing.T) {
 					_, err := c.HTTPClient().Get(url)
 					e := errorIs(t, err, merchantauth.ErrNotSent, merchantauth.ErrInvalidRequest)
 					equal(t, "Op", e.Op, "Transport")
+					equal(t, "field", e.Fields["URL"] != "", true)
 				}
 				for _, path := range []string{"https://evil.example.com/x", "//evil.example.com", "/../x"} {
-					errorIs(t, c.Call(t.Context(), "GET", path, nil, nil), merchantauth.ErrInvalidRequest)
+					e := errorIs(t, c.Call(t.Context(), "GET", path, nil, nil), merchantauth.ErrInvalidRequest)
+					equal(t, "field of "+path, e.Fields["path"] != "", true)
 				}
-				equal(t, "private requests", srv.Count("/x"), 0)
+				equal(t, "requests", len(srv.Requests()), 0)
 			}, change...)
 		})
 	}

@@ -42,6 +42,9 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 	if ctx == nil {
 		return nilContext(call.Op)
 	}
+	if err := c.api.Check(ctx, &call); err != nil {
+		return fail(call.Op, err)
+	}
 	var sent int
 	var result error
 	path, _, _ := strings.Cut(call.Path, "?")
@@ -76,7 +79,7 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 // answered makes the package's error of a call that was sent.
 func answered(op string, e *transport.Error) *Error {
 	own := &Error{
-		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Cause,
+		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
 		RequestID: e.Header.Get("X-Request-Id"), body: outcome.NewExcerpt(e.Body),
 	}
 	// PiTrade documents no error body: take what looks like one.

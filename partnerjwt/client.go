@@ -121,7 +121,7 @@ func New(cfg Config) (*Client, error) {
 		AttemptTimeout: cfg.AttemptTimeout, MaxAttempts: cfg.MaxAttempts, Clock: &c.clock,
 	})
 	c.cache = tokencache.New(tokencache.Config[struct{}, struct{}, Token]{
-		Mode: tokencache.Overlap, Retrieve: c.mint, Secret: c.secret,
+		Mode: tokencache.Overlap, Retrieve: c.mint, Secret: c.secret, Local: true,
 		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
 	})
 	c.tokens = attach.Tokens[Token]{

@@ -3,6 +3,7 @@ package partnerjwt
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/outcome"
@@ -62,7 +63,7 @@ type Error struct {
 	Fields map[string]string
 	// RequestID is the X-Request-Id of the answer, if it has one.
 	RequestID string
-	// Attempts is how many requests were sent.
+	// Attempts is how many were made, those included that found no connection.
 	Attempts int
 	// RetryAfter is how long PiTrade asks to wait; 0 if it does not.
 	RetryAfter time.Duration
@@ -107,6 +108,14 @@ func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 // was sent, so it is not part of the text.
 func (e *Error) Body() string { return e.body.Text() }
 
+// copied is for a caller of its own: all who waited for one token get the error
+// of one call.
+func (e *Error) copied() *Error {
+	own := *e
+	own.Fields = maps.Clone(e.Fields)
+	return &own
+}
+
 // fail turns an error of the packages below into an *Error.
 func fail(op string, err error) error {
 	var own *Error
@@ -114,13 +123,13 @@ func fail(op string, err error) error {
 	var cause *outcome.Cause
 	switch {
 	case errors.As(err, &own):
-		return own
+		return own.copied()
 	case errors.As(err, &sent):
 		return answered(op, sent)
 	case errors.As(err, &cause):
 		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
 	}
-	return &Error{Op: op, Err: &outcome.Cause{Err: err}}
+	return &Error{Op: op, Err: outcome.Other(err)}
 }
 
 // notSent is the error of a call that had no token to go with.

@@ -35,7 +35,7 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 		},
 		Rejected: func(resp *http.Response) bool { return resp.StatusCode == http.StatusUnauthorized },
 		Fail: func(reason *outcome.Cause) error {
-			return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Err: reason}
+			return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Fields: reason.Fields, Err: reason}
 		},
 	})
 }

@@ -83,6 +83,9 @@ func (c *Client) doFor(ctx context.Context, p Player, call transport.Call) error
 	if problems := p.check(); problems != nil {
 		return &Error{Op: call.Op, Fields: problems}
 	}
+	if err := c.api.Check(ctx, &call); err != nil {
+		return fail(call.Op, err)
+	}
 	tokens := c.tokensOf(p)
 	path, _, _ := strings.Cut(call.Path, "?")
 	path = "/" + strings.TrimPrefix(path, "/")

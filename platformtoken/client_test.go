@@ -147,12 +147,23 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 				equal(t, "op", e.Op, "Transport")
 			}
 		}
-		for _, path := range []string{"https://evil.example.com/x", "//evil.example.com", "/../x", "x\n"} {
-			errorIs(t, c.Call(t.Context(), "POST", path, nil, nil), platformtoken.ErrInvalidRequest)
+		for _, tc := range []struct {
+			method, path string
+			in           any
+			field        string
+		}{
+			{"POST", "https://evil.example.com/x", nil, "path"}, {"POST", "//evil.example.com", nil, "path"},
+			{"POST", "/../x", nil, "path"}, {"POST", "x\n", nil, "path"}, {"GET POST", "/x", nil, "method"},
+			{"POST", "/x", make(chan int), "in"}, {"POST", "/x", platformtoken.Amount{}, "in"},
+		} {
+			for _, err := range []error{
+				c.Call(t.Context(), tc.method, tc.path, tc.in, nil),
+				c.CallFor(t.Context(), brl, tc.method, tc.path, tc.in, nil), // a typo must not kill the player's token
+			} {
+				e := errorIs(t, err, platformtoken.ErrInvalidRequest)
+				equal(t, "fields of "+tc.path, len(e.Fields) == 1 && e.Fields[tc.field] != "", true)
+			}
 		}
-		errorIs(t, c.Call(t.Context(), "GET POST", "/x", nil, nil), platformtoken.ErrInvalidRequest)
-		errorIs(t, c.Call(t.Context(), "POST", "/x", make(chan int), nil), platformtoken.ErrInvalidRequest)
-		errorIs(t, c.Call(t.Context(), "POST", "/x", platformtoken.Amount{}, nil), platformtoken.ErrInvalidRequest)
 		equal(t, "field of Call", errorIs(t, c.Call(t.Context(), "POST", "/x", nil, 1), platformtoken.ErrInvalidRequest).Fields["out"] != "", true)
 		equal(t, "field of CallFor", errorIs(t, c.CallFor(t.Context(), brl, "POST", "/x", nil, 1)).Fields["out"] != "", true)
 		equal(t, "requests", len(srv.Requests()), 0)
@@ -225,4 +236,16 @@ func TestBoundedMemoryCostsAnEvictedPlayerOneToken(t *testing.T) {
 		token(t, c, platformtoken.Player{UserID: fmt.Sprint("player-", players-1)})
 	}
 	equal(t, "requests of the one who came back", p.requests.Load(), int64(players+1))
+}
+
+func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.FailNext(1, 403, nil)
+		_, first := c.Token(t.Context(), brl)
+		_, second := c.Token(t.Context(), brl)
+		a, b := errorIs(t, first), errorIs(t, second)
+		text := b.Error()
+		a.Op, a.StatusCode, a.TxID = "mine", http.StatusTeapot, "mine"
+		equal(t, "text of the other's", b.Error(), text)
+	})
 }

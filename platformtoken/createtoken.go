@@ -11,6 +11,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
+	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -88,9 +89,15 @@ type createTokenBody struct {
 
 var errTokenValue = errors.New("data.token is missing, or not 1 to 8192 characters of A-Z a-z 0-9 - . _ ~ + / =")
 
-// retrieve is a creation that the cache asks for.
+// retrieve is a creation that the cache asks for. Who asks for a token again
+// after an unclear outcome does no harm by it.
 func (c *Client) retrieve(ctx context.Context, a ask) (issued, error) {
-	return c.create(ctx, "Token", a, c.language)
+	t, err := c.create(ctx, "Token", a, c.language)
+	var cause *outcome.Cause
+	if errors.As(err, &cause) {
+		cause.Repeatable = true
+	}
+	return t, err
 }
 
 // create makes the request.

@@ -3,6 +3,7 @@ package platformtoken
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -66,7 +67,7 @@ type Error struct {
 	TxID string
 	// RequestID is the X-Request-Id of the answer, if it has one.
 	RequestID string
-	// Attempts is how many requests were sent.
+	// Attempts is how many were made, those included that found no connection.
 	Attempts int
 	// RetryAfter is how long to wait before the call is made again: what the
 	// platform asks for, or with ErrContested the time until a token may be
@@ -127,6 +128,14 @@ func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 // the text.
 func (e *Error) Body() string { return e.body.Text() }
 
+// copied is for a caller of its own: all who waited for one token get the error
+// of one call.
+func (e *Error) copied() *Error {
+	own := *e
+	own.Fields = maps.Clone(e.Fields)
+	return &own
+}
+
 // fail turns an error of the packages below into an *Error.
 func fail(op string, err error) error {
 	var own *Error
@@ -134,19 +143,19 @@ func fail(op string, err error) error {
 	var cause *outcome.Cause
 	switch {
 	case errors.As(err, &own):
-		return own
+		return own.copied()
 	case errors.As(err, &sent):
 		return answered(op, sent)
 	case errors.As(err, &cause):
 		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
 	}
-	return &Error{Op: op, Err: &outcome.Cause{Err: err}}
+	return &Error{Op: op, Err: outcome.Other(err)}
 }
 
 // answered makes the package's error of a call that was sent.
 func answered(op string, e *transport.Error) *Error {
 	own := &Error{
-		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Cause,
+		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
 		RequestID: e.Header.Get("X-Request-Id"), body: outcome.NewExcerpt(e.Body),
 	}
 	own.Code, own.Message, own.refusal = readRefusal(e.Body)

@@ -138,7 +138,7 @@ func (c *Client) signBuffered(r *http.Request) error {
 }
 
 func unsent(reason *outcome.Cause) error {
-	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Err: reason}
+	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Fields: reason.Fields, Err: reason}
 }
 
 // A payload is the body of a request, with all of it at hand.

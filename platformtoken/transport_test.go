@@ -134,6 +134,7 @@ func TestOtherOriginsGetNothing(t *testing.T) {
 				_, err := hc.Post(target, "application/json", strings.NewReader("{}"))
 				e := errorIs(t, err, platformtoken.ErrNotSent, platformtoken.ErrInvalidRequest)
 				equal(t, "op", e.Op, "Transport")
+				equal(t, "field", e.Fields["URL"] != "", true)
 			}
 		}
 		equal(t, "requests", len(srv.Requests()), 0)

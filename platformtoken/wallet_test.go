@@ -154,24 +154,46 @@ func TestRejectedThatIsWrongDoesNotMakeAnUnclearTransferBeSentAgain(t *testing.T
 }
 
 func TestFailedTokenCallBeforeATransferIsNotSentAndNeverAmbiguous(t *testing.T) {
-	for name, fault := range map[string]func(*platformtokentest.Server){
-		"lost":     func(srv *platformtokentest.Server) { srv.LoseAnswers(2) },
-		"unusable": func(srv *platformtokentest.Server) { answering(srv, 200, `{"isSuccess":true,"code":0,"data":{}}`) },
-		"refused":  func(srv *platformtokentest.Server) { srv.FailNext(1, 403, nil) },
-		"gateway":  func(srv *platformtokentest.Server) { srv.FailNext(2, 502, nil) },
+	for name, tc := range map[string]struct {
+		fault     func(*platformtokentest.Server)
+		retryable bool
+	}{
+		"lost":     {func(srv *platformtokentest.Server) { srv.LoseAnswers(2) }, true},
+		"unusable": {func(srv *platformtokentest.Server) { answering(srv, 200, `{"isSuccess":true,"code":0,"data":{}}`) }, true},
+		"refused":  {func(srv *platformtokentest.Server) { srv.FailNext(1, 403, nil) }, false},
+		"gateway":  {func(srv *platformtokentest.Server) { srv.FailNext(2, 502, nil) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
-				fault(srv)
+				tc.fault(srv)
 				_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
 				e := errorIs(t, err, platformtoken.ErrNotSent)
 				if e.Ambiguous() || errors.Is(err, platformtoken.ErrAmbiguous) || e.TxID != "tx-1" || e.Attempts != 0 || e.StatusCode != 0 {
 					t.Errorf("not one that was not sent: %+v", e)
 				}
+				if _, ok := e.Retryable(); ok != tc.retryable {
+					t.Errorf("retryable: %v", ok)
+				}
 				equal(t, "requests", srv.Count(transfer), 0)
 			})
 		})
 	}
+}
+
+// A lost createToken leaves open which token is alive. The next Token finds
+// that out and does no harm; a raw CreateToken kills whatever is there.
+func TestATokenCallWithoutAnAnswerMayBeRepeatedAndARawCreationNot(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		srv.LoseAnswers(3)
+		_, err := c.Token(t.Context(), brl)
+		if _, ok := errorIs(t, err, platformtoken.ErrAmbiguous).Retryable(); !ok {
+			t.Error("Token is not retryable")
+		}
+		_, err = c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: brl.UserID, Currency: brl.Currency})
+		if _, ok := errorIs(t, err, platformtoken.ErrAmbiguous).Retryable(); ok {
+			t.Error("CreateToken is retryable")
+		}
+	})
 }
 
 func TestTransferIsCheckedBeforeAnythingIsSent(t *testing.T) {

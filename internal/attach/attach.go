@@ -45,19 +45,22 @@ type transport[T any] struct{ Config[T] }
 
 var (
 	errRewind     = errors.New("the request's GetBody returned no body")
-	errNoURL      = errors.New("the request has no URL")
 	errNoResponse = errors.New("the RoundTripper below returned neither an answer nor an error")
-	errOrigin     = errors.New("the request goes to another origin than the configured base URL; credentials are sent nowhere else")
 )
+
+// misused is the reason not to send a request to its URL.
+func misused(rule string) *outcome.Cause {
+	return &outcome.Cause{Kind: outcome.ErrInvalidRequest, Fields: map[string]string{"URL": rule}}
+}
 
 // RoundTrip sends the request with a token. An error of its own is the
 // provider's and means that nothing was sent; every other error is the base's.
 func (t *transport[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req == nil || req.URL == nil {
-		return nil, t.unsent(req, &outcome.Cause{Kind: outcome.ErrInvalidRequest, Err: errNoURL})
+		return nil, t.unsent(req, misused("is required"))
 	}
 	if !SameOrigin(req.URL, t.Origin) {
-		return nil, t.unsent(req, &outcome.Cause{Kind: outcome.ErrInvalidRequest, Err: errOrigin})
+		return nil, t.unsent(req, misused("must have the scheme, host and port of Config.BaseURL: credentials are sent nowhere else"))
 	}
 	var (
 		resp  *http.Response

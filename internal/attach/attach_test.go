@@ -444,6 +444,10 @@ func TestCredentialsGoToTheConfiguredOriginOnly(t *testing.T) {
 				t.Errorf("%s: got %v, want %v", url, err, target)
 			}
 		}
+		var cause *outcome.Cause
+		if !errors.As(err, &cause) || cause.Fields["URL"] == "" {
+			t.Errorf("%s: no rule for URL in %v", url, err)
+		}
 	}
 }
 

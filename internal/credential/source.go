@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode"
 
 	"github.com/providerauth/providerauth-go/internal/outcome"
@@ -67,9 +68,17 @@ func NewSource(field string, f Func) *Source {
 // is not usable, the error is an [*outcome.Cause] that matches
 // [outcome.ErrSecretUnavailable]; it names the field and the rule. errors.Is
 // and errors.As see the function's own error through it, but its text does
-// not: what a vault says may quote what it was asked for.
+// not: what a vault says may quote what it was asked for. A context that has
+// ended before, or that its owner cancels meanwhile, says nothing of the secret,
+// and its error is returned as it is.
 func (s *Source) Get(ctx context.Context) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
 	value, err := s.call(ctx)
+	if err != nil && ctx.Err() == context.Canceled {
+		return "", context.Canceled
+	}
 	if err == nil {
 		if rule := Defect(value); rule != "" {
 			err = &failure{rule: rule}
@@ -83,8 +92,24 @@ func (s *Source) Get(ctx context.Context) (string, error) {
 		f.field = s.field
 		return "", &outcome.Cause{Kind: outcome.ErrSecretUnavailable, Err: f}
 	}
-	s.saw(value)
+	epoch := s.saw(value)
+	if n, ok := ctx.Value(noteKey{}).(note); ok && n.of == s {
+		n.epoch.Store(epoch)
+	}
 	return value, nil
+}
+
+type noteKey struct{}
+
+type note struct {
+	of    *Source
+	epoch *atomic.Uint64
+}
+
+// Noting returns a context under which Get writes down, in epoch, what Epoch
+// was with the value that it returns.
+func (s *Source) Noting(ctx context.Context, epoch *atomic.Uint64) context.Context {
+	return context.WithValue(ctx, noteKey{}, note{s, epoch})
 }
 
 func (s *Source) call(ctx context.Context) (value string, err error) {
@@ -126,7 +151,7 @@ func (s *Source) guarded(ctx context.Context) (value string, err error) {
 // seed keeps the hash that a Source remembers from being of any use elsewhere.
 var seed = maphash.MakeSeed()
 
-func (s *Source) saw(value string) {
+func (s *Source) saw(value string) (epoch uint64) {
 	hash := maphash.String(seed, value)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,6 +159,7 @@ func (s *Source) saw(value string) {
 		s.last = hash
 		s.epoch++
 	}
+	return s.epoch
 }
 
 // Epoch is 0 before Get returned a value for the first time and grows

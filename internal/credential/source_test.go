@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -211,5 +212,57 @@ func TestFunctionThatHangsOrEndsItsGoroutineHoldsNobodyUp(t *testing.T) {
 			}
 			time.Sleep(time.Hour) // the function ends
 		})
+	}
+}
+
+func TestContextThatHasEndedIsNotBlamedOnTheSecret(t *testing.T) {
+	for name, f := range map[string]credential.Func{
+		"static": credential.Static(sentinel),
+		"hangs":  func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() },
+	} {
+		for _, when := range []time.Duration{0, time.Second} {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				if when == 0 {
+					cancel()
+				} else {
+					time.AfterFunc(when, cancel)
+				}
+				value, err := credential.NewSource("APIKey", f).Get(ctx)
+				if name == "static" && when > 0 {
+					cancel()
+					return
+				}
+				if value != "" || err != context.Canceled {
+					t.Errorf("%s, cancelled after %v: %q, %v", name, when, value, err)
+				}
+			})
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), -1)
+	defer cancel()
+	if _, err := credential.NewSource("APIKey", credential.Static(sentinel)).Get(ctx); err != context.DeadlineExceeded {
+		t.Errorf("deadline passed before: %v", err)
+	}
+}
+
+func TestNotingTellsOfWhichValueItWas(t *testing.T) {
+	value := "a"
+	s := credential.NewSource("APIKey", func(context.Context) (string, error) { return value, nil })
+	other := credential.NewSource("Other", credential.Static("x"))
+	var seen atomic.Uint64
+	ctx := s.Noting(t.Context(), &seen)
+	for i, v := range []string{"a", "a", "b"} {
+		value = v
+		_, _ = s.Get(ctx)
+		_, _ = other.Get(ctx)
+		if want := []uint64{1, 1, 2}[i]; seen.Load() != want {
+			t.Errorf("step %d: %d, want %d", i, seen.Load(), want)
+		}
+	}
+	value = "c"
+	_, _ = s.Get(t.Context()) // somebody else
+	if seen.Load() != 2 || s.Epoch() != 3 {
+		t.Errorf("noted %d of %d", seen.Load(), s.Epoch())
 	}
 }

@@ -4,6 +4,7 @@
 package outcome
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -34,6 +35,9 @@ type Cause struct {
 	Err error
 	// Kind is the sentinel that describes the failure, or nil.
 	Kind error
+	// Fields are the rules that the call broke, by field. They are not part of
+	// the text: the error above has them.
+	Fields map[string]string
 	// Ambiguous is true if any attempt may have been acted on and no attempt
 	// brought a usable result.
 	Ambiguous bool
@@ -79,15 +83,28 @@ type Advised interface {
 	Retryable() (time.Duration, bool)
 }
 
+// Other wraps an error that says nothing of what it means. A deadline that has
+// passed may be met the next time.
+func Other(err error) *Cause {
+	return &Cause{Err: err, Temporary: errors.Is(err, context.DeadlineExceeded)}
+}
+
 // NotSent wraps the reason why a request never left this process. The reason
 // is often a failed token call, and that may well be ambiguous; the request
-// itself is not, so errors.Is(err, ErrAmbiguous) is false for the result.
+// itself is not, so errors.Is(err, ErrAmbiguous) is false for the result, and
+// it may be made again once the token call has had its time.
 func NotSent(reason error) *Cause {
-	c := &Cause{Kind: ErrNotSent, Err: unsent{reason}}
+	c := Other(unsent{reason})
+	c.Kind = ErrNotSent
 	var a Advised
 	if errors.As(reason, &a) {
 		c.RetryAfter, c.Temporary = a.Retryable()
 	}
+	var why *Cause
+	if errors.As(reason, &why) {
+		c.Fields = why.Fields
+	}
+	c.Temporary = c.Temporary || Ambiguous(reason)
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,11 @@ func TestRetryableMeansThatTheSameCallCanSucceedAndDoNoHarm(t *testing.T) {
 		"store unavailable":               {0, nil, cause(outcome.Cause{Kind: outcome.ErrStoreUnavailable}), "0s true"},
 		"not sent for want of a provider": {0, nil, outcome.NotSent(advised{after: time.Second, ok: true}), "1s true"},
 		"not sent for a wrong key":        {0, nil, outcome.NotSent(advised{}), "0s false"},
-		"not sent, token call ambiguous":  {0, nil, outcome.NotSent(cause(outcome.Cause{Ambiguous: true})), "0s false"},
+		"not sent, token call ambiguous":  {0, nil, outcome.NotSent(cause(outcome.Cause{Ambiguous: true})), "0s true"},
+		"not sent within the deadline":    {0, nil, outcome.NotSent(context.DeadlineExceeded), "0s true"},
+		"not sent, the caller gave up":    {0, nil, outcome.NotSent(context.Canceled), "0s false"},
+		"a deadline":                      {0, nil, outcome.Other(context.DeadlineExceeded), "0s true"},
+		"something else":                  {0, nil, outcome.Other(io.ErrUnexpectedEOF), "0s false"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			after, ok := outcome.Facts{StatusCode: tc.status, Fields: tc.fields, Err: tc.err}.Retryable()

@@ -70,6 +70,10 @@ type Config[K, F comparable, T any] struct {
 	// Renewable reports whether the token's grant can still be spent;
 	// SingleUse only.
 	Renewable func(T) bool
+	// Local says that a retrieval sends nothing. If the token before was
+	// invalidated while one was under way, it is made again: what it was made
+	// from may be older than the rejection. Overlap only.
+	Local bool
 	// Serves reports whether a token issued for have is what a caller wants.
 	// Nil: if they are equal.
 	Serves func(have, want F) bool
@@ -258,7 +262,7 @@ func (c *Cache[K, F, T]) Invalidate(key K, id credential.ID) bool {
 	s.dead.Store(true)
 	c.put(key, c.tombstone(s), now)
 	sl := sh.slot(key)
-	sl.invalidated = true
+	sl.invalidated = now
 	sl.retryAt = 0 // nothing is left to serve
 	c.invalidations.Add(1)
 	return true

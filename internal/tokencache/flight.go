@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/outcome"
@@ -17,7 +18,7 @@ type flight[F comparable, T any] struct {
 	want   F
 	before *snapshot[F, T] // what was current when it started
 	shown  *snapshot[F, T] // what callers see while it runs: before, or its rotating copy
-	epoch  uint64          // of the secret when it started
+	epoch  atomic.Uint64   // of the secret that it last asked for; else when it started
 	drew   bool            // on the bucket
 	spends bool            // it was forced, and spends the grant of before
 	done   chan struct{}
@@ -73,7 +74,7 @@ func (c *Cache[K, F, T]) decide(sh *shard[K, F, T], key K, want F) (t T, _ *flig
 // churns reports whether a creation is caused by an invalidation, or by a
 // switch of what an exclusive token is for, and so draws on the bucket.
 func (c *Cache[K, F, T]) churns(sl *slot[F, T], s *snapshot[F, T], mine bool, now int64) bool {
-	return sl.invalidated || c.cfg.Mode == Exclusive && s != nil && !s.gone && !mine && now < s.expiresAt
+	return sl.invalidated != 0 || c.cfg.Mode == Exclusive && s != nil && !s.gone && !mine && now < s.expiresAt
 }
 
 // again says whether a waiter has to look again.
@@ -130,7 +131,7 @@ func (c *Cache[K, F, T]) start(sl *slot[F, T], key K, want F, s *snapshot[F, T],
 	}
 	fl := &flight[F, T]{want: want, before: s, shown: s, spends: spends, done: make(chan struct{})}
 	if c.cfg.Secret != nil {
-		fl.epoch = c.cfg.Secret.Epoch()
+		fl.epoch.Store(c.cfg.Secret.Epoch())
 	}
 	if c.cfg.Mode == Exclusive && s != nil && !s.gone {
 		fl.shown = s.with(s.token)
@@ -175,6 +176,9 @@ func (c *Cache[K, F, T]) fly(key K, fl *flight[F, T], unclear int, fetch Retriev
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), c.deadline)
 	defer cancel()
+	if c.cfg.Secret != nil {
+		ctx = c.cfg.Secret.Noting(ctx, &fl.epoch)
+	}
 	ask := Ask[K, F, T]{Key: key, For: fl.want}
 	if fl.before != nil && fl.before.gone {
 		ask.Dead = fl.before.id
@@ -183,6 +187,10 @@ func (c *Cache[K, F, T]) fly(key K, fl *flight[F, T], unclear int, fetch Retriev
 		ask.Previous = fl.before.token
 	}
 	c.travel(ctx, ask, fl, &tr, fetch)
+	if b := fl.before; c.cfg.Local && tr.err == nil && b != nil && b.dead.Load() {
+		ask.Dead, tr = b.id, trip[T]{unclear: unclear}
+		c.travel(ctx, ask, fl, &tr, fetch)
+	}
 	ended = true
 }
 
@@ -304,9 +312,6 @@ func (c *Cache[K, F, T]) settle(key K, fl *flight[F, T], tr *trip[T]) {
 	fl.err, fl.ambiguous = tr.err, tr.ambiguous
 	if fl.drew && !tr.ambiguous {
 		sl.bucket.fullAt -= int64(bucketRefill) // nothing was created
-	}
-	if c.cfg.Secret != nil && fl.epoch == 0 {
-		fl.epoch = c.cfg.Secret.Epoch() // this flight was the first to ask for it
 	}
 	c.failures.Add(1)
 	c.lastError.Store(now)

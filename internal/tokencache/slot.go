@@ -46,8 +46,8 @@ type slot[F comparable, T any] struct {
 	noSecret  bool   // it had none; probes is how many probes had found one by then
 	probes    uint64
 
-	invalidated bool // the next creation is caused by an Invalidate
-	unclear     int  // how often the grant has been spent with an unclear outcome
+	invalidated int64 // Unix ns: the next creation is caused by an Invalidate; 0: it is not
+	unclear     int   // how often the grant has been spent with an unclear outcome
 	bucket      bucket
 	warm        *time.Timer
 }
@@ -77,13 +77,15 @@ func (sh *shard[K, F, T]) slot(key K) *slot[F, T] {
 
 func (sl *slot[F, T]) idle(now int64) bool {
 	return sl.flight == nil && sl.warm == nil && sl.unclear == 0 &&
-		(sl.err == nil || now >= sl.retryAt+int64(maxBackOff)) && sl.bucket.full(now)
+		(sl.err == nil || now >= sl.retryAt+int64(maxBackOff)) && sl.bucket.full(now) &&
+		// Forgotten, it costs no draw. One a refill is what the bucket gives.
+		(sl.invalidated == 0 || now >= sl.invalidated+int64(bucketRefill) || now < sl.invalidated)
 }
 
 func (sl *slot[F, T]) succeeded() {
 	var none F
 	sl.err, sl.errFor, sl.retryAt, sl.tries, sl.permanent, sl.ambiguous = nil, none, 0, 0, false, false
-	sl.invalidated, sl.unclear = false, 0
+	sl.invalidated, sl.unclear = 0, 0
 }
 
 // backingOff reports whether want is to be answered without a request. A
@@ -118,7 +120,7 @@ func (c *Cache[K, F, T]) backOff(sl *slot[F, T], fl *flight[F, T], tr *trip[T], 
 	sl.tries++
 	d = d/2 + rand.N(d/2+1)
 	d = max(d, min(tr.retryAfter, maxRetryAfter))
-	sl.err, sl.errFor, sl.ambiguous, sl.epoch = tr.err, fl.want, tr.ambiguous, fl.epoch
+	sl.err, sl.errFor, sl.ambiguous, sl.epoch = tr.err, fl.want, tr.ambiguous, fl.epoch.Load()
 	sl.failedAt, sl.retryAt = now, now+int64(d)
 	sl.noSecret, sl.probes = errors.Is(tr.err, outcome.ErrSecretUnavailable), c.probes.Load()
 }

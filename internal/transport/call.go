@@ -3,7 +3,6 @@ package transport
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -57,9 +56,10 @@ type Response struct {
 }
 
 var (
-	errNilContext  = errors.New("context: required")
-	errMethod      = errors.New("method: not one of HTTP")
-	errResendable  = errors.New("method: net/http may send it again by itself, so the policy must be Safe")
+	noContext = &misuse{field: "ctx", rule: "must not be nil"}
+	badMethod = &misuse{field: "method", rule: "is not one of HTTP"}
+	unsafe    = &misuse{field: "method", rule: "may be sent again by net/http itself, so the policy must be Safe"}
+
 	errIdempotency = errors.New("header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe")
 )
 
@@ -70,11 +70,36 @@ var (
 // MaxAttempts times AttemptTimeout, and 10 s for every wait between.
 func (c *Client) Do(ctx context.Context, call Call) (*Response, error) {
 	x := &exchange{client: c, call: call}
-	if err := x.build(ctx); err != nil {
-		return nil, x.fail(&outcome.Cause{Kind: outcome.ErrInvalidRequest, Err: err}, nil)
+	var bad *misuse
+	if x.url, x.body, bad = c.build(ctx, &call); bad != nil {
+		return nil, x.misused(bad)
 	}
 	x.run(ctx)
 	return x.result()
+}
+
+// Check returns the error of a call that Do would refuse without a request. It
+// is for those who fetch a token first. The body of call is then marshalled,
+// and good for several calls of Do.
+func (c *Client) Check(ctx context.Context, call *Call) error {
+	_, body, bad := c.build(ctx, call)
+	if bad != nil {
+		x := &exchange{client: c, call: *call}
+		return x.misused(bad)
+	}
+	if body != nil {
+		call.In = marshalled(body)
+	}
+	return nil
+}
+
+// marshalled is an In that is a body already. Nobody writes to it.
+type marshalled []byte
+
+func (x *exchange) misused(bad *misuse) *Error {
+	return x.fail(&outcome.Cause{
+		Kind: outcome.ErrInvalidRequest, Err: bad.err, Fields: map[string]string{bad.field: bad.rule},
+	}, nil)
 }
 
 // An exchange is a call on its way.
@@ -100,25 +125,26 @@ type exchange struct {
 }
 
 // build checks the call and makes what all attempts share.
-func (x *exchange) build(ctx context.Context) error {
+func (c *Client) build(ctx context.Context, call *Call) (u url.URL, body []byte, bad *misuse) {
 	switch {
 	case ctx == nil:
-		return errNilContext
-	case !isToken(x.call.Method):
-		return errMethod
-	case x.call.Policy != Safe && resendable(x.call.Method):
-		return errResendable
+		return u, nil, noContext
+	case !isToken(call.Method):
+		return u, nil, badMethod
+	case call.Policy != Safe && resendable(call.Method):
+		return u, nil, unsafe
 	}
-	var err error
-	if x.url, err = join(&x.client.base, x.call.Path); err != nil {
-		return err
+	if u, bad = join(&c.base, call.Path); bad != nil || call.In == nil {
+		return u, nil, bad
 	}
-	if x.call.In != nil {
-		if x.body, err = marshal(x.call.In); err != nil {
-			return fmt.Errorf("body: %w", err)
-		}
+	if body, ok := call.In.(marshalled); ok {
+		return u, body, nil
 	}
-	return nil
+	body, err := marshal(call.In)
+	if err != nil {
+		return u, nil, &misuse{"in", "cannot be written as JSON", err}
+	}
+	return u, body, nil
 }
 
 // What the loop and its http.Client see of a request and of every answer.

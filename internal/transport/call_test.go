@@ -51,11 +51,11 @@ func TestInvalidCallsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 		call transport.Call
 		text string
 	}{
-		"no method":                       {with(func(c *transport.Call) { c.Method = "" }), "method: not one of HTTP"},
-		"method with a blank":             {with(func(c *transport.Call) { c.Method = "POST /" }), "method: not one of HTTP"},
-		"GET that is not Safe":            {with(func(c *transport.Call) { c.Method = "GET" }), "method: net/http may send it again by itself, so the policy must be Safe"},
-		"input that is not JSON":          {with(func(c *transport.Call) { c.In = math.NaN() }), "body: json: unsupported value: NaN"},
-		"path of another host":            {with(func(c *transport.Call) { c.Path = "https://elsewhere.example/" }), "path: must be relative to the base URL, without scheme, host or fragment"},
+		"no method":                       {with(func(c *transport.Call) { c.Method = "" }), "method is not one of HTTP"},
+		"method with a blank":             {with(func(c *transport.Call) { c.Method = "POST /" }), "method is not one of HTTP"},
+		"GET that is not Safe":            {with(func(c *transport.Call) { c.Method = "GET" }), "method may be sent again by net/http itself, so the policy must be Safe"},
+		"input that is not JSON":          {with(func(c *transport.Call) { c.In = math.NaN() }), "json: unsupported value: NaN: in cannot be written as JSON"},
+		"path of another host":            {with(func(c *transport.Call) { c.Path = "https://elsewhere.example/" }), "path must be relative to the base URL, without scheme, host or fragment"},
 		"Rotating, Idempotency-Key":       {header(transport.Rotating, "Idempotency-Key", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
 		"Rotating, x-idempotency-key":     {header(transport.Rotating, "x-idempotency-key", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
 		"OnceUnlessUnsent, the same":      {header(transport.OnceUnlessUnsent, "IDEMPOTENCY-KEY", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
@@ -80,6 +80,45 @@ func TestInvalidCallsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestACallThatIsCheckedFirstIsMarshalledOnceAndSentTwice(t *testing.T) {
+	var bodies []string
+	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		b, _ := io.ReadAll(r.Body)
+		bodies = append(bodies, string(b))
+		return answer(200, ""), nil
+	}), nil)
+	call := post(transport.OnceStrict)
+	in := &counting{}
+	call.In = in
+	if err := c.Check(t.Context(), &call); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := c.Do(t.Context(), call); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if in.n != 1 || len(bodies) != 2 || bodies[0] != `{"n":1}` || bodies[1] != `{"n":1}` {
+		t.Errorf("marshalled %d times, sent %q", in.n, bodies)
+	}
+	for field, bad := range map[string]transport.Call{
+		"method": {Method: "G T"}, "path": {Method: "GET", Path: "/../x"}, "in": {Method: "GET", In: math.NaN()},
+	} {
+		var e *transport.Error
+		if err := c.Check(t.Context(), &bad); !errors.As(err, &e) || e.Cause.Fields[field] == "" || !errors.Is(err, outcome.ErrInvalidRequest) {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
+// counting is a body that tells how often it was marshalled.
+type counting struct{ n int }
+
+func (c *counting) MarshalJSON() ([]byte, error) {
+	c.n++
+	return fmt.Appendf(nil, `{"n":%d}`, c.n), nil
 }
 
 func TestNilContextAndMissingBaseURLAreErrors(t *testing.T) {

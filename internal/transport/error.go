@@ -40,7 +40,11 @@ func (e *Error) Error() string {
 	if e.Attempts > 1 {
 		text += " after " + strconv.Itoa(e.Attempts) + " attempts"
 	}
-	return text + ": " + e.Cause.Error()
+	text += ": " + e.Cause.Error()
+	for field, rule := range e.Cause.Fields { // there is one at most
+		text += ": " + field + " " + rule
+	}
+	return text
 }
 
 // Unwrap returns the Cause.

@@ -1,39 +1,44 @@
 package transport
 
 import (
-	"errors"
 	"net/url"
 	"strings"
 )
 
-// The errors leave out the path itself: its query may hold anything.
+// A misuse is what is wrong with a call before it is made.
+type misuse struct {
+	field, rule string
+	err         error // underneath, or nil
+}
+
+// The rules leave out the path itself: its query may hold anything.
 var (
-	errNoBase   = errors.New("base URL: required")
-	errPath     = errors.New("path: cannot be parsed")
-	errAbsolute = errors.New("path: must be relative to the base URL, without scheme, host or fragment")
-	errClimbs   = errors.New(`path: must not have segments "." or ".."`)
-	errQuery    = errors.New("path: the query must be percent-encoded")
+	noBase   = &misuse{field: "base URL", rule: "is required"}
+	badPath  = &misuse{field: "path", rule: "cannot be parsed"}
+	absolute = &misuse{field: "path", rule: "must be relative to the base URL, without scheme, host or fragment"}
+	climbing = &misuse{field: "path", rule: `must not have segments "." or ".."`}
+	badQuery = &misuse{field: "path", rule: "must have a query that is percent-encoded"}
 )
 
 // join returns base extended by path, which may have a query. There is exactly
 // one slash between the two, and every other slash and escape stays as it is.
-func join(base *url.URL, path string) (url.URL, error) {
+func join(base *url.URL, path string) (url.URL, *misuse) {
 	if base.Host == "" {
-		return url.URL{}, errNoBase
+		return url.URL{}, noBase
 	}
 	ref, err := url.Parse(path)
 	switch {
 	case err != nil:
-		return url.URL{}, errPath
+		return url.URL{}, badPath
 	case ref.Scheme != "", ref.Host != "", ref.User != nil, ref.Opaque != "",
 		strings.HasPrefix(path, "//"), strings.Contains(path, "#"):
-		return url.URL{}, errAbsolute
+		return url.URL{}, absolute
 	case climbs(ref.Path):
-		return url.URL{}, errClimbs
+		return url.URL{}, climbing
 	}
 	for i := range len(ref.RawQuery) {
 		if b := ref.RawQuery[i]; b <= ' ' || b >= 0x7f {
-			return url.URL{}, errQuery
+			return url.URL{}, badQuery
 		}
 	}
 	u := url.URL{Scheme: base.Scheme, Host: base.Host, RawQuery: ref.RawQuery, ForceQuery: ref.ForceQuery}

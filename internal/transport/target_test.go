@@ -63,15 +63,15 @@ func TestPathThatLeavesTheBaseURLIsRefused(t *testing.T) {
 		"/%zz-secret":                 "cannot be parsed",
 		"/a\nsecret":                  "cannot be parsed",
 		"a:secret/b":                  "must be relative",
-		"/a?secret=a b":               "must be percent-encoded",
-		"/a?secret=ü":                 "must be percent-encoded",
+		"/a?secret=a b":               "percent-encoded",
+		"/a?secret=ü":                 "percent-encoded",
 	} {
 		c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
 			t.Errorf("%s: sent to %s", path, r.URL)
 			return answer(200, ""), nil
 		}), nil)
 		_, err := c.Do(t.Context(), transport.Call{Op: "Get", Method: "GET", Path: path})
-		if !errors.Is(err, outcome.ErrInvalidRequest) || !strings.Contains(err.Error(), "path: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+		if !errors.Is(err, outcome.ErrInvalidRequest) || !strings.Contains(err.Error(), ": path ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %s", path, err, want)
 		}
 	}
