@@ -7,6 +7,7 @@ package attach
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/resend"
 )
 
 // Config of a Transport.
@@ -83,14 +85,8 @@ func (t *transport[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		sent = true
 		start := time.Now()
-		if resp, fault = t.Base.RoundTrip(own); fault == nil && resp == nil {
-			fault = errNoResponse
-		}
-		if fault != nil {
+		if resp, fault = t.send(own); fault != nil {
 			return Unclear
-		}
-		if resp.Body == nil {
-			resp.Body = http.NoBody
 		}
 		switch {
 		case t.Rejected != nil && t.Rejected(resp):
@@ -108,6 +104,47 @@ func (t *transport[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, t.unsent(req, err)
 	}
 	return resp, fault
+}
+
+// send has the base make one attempt, and no more by itself: buffered bodies
+// would allow it.
+func (t *transport[T]) send(r *http.Request) (*http.Response, error) {
+	cancel := func() {}
+	var guard resend.Guard
+	if !resend.ByItself(r.Method) {
+		var ctx context.Context
+		ctx, cancel = context.WithCancel(r.Context())
+		r = r.WithContext(guard.Watch(ctx, cancel))
+	}
+	resp, err := t.Base.RoundTrip(r)
+	if err == nil && resp == nil {
+		err = errNoResponse
+	}
+	switch {
+	case err != nil:
+		cancel()
+		if guard.Resent() {
+			err = resend.Err
+		}
+		return nil, err
+	case resp.Body == nil:
+		resp.Body = http.NoBody
+		cancel()
+	case resp.StatusCode != http.StatusSwitchingProtocols && !resend.ByItself(r.Method):
+		resp.Body = &ending{resp.Body, cancel}
+	}
+	return resp, nil
+}
+
+// ending is a body that ends the context of its request when it is closed.
+type ending struct {
+	io.ReadCloser
+	cancel context.CancelFunc
+}
+
+func (e *ending) Close() error {
+	defer e.cancel()
+	return e.ReadCloser.Close()
 }
 
 // unsent is the error of a request that is given up here.

@@ -3,19 +3,15 @@ package transport
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httptrace"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/resend"
 )
 
 // userAgent has no version: a provider may bind a session to it.
@@ -58,7 +54,7 @@ func (x *exchange) attempt(outer *http.Request) {
 	ctx := outer.Context()
 	s := new(sending)
 	if x.call.Policy == Safe {
-		s.spare = 1
+		s.Spare = 1
 	}
 	outer.Header = s.header(x.body != nil)
 	if !x.sign(ctx, outer) {
@@ -71,7 +67,7 @@ func (x *exchange) attempt(outer *http.Request) {
 	a.made = true
 	x.attempts++
 	sent := time.Now()
-	resp, err := x.client.rt.RoundTrip(r.WithContext(s.traced(limited, cancel)))
+	resp, err := x.client.rt.RoundTrip(r.WithContext(s.Watch(limited, cancel)))
 	a.received = time.Now()
 	if resp != nil {
 		if resp.Body == nil {
@@ -125,14 +121,14 @@ func (x *exchange) sign(ctx context.Context, r *http.Request) bool {
 func (x *exchange) unanswered(ctx, limited context.Context, s *sending, h http.Header, err error) {
 	a := &x.now
 	a.unsent = s.unsent(x.client.pool != nil, err)
-	if bad := unsendable(h); bad != "" && s.saw.Load() == 0 {
+	if bad := unsendable(h); bad != "" && !s.Called() {
 		x.attempts--
 		a.unsent, a.kind, a.err = true, outcome.ErrInvalidRequest, errors.New(bad)
 		return
 	}
 	x.lost(ctx, limited, err)
-	if s.resent() {
-		a.err = errResent
+	if s.Resent() {
+		a.err = resend.Err
 	}
 }
 
@@ -237,27 +233,13 @@ func (x *exchange) log(ctx context.Context, stop string) {
 	l.LogAttrs(ctx, slog.LevelDebug, "attempt", attrs...)
 }
 
-// What a sending has been seen to do.
-const (
-	sawGetConn = 1 << iota // a connection was asked for
-	sawGotConn             // and was there: from here on, bytes may have gone out
-	sawHeaders             // the header was written
-)
-
 // A sending is what the transport is given for one attempt. It may still be
 // reading from it when the attempt is over, so no two attempts share one.
 type sending struct {
 	body    []byte
 	payload bytes.Reader
 	values  [3]string
-	trace   httptrace.ClientTrace
-	saw     atomic.Uint32
-
-	cancel context.CancelFunc
-	mu     sync.Mutex
-	conn   net.Conn // the last one that was there
-	spare  int      // times that net/http may send the request again by itself
-	again  bool     // it was about to do so once too often
+	resend.Guard
 }
 
 // header returns what goes out unless Call.Prepare sets something else.
@@ -290,61 +272,14 @@ func (s *sending) rewind() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(s.body)), nil
 }
 
-// traced returns ctx with hooks that follow what becomes of the request.
-func (s *sending) traced(ctx context.Context, cancel context.CancelFunc) context.Context {
-	s.cancel = cancel
-	s.trace.GetConn = s.getConn
-	s.trace.GotConn = s.gotConn
-	s.trace.WroteHeaders = s.wroteHeaders
-	return httptrace.WithClientTrace(ctx, &s.trace)
-}
-
-func (s *sending) getConn(string) { s.saw.Or(sawGetConn) }
-
-func (s *sending) wroteHeaders() { s.saw.Or(sawHeaders) }
-
-// gotConn keeps net/http from sending a request again and again. Over HTTP/2 it
-// does that, with any method and without a limit, if the server resets the
-// request with PROTOCOL_ERROR, which gateways also do when they dislike the
-// answer: thousands of times within one attempt. It does the same, rightly, if
-// the server says that it has not processed the request, and that cannot be
-// told apart here. Nothing is written once the context is cancelled. (Over
-// HTTP/1 a request with headers written is only sent again if no byte got out,
-// or if its method is safe.)
-func (s *sending) gotConn(info httptrace.GotConnInfo) {
-	written := s.saw.Or(sawGotConn)&sawHeaders != 0
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if written && overHTTP2(s.conn) {
-		if s.again = s.spare == 0; s.again {
-			s.cancel()
-		}
-		s.spare--
-	}
-	s.conn = info.Conn
-}
-
-func overHTTP2(c net.Conn) bool {
-	secure, ok := c.(interface{ ConnectionState() tls.ConnectionState })
-	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
-}
-
-// resent reports whether gotConn had to step in.
-func (s *sending) resent() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.again
-}
-
 // unsent reports whether it is proven that no byte of the request left.
 // Transports that do not come with the hooks prove it by the type of their
 // error, or not at all. Our own pool never sends without them.
 func (s *sending) unsent(ours bool, err error) bool {
-	saw := s.saw.Load()
 	switch {
-	case saw&sawGotConn != 0:
+	case s.Connected():
 		return false
-	case saw&sawGetConn != 0, ours:
+	case s.Asked(), ours:
 		return true
 	}
 	return beforeSending(err)

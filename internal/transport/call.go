@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-retryablehttp"
 
 	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/resend"
 )
 
 // A Call is one call of a provider's API.
@@ -131,7 +132,7 @@ func (c *Client) build(ctx context.Context, call *Call) (u url.URL, body []byte,
 		return u, nil, noContext
 	case !isToken(call.Method):
 		return u, nil, badMethod
-	case call.Policy != Safe && resendable(call.Method):
+	case call.Policy != Safe && resend.ByItself(call.Method):
 		return u, nil, unsafe
 	}
 	if u, bad = join(&c.base, call.Path); bad != nil || call.In == nil {

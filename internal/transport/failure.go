@@ -16,7 +16,6 @@ var (
 	errNoResponse = errors.New("the transport returned neither an answer nor an error")
 	errNoStatus   = errors.New("the transport returned an answer without a status")
 	errNoReason   = errors.New("the transport returned an error without a reason")
-	errResent     = errors.New("the server gave the request up, and net/http was about to send it again by itself")
 )
 
 // masked is an error whose text is our own. The error underneath can be asked

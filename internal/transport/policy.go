@@ -71,13 +71,3 @@ func (p Policy) ambiguous(a *attempted) bool {
 	}
 	return a.status >= 500
 }
-
-// resendable reports whether net/http itself sends a request with this method
-// again when the connection it was sent on turns out to be dead.
-func resendable(method string) bool {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	return false
-}
