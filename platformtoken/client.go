@@ -3,6 +3,7 @@ package platformtoken
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -112,13 +113,16 @@ func (c Config) LogValue() slog.Value {
 	)
 }
 
+// Format prints what LogValue shows, under every verb.
+func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "platformtoken.Config", c.LogValue()) }
+
 // A Client gets players' tokens and makes calls with them. It is immutable and
 // safe for concurrent use. In one process there should be one Client per
 // tenant: two of them kill each other's tokens.
 type Client struct {
 	tenantID int64
 	secret   *credential.Source // nil if there is a signer
-	signer   Signer
+	signer   SignerFunc         // nil if there is none; fmt prints the fields of anything but a function
 	language string
 	rejected func(path string, status, code int) bool // nil: 401
 	logger   *slog.Logger
@@ -160,7 +164,6 @@ func New(cfg Config) (*Client, error) {
 
 	c := &Client{
 		tenantID: cfg.TenantID,
-		signer:   cfg.Signer,
 		language: cmp.Or(cfg.Language, "en"),
 		rejected: cfg.Rejected,
 		logger:   cfg.Logger,
@@ -169,6 +172,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.Secret != nil {
 		c.secret = credential.NewSource("Secret", cfg.Secret)
+	} else {
+		signer := cfg.Signer // no method value: one of a nil pointer may panic right here
+		c.signer = func(ctx context.Context, in SignInput) (string, error) { return signer.Sign(ctx, in) }
 	}
 	if cfg.HTTPClient != nil {
 		c.timeout = cfg.HTTPClient.Timeout

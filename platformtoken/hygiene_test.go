@@ -176,3 +176,49 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		}
 	})
 }
+
+// keyed is a Signer that holds its key in the open.
+type keyed struct{ key string }
+
+func (k keyed) Sign(context.Context, platformtoken.SignInput) (string, error) { return "x", nil }
+
+func TestKeyOfASignerIsNotPrinted(t *testing.T) {
+	cfg := platformtoken.Config{BaseURL: "https://api.example.com", TenantID: 1, Signer: keyed{"sentinel-secret"}}
+	c := open(t, cfg)
+	defer c.Close()
+	var b bytes.Buffer
+	for _, v := range []any{cfg, &cfg} {
+		// Neither %p of a value nor an unexported field asks for a method.
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%T", "%d", "%t", "%c", "%U", "%e"} {
+			fmt.Fprintf(&b, verb+"\n", v)
+			fmt.Fprintf(&b, verb+"\n", []any{v})
+			fmt.Fprintf(&b, verb+"\n", map[string]any{"v": v})
+			fmt.Fprintf(&b, verb+"\n", struct{ V any }{v})
+			fmt.Fprintf(&b, verb+"\n", fmt.Errorf("operator: "+verb, v))
+		}
+		slog.New(slog.NewTextHandler(&b, nil)).Info("x", "v", v, "nested", struct{ V any }{v})
+		slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v, "nested", struct{ V any }{v})
+		out, err := json.Marshal(map[string]any{"v": v})
+		fmt.Fprint(&b, string(out), err)
+	}
+	for what, v := range map[string]any{
+		"Client": c, "a Client in a struct": struct{ c *platformtoken.Client }{c}, "TokenSource": c.TokenSource(brl),
+		"Transport": c.Transport(nil), "TransportFor": c.TransportFor(brl, nil), "HTTPClient": c.HTTPClient(),
+		"an error": fmt.Errorf("operator: %+v", c),
+	} {
+		fmt.Fprintln(&b, what, shown(v))
+	}
+	if form := "sentinel-secret"; strings.Contains(b.String(), form) || strings.Contains(b.String(), fmt.Sprintf("%x", form)) {
+		t.Errorf("the key is printed:\n%s", b.String())
+	}
+	if !strings.Contains(b.String(), "signer=set") {
+		t.Errorf("nothing says that there is a Signer:\n%s", b.String())
+	}
+}
+
+func TestSignerThatIsANilPointerIsAnErrorAndNoPanic(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client) {
+		_, err := c.Token(t.Context(), brl)
+		errorIs(t, err, platformtoken.ErrSecretUnavailable)
+	}, func(cfg *platformtoken.Config) { cfg.Secret, cfg.Signer = nil, (*keyed)(nil) })
+}

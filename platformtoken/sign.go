@@ -23,6 +23,10 @@ import (
 // MD5 is not HMAC, and weak by today's measure. So it is TLS, which New insists
 // on, and the platform's own checks that protect a request. A Signer serves to
 // keep the secret in a signing service, or a scheme that the platform moves to.
+//
+// Neither Config nor Client prints what a Signer holds. But no method is asked
+// how to print a Config in an unexported field of another struct, so a Signer
+// had better hold a key in a function, as a [SecretFunc] does.
 type Signer interface {
 	// Sign returns the value of the header, which is sent as it is. It is
 	// called once for every request that is sent, by several goroutines at
@@ -80,7 +84,7 @@ func (c *Client) sign(ctx context.Context, r *http.Request, body []byte) error {
 		in := SignInput{Method: r.Method, Path: r.URL.EscapedPath(), Body: body, Timestamp: timestamp}
 		var err error
 		value, err = credential.NewSource("Signer", func(ctx context.Context) (string, error) {
-			return c.signer.Sign(ctx, in)
+			return c.signer(ctx, in)
 		}).Get(ctx)
 		if err != nil {
 			return err
