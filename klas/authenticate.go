@@ -65,7 +65,13 @@ func (f AuthenticatorFunc) Authenticate(ctx context.Context, req AuthenticateReq
 // answered 405, and a webhook for which no secret can be had 500 with an empty
 // body. Without an Authenticator every good webhook is answered ERR_UNKNOWN.
 func (w *Webhook) AuthenticateHandler(a Authenticator) http.Handler {
-	return &endpoint{hook: w, op: "AuthenticateHandler", act: (*exchange).authenticate, auth: a}
+	e := &endpoint{hook: w, op: "AuthenticateHandler", act: (*exchange).authenticate}
+	if a != nil {
+		e.auth = func(ctx context.Context, req AuthenticateRequest) (AuthenticateResponse, error) {
+			return a.Authenticate(ctx, req)
+		}
+	}
+	return e
 }
 
 // authenticateBody is what the decoder makes of a body. encoding/json ignores

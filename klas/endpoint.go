@@ -10,10 +10,11 @@ type endpoint struct {
 	hook *Webhook
 	op   string
 	// act decides on a verified webhook. It is authenticate, with auth, or
-	// pass, with next.
+	// pass, with next. Those two are functions so that fmt prints nothing of
+	// what the operator's code holds; nil if there is none.
 	act  func(x *exchange) verdict
-	auth Authenticator
-	next http.Handler
+	auth AuthenticatorFunc
+	next http.HandlerFunc
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {

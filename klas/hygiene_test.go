@@ -142,6 +142,43 @@ func TestNothingPrintsASecretOrABody(t *testing.T) {
 	}
 }
 
+// keyed is code of the operator's that holds a key in the open.
+type keyed struct{ key string }
+
+func (keyed) Seen(context.Context, string, time.Duration) (bool, error) { return false, nil }
+
+func (keyed) Authenticate(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+	return klas.AuthenticateResponse{}, nil
+}
+
+func (keyed) ServeHTTP(http.ResponseWriter, *http.Request) {}
+
+func TestWhatTheOperatorsCodeHoldsIsNotPrinted(t *testing.T) {
+	k := keyed{sentinelSecret}
+	cfg := klas.Config{Secrets: klas.StaticSecrets(secret), ReplayGuard: k}
+	hook, err := klas.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]any{
+		"config": cfg, "address of config": &cfg, "config in a struct": struct{ V klas.Config }{cfg}, "config in a map": map[string]any{"v": cfg},
+		"webhook": hook, "webhook in a struct": struct{ v any }{hook},
+		"handler": hook.AuthenticateHandler(k), "handler in a struct": struct{ v any }{hook.AuthenticateHandler(k)},
+		"middleware": hook.Middleware(k), "middleware in a struct": struct{ v any }{hook.Middleware(k)},
+	} {
+		var b bytes.Buffer
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x", "%X", "%t"} {
+			fmt.Fprintf(&b, verb+"\n", v)
+			fmt.Fprint(&b, fmt.Errorf("operator: "+verb, v))
+		}
+		slog.New(slog.NewTextHandler(&b, nil)).Error("x", "v", v, "nested", struct{ V any }{v})
+		slog.New(slog.NewJSONHandler(&b, nil)).Error("x", "v", v, "nested", struct{ V any }{v})
+		if form := leak(b.String()); form != "" {
+			t.Errorf("%s prints %s", name, form)
+		}
+	}
+}
+
 // TestNoReflectionReachesASecret stands for the printers that follow every
 // pointer into unexported fields.
 func TestNoReflectionReachesASecret(t *testing.T) {

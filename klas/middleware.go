@@ -30,7 +30,11 @@ import (
 // Klas signs no path: while its secret is good, a recorded webhook verifies at
 // every endpoint.
 func (w *Webhook) Middleware(next http.Handler) http.Handler {
-	return &endpoint{hook: w, op: "Middleware", act: (*exchange).pass, next: next}
+	e := &endpoint{hook: w, op: "Middleware", act: (*exchange).pass}
+	if next != nil {
+		e.next = func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) }
+	}
+	return e
 }
 
 func (x *exchange) pass() verdict {

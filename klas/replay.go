@@ -28,6 +28,14 @@ type ReplayGuard interface {
 	Seen(ctx context.Context, key string, ttl time.Duration) (bool, error)
 }
 
+// A seenFunc is a ReplayGuard that shows nothing: fmt prints the fields of what
+// is in an unexported field, but not what a function holds.
+type seenFunc func(ctx context.Context, key string, ttl time.Duration) (bool, error)
+
+func (f seenFunc) Seen(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	return f(ctx, key, ttl)
+}
+
 var errSeen = errors.New("ReplayGuard: the body was seen before")
 
 // replayed asks the guard. The key is made of what is signed and nothing else:

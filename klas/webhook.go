@@ -2,6 +2,7 @@ package klas
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -64,6 +65,9 @@ func (c Config) LogValue() slog.Value {
 	)
 }
 
+// Format prints what LogValue shows, under every verb.
+func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "klas.Config", c.LogValue()) }
+
 // A Webhook makes the handlers that Klas calls. It is immutable and safe for
 // concurrent use, and needs no closing. One that is used in a testing/synctest
 // bubble must be made in it.
@@ -96,6 +100,11 @@ func New(cfg Config) (*Webhook, error) {
 	}
 	if cfg.HandlerTimeout == 0 {
 		cfg.HandlerTimeout = defaultHandlerTimeout
+	}
+	if guard := cfg.ReplayGuard; guard != nil {
+		cfg.ReplayGuard = seenFunc(func(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+			return guard.Seen(ctx, key, ttl)
+		})
 	}
 	w := &Webhook{cfg: cfg, born: time.Now()}
 	w.exchanges.New = func() any { return newExchange() }
