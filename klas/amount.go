@@ -9,7 +9,8 @@ import (
 // An Amount is an exact decimal number of major units: "30" is 30 EUR. It is
 // never a float. In JSON it is a string, as Klas writes it; the zero Amount is
 // one that was never set and does not marshal. Amounts are comparable with ==:
-// 1.50 is stored as 1.5.
+// 1.50 is stored as 1.5. One that was read from JSON may have more digits than
+// ParseAmount takes, and cannot be the Balance of an [AuthenticateResponse].
 type Amount struct{ d decimal.Decimal }
 
 // ParseAmount reads a plain decimal number of at most 18 digits, such as
@@ -47,15 +48,16 @@ func (a Amount) MarshalJSON() ([]byte, error) {
 	return []byte(`"` + a.d.String() + `"`), nil
 }
 
-// UnmarshalJSON reads a JSON string as [ParseAmount] does, and a JSON number
-// exactly, exponents included.
+// UnmarshalJSON reads a JSON string in the form that [ParseAmount] takes, and a
+// JSON number with an exponent as well; exactly, of up to 38 digits, and 40
+// after the point.
 func (a *Amount) UnmarshalJSON(b []byte) error {
 	var s string
 	var d decimal.Decimal
 	var err error
 	if len(b) > 0 && b[0] == '"' {
 		if err = json.Unmarshal(b, &s); err == nil {
-			d, err = decimal.Parse(s)
+			d, err = decimal.ParseLong(s)
 		}
 	} else {
 		d, err = decimal.ParseNumber(b)

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/decimal"
 )
 
 // An AuthenticateRequest is the body of POST {WEBHOOK_URL}/authenticate. No
@@ -26,7 +27,7 @@ type AuthenticateResponse struct {
 	// Currency of the player, three capital letters (ISO 4217), such as EUR,
 	// unless Config.AnyCurrency is set. Required.
 	Currency string
-	// Balance in major units of the currency. Required.
+	// Balance in major units of the currency, of at most 18 digits. Required.
 	Balance Amount
 }
 
@@ -209,6 +210,9 @@ func (x *exchange) timely(t Timestamp) verdict {
 func (x *exchange) accept(resp AuthenticateResponse) verdict {
 	if !resp.Balance.IsSet() {
 		return unfit("Balance", "was not set")
+	}
+	if !resp.Balance.d.Fits() {
+		return unfit("Balance", decimal.ErrDigits.Error())
 	}
 	if x.hook.cfg.AnyCurrency {
 		var p check.Problems

@@ -2,6 +2,7 @@ package klas_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -218,6 +219,10 @@ func TestContentTypeDoesNotMatter(t *testing.T) {
 
 func TestAnInvalidAnswerIsNeverOK(t *testing.T) {
 	thirty := amount(t, "30")
+	var long klas.Amount
+	if err := json.Unmarshal([]byte("33.333333333333333333"), &long); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		resp klas.AuthenticateResponse
@@ -226,6 +231,7 @@ func TestAnInvalidAnswerIsNeverOK(t *testing.T) {
 	}{
 		{"nothing", klas.AuthenticateResponse{}, false, unknown},
 		{"no balance", klas.AuthenticateResponse{Currency: "EUR"}, false, unknown},
+		{"balance of 20 digits", klas.AuthenticateResponse{Currency: "EUR", Balance: long}, false, unknown},
 		{"no currency", klas.AuthenticateResponse{Balance: thirty}, false, unknown},
 		{"lower case", klas.AuthenticateResponse{Currency: "eur", Balance: thirty}, false, unknown},
 		{"four letters", klas.AuthenticateResponse{Currency: "USDT", Balance: thirty}, false, unknown},

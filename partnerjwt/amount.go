@@ -4,7 +4,8 @@ import "github.com/providerauth/providerauth-go/internal/decimal"
 
 // An Amount is an exact decimal number: shares, or US dollars. It is never a
 // float. In JSON it is a number; the zero Amount is one that was never set and
-// does not marshal. Amounts are comparable with ==: 1.50 is stored as 1.5.
+// does not marshal. Amounts are comparable with ==: 1.50 is stored as 1.5. One
+// that was read from JSON may have more digits than ParseAmount takes.
 type Amount struct{ d decimal.Decimal }
 
 // ParseAmount reads a plain decimal number of at most 18 digits, such as
@@ -42,7 +43,8 @@ func (a Amount) MarshalJSON() ([]byte, error) {
 	return []byte(a.d.String()), nil
 }
 
-// UnmarshalJSON reads a JSON number exactly, exponents included.
+// UnmarshalJSON reads a JSON number exactly, exponents included, of up to 38
+// digits, and 40 after the point.
 func (a *Amount) UnmarshalJSON(b []byte) error {
 	d, err := decimal.ParseNumber(b)
 	if err != nil {

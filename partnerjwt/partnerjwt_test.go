@@ -312,15 +312,16 @@ func TestPortfolioIsAskedForAgainAfterAFailure(t *testing.T) {
 
 func TestPortfolioIsReadExactly(t *testing.T) {
 	for body, want := range map[string]string{
-		`[{"ticker":"A","quantity":0.1,"averagePurchasePrice":1.5e2,"new":{}}]`:    "A 0.1 150",
-		`[{"ticker":"A","quantity":123456789.123456789,"averagePurchasePrice":0}]`: "A 123456789.123456789 0",
+		`[{"ticker":"A","quantity":0.1,"averagePurchasePrice":1.5e2,"new":{}}]`:                           "A 0.1 150",
+		`[{"ticker":"A","quantity":123456789.123456789,"averagePurchasePrice":0}]`:                        "A 123456789.123456789 0",
+		`[{"ticker":"A","quantity":33.333333333333333333,"averagePurchasePrice":1.4210854715202004e-14}]`: "A 33.333333333333333333 0.000000000000014210854715202004",
 		`[]`:   "",
 		`null`: "",
-		`[{"ticker":"A","quantity":"1","averagePurchasePrice":1}]`:                   "error",
-		`[{"ticker":"A","quantity":1}]`:                                              "error",
-		`[{"quantity":1,"averagePurchasePrice":1}]`:                                  "error",
-		`[{"ticker":"A","quantity":null,"averagePurchasePrice":1}]`:                  "error",
-		`[{"ticker":"A","quantity":1.2345678901234567891,"averagePurchasePrice":1}]`: "error",
+		`[{"ticker":"A","quantity":"1","averagePurchasePrice":1}]`:   "error",
+		`[{"ticker":"A","quantity":1}]`:                              "error",
+		`[{"quantity":1,"averagePurchasePrice":1}]`:                  "error",
+		`[{"ticker":"A","quantity":null,"averagePurchasePrice":1}]`:  "error",
+		`[{"ticker":"A","quantity":1e-41,"averagePurchasePrice":1}]`: "error",
 		`{"data":[]}`: "error",
 		``:            "error",
 		`[`:           "error",

@@ -6,6 +6,11 @@ import "github.com/providerauth/providerauth-go/internal/decimal"
 // a float. In JSON it is a number in its shortest form, without an exponent;
 // the zero Amount is one that was never set and does not marshal. Amounts are
 // comparable with ==: 1.50 is stored as 1.5.
+//
+// One that was read from JSON may have more digits than ParseAmount takes:
+// the platform computes with floats, which leave 1.4210854715202004e-14 where
+// nothing is left. Such an Amount is exact as well, but [Client.Transfer] does
+// not send it.
 type Amount struct{ d decimal.Decimal }
 
 // ParseAmount reads a plain decimal number of at most 18 digits, such as
@@ -43,7 +48,8 @@ func (a Amount) MarshalJSON() ([]byte, error) {
 	return []byte(a.d.String()), nil
 }
 
-// UnmarshalJSON reads a JSON number exactly, exponents included.
+// UnmarshalJSON reads a JSON number exactly, exponents included, of up to 38
+// digits, and 40 after the point.
 func (a *Amount) UnmarshalJSON(b []byte) error {
 	d, err := decimal.ParseNumber(b)
 	if err != nil {

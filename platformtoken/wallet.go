@@ -7,19 +7,20 @@ import (
 	"strconv"
 
 	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/decimal"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // A Balance is what is in a player's wallet.
 type Balance struct {
-	// Amount may be zero or negative.
+	// Amount may be zero or negative, and longer than what a transfer takes.
 	Amount Amount
 	// Currency of the amount; "" if the platform does not say.
 	Currency string
 }
 
-var errBalance = errors.New("data.balance is missing, or not a number of at most 18 digits")
+var errBalance = errors.New("data.balance is missing, or not a number of at most 38 digits, and 40 after the point")
 
 // Balance returns what is in the player's wallet, exactly as the platform
 // states it (POST /player/getBalance). It is repeated where that helps.
@@ -108,7 +109,8 @@ type TransferRequest struct {
 	TxID string
 	// Direction is TransferIn or TransferOut. Required.
 	Direction Direction
-	// Amount in the currency of the player's wallet, greater than 0. Required.
+	// Amount in the currency of the player's wallet, greater than 0, of at most
+	// 18 digits; a balance that has more has to be rounded. Required.
 	Amount Amount
 }
 
@@ -170,8 +172,11 @@ func (c *Client) transfer(ctx context.Context, p Player, req TransferRequest) (T
 	if req.Direction != TransferIn && req.Direction != TransferOut {
 		problems.Add("Direction", "must be TransferIn or TransferOut")
 	}
-	if req.Amount.Sign() <= 0 {
+	switch {
+	case req.Amount.Sign() <= 0:
 		problems.Add("Amount", "required, must be greater than 0")
+	case !req.Amount.d.Fits():
+		problems.Add("Amount", decimal.ErrDigits.Error())
 	}
 	if problems != nil {
 		return Transfer{}, &Error{Op: op, Fields: problems}

@@ -212,6 +212,16 @@ func TestTransferIsCheckedBeforeAnythingIsSent(t *testing.T) {
 			"amount of zero":     {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "0") }, "Amount"},
 			"amount below zero":  {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "-1") }, "Amount"},
 			"amount of zero, .0": {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "0.00") }, "Amount"},
+			"amount of 20 digits, read from a balance": {func(r *platformtoken.TransferRequest) {
+				if err := json.Unmarshal([]byte("33.333333333333333333"), &r.Amount); err != nil {
+					t.Error(err)
+				}
+			}, "Amount"},
+			"amount of 30 decimals, read from a balance": {func(r *platformtoken.TransferRequest) {
+				if err := json.Unmarshal([]byte("1.4210854715202004e-14"), &r.Amount); err != nil {
+					t.Error(err)
+				}
+			}, "Amount"},
 		} {
 			req := good
 			tc.change(&req)
@@ -265,7 +275,13 @@ func TestBalanceIsReadExactly(t *testing.T) {
 		`{"balance":""}`:                                   "",
 		`{"balance":"x"}`:                                  "",
 		`{"balance":{}}`:                                   "",
-		`{"balance":12345678901234567890}`:                 "",
+		`{"balance":1.4210854715202004e-14}`:               "0.000000000000014210854715202004 ",
+		`{"balance":-8.673617379884035e-19}`:               "-0.0000000000000000008673617379884035 ",
+		`{"balance":33.333333333333333333}`:                "33.333333333333333333 ",
+		`{"balance":"33.333333333333333333"}`:              "33.333333333333333333 ",
+		`{"balance":12345678901234567890}`:                 "12345678901234567890 ",
+		`{"balance":1e38}`:                                 "",
+		`{"balance":1e-41}`:                                "",
 		`"12"`:                                             "",
 		`null`:                                             "",
 	} {

@@ -9,18 +9,35 @@ import (
 	"strings"
 )
 
-// MaxDigits is the number of digits that an amount may have, before and after
-// the point together. A zero before the point does not count.
+// MaxDigits is the number of digits that an amount of ours may have, before and
+// after the point together. A zero before the point does not count.
 const MaxDigits = 18
 
 // maxText bounds the work on input; the rest of it can only be zeros that do
 // not matter.
 const maxText = 64
 
-// The errors of this package. Neither quotes the input.
+// The errors of this package. None quotes the input.
 var (
 	ErrSyntax = errors.New("must be a decimal number such as 12.5")
 	ErrDigits = errors.New("must have at most 18 digits, and at most 18 after the point")
+	ErrLength = errors.New("must have at most 38 digits, and at most 40 after the point")
+)
+
+// A limit is how long an amount may be. What other systems state is taken as it
+// is, within bounds: one that computes with floats writes 17 digits wherever
+// the point may be, and 1.4210854715202004e-14 where it means zero. 38 digits
+// are what the decimal types of databases hold, and 40 after the point what a
+// float leaves of amounts with eight decimals. What we state ourselves is kept
+// to what every system can be expected to read.
+type limit struct {
+	digits, scale int
+	err           error
+}
+
+var (
+	ours   = limit{MaxDigits, MaxDigits, ErrDigits}
+	theirs = limit{38, 40, ErrLength}
 )
 
 // A Decimal is an exact amount. It is a struct rather than a string so that no
@@ -34,13 +51,19 @@ type Decimal struct {
 // Parse reads an amount in plain form: digits, with a minus sign before and a
 // point and more digits after if need be. It refuses exponents, plus signs,
 // leading zeros, minus zero, white space and separators. Trailing zeros of a
-// fraction are dropped: "1.50" is 1.5.
-func Parse(s string) (Decimal, error) {
-	n, err := scan(s)
+// fraction are dropped: "1.50" is 1.5. More than [MaxDigits] are ErrDigits.
+func Parse(s string) (Decimal, error) { return parse(s, ours) }
+
+// ParseLong is Parse for what another system has written: up to 38 digits, and
+// 40 after the point. More are ErrLength.
+func ParseLong(s string) (Decimal, error) { return parse(s, theirs) }
+
+func parse(s string, l limit) (Decimal, error) {
+	n, err := scan(s, l)
 	if err != nil {
 		return Decimal{}, err
 	}
-	d, err := n.decimal()
+	d, err := n.decimal(l)
 	if n.exponent != "" || n.negative && d.s == "0" {
 		return Decimal{}, ErrSyntax
 	}
@@ -48,13 +71,14 @@ func Parse(s string) (Decimal, error) {
 }
 
 // ParseNumber reads a JSON number as another system writes it, exponents and
-// minus zero included, exactly. Anything else, a quoted number too, is an error.
+// minus zero included, exactly, within the limits of [ParseLong]. Anything
+// else, a quoted number too, is an error.
 func ParseNumber(raw []byte) (Decimal, error) {
-	n, err := scan(string(raw))
+	n, err := scan(string(raw), theirs)
 	if err != nil {
 		return Decimal{}, err
 	}
-	return n.decimal()
+	return n.decimal(theirs)
 }
 
 // FromMinor returns units times ten to the power of minus decimals, an amount
@@ -68,12 +92,19 @@ func FromMinor(units int64, decimals uint8) (Decimal, error) {
 	if units < 0 {
 		magnitude = -magnitude
 	}
-	return plain(units < 0, strconv.FormatUint(magnitude, 10), int(decimals))
+	return plain(units < 0, strconv.FormatUint(magnitude, 10), int(decimals), ours)
 }
 
 // IsSet reports whether d was made by a function of this package. A zero
 // Decimal is most likely an amount that somebody forgot.
 func (d Decimal) IsSet() bool { return d.s != "" }
+
+// Fits reports whether d is as short as what [Parse] returns. What was read from
+// another system may be longer, and is not to be sent to one.
+func (d Decimal) Fits() bool {
+	whole, fraction, _ := strings.Cut(strings.TrimPrefix(d.s, "-"), ".")
+	return len(strings.TrimPrefix(whole, "0"))+len(fraction) <= MaxDigits
+}
 
 // String returns the plain form, which is also a JSON number.
 func (d Decimal) String() string {
@@ -113,9 +144,9 @@ type number struct {
 	whole, fraction, exponent string // the exponent with its sign, without the e
 }
 
-func scan(s string) (n number, err error) {
+func scan(s string, l limit) (n number, err error) {
 	if len(s) > maxText {
-		return n, ErrDigits
+		return n, l.err
 	}
 	s, n.negative = strings.CutPrefix(s, "-")
 	n.whole, s = digits(s)
@@ -153,7 +184,7 @@ func digits(s string) (found, rest string) {
 	return s[:i], s[i:]
 }
 
-func (n number) decimal() (Decimal, error) {
+func (n number) decimal(l limit) (Decimal, error) {
 	exponent := 0
 	if n.exponent != "" {
 		var err error
@@ -162,21 +193,21 @@ func (n number) decimal() (Decimal, error) {
 			exponent = 2 * maxText // out of range with any digits but zeros
 		}
 	}
-	return plain(n.negative, n.whole+n.fraction, len(n.fraction)-exponent)
+	return plain(n.negative, n.whole+n.fraction, len(n.fraction)-exponent, l)
 }
 
 // plain brings digits times ten to the power of minus scale into plain form.
-func plain(negative bool, digits string, scale int) (Decimal, error) {
+func plain(negative bool, digits string, scale int, l limit) (Decimal, error) {
 	digits = strings.TrimLeft(digits, "0")
 	if digits == "" {
 		return Decimal{"0"}, nil
 	}
 	significant := strings.TrimRight(digits, "0")
 	scale -= len(digits) - len(significant)
-	if max(len(significant)-min(scale, 0), scale) > MaxDigits {
-		return Decimal{}, ErrDigits
+	if len(significant)-min(scale, 0) > l.digits || scale > l.scale {
+		return Decimal{}, l.err
 	}
-	buf := make([]byte, 0, MaxDigits+len("-0."))
+	buf := make([]byte, 0, maxText)
 	if negative {
 		buf = append(buf, '-')
 	}
@@ -196,4 +227,4 @@ func plain(negative bool, digits string, scale int) (Decimal, error) {
 	return Decimal{string(buf)}, nil
 }
 
-const zeros = "000000000000000000" // MaxDigits of them
+const zeros = "0000000000000000000000000000000000000000" // as many as an amount may have after the point

@@ -97,6 +97,15 @@ func TestParseNumberReadsExponentsExactly(t *testing.T) {
 		{"1e-18", "0.000000000000000001"},
 		{"0.30000000000000004", "0.30000000000000004"},
 		{"100000000000000000000e-3", "100000000000000000"},
+		{"1.4210854715202004e-14", "0.000000000000014210854715202004"},
+		{"-8.673617379884035e-19", "-0.0000000000000000008673617379884035"},
+		{"33.333333333333333333", "33.333333333333333333"},
+		{"0.1000000000000000055511151231257827", "0.1000000000000000055511151231257827"},
+		{"12345678901234567890123456789012345678", "12345678901234567890123456789012345678"},
+		{"1234567890123456789.0123456789012345678", "1234567890123456789.0123456789012345678"},
+		{"1e37", "10000000000000000000000000000000000000"},
+		{"1e-40", "0.0000000000000000000000000000000000000001"},
+		{"10000000000000000000e-59", "0.0000000000000000000000000000000000000001"},
 		{"150.00000000000000000000000000000", "150"},
 	} {
 		got, err := decimal.ParseNumber([]byte(test.in))
@@ -123,21 +132,62 @@ func TestParseNumberRefuses(t *testing.T) {
 		{"1e+", decimal.ErrSyntax},
 		{"1e1.5", decimal.ErrSyntax},
 		{"1e1e1", decimal.ErrSyntax},
-		{"1e18", decimal.ErrDigits},
-		{"1e-19", decimal.ErrDigits},
-		{"1e300", decimal.ErrDigits},
-		{"1e-300", decimal.ErrDigits},
-		{"1e9223372036854775807", decimal.ErrDigits},
-		{"1e-9223372036854775808", decimal.ErrDigits},
-		{"1e99999999999999999999", decimal.ErrDigits},
-		{"1234567890123456789", decimal.ErrDigits},
-		{"0.1000000000000000055511151231257827", decimal.ErrDigits},
-		{"1" + strings.Repeat("0", 1<<20), decimal.ErrDigits},
+		{"1e38", decimal.ErrLength},
+		{"1e-41", decimal.ErrLength},
+		{"1e300", decimal.ErrLength},
+		{"1e-300", decimal.ErrLength},
+		{"1e9223372036854775807", decimal.ErrLength},
+		{"1e-9223372036854775808", decimal.ErrLength},
+		{"1e99999999999999999999", decimal.ErrLength},
+		{"123456789012345678901234567890123456789", decimal.ErrLength},
+		{"1.23456789012345678901234567890123456789", decimal.ErrLength},
+		{"0.1000000000000000055511151231257827021181583404541015625", decimal.ErrLength},
+		{"1" + strings.Repeat("0", 1<<20), decimal.ErrLength},
 	} {
 		got, err := decimal.ParseNumber([]byte(test.in))
 		if !errors.Is(err, test.want) || got.IsSet() {
 			t.Errorf("ParseNumber(%.30q) = %v, %v; want %v", test.in, got, err, test.want)
 		}
+	}
+}
+
+func TestParseLongTakesPlainFormOfMoreDigits(t *testing.T) {
+	for in, want := range map[string]string{
+		"12.50":                                  "12.5",
+		"33.333333333333333333":                  "33.333333333333333333",
+		"-0.000000000000014210854715202004":      "-0.000000000000014210854715202004",
+		"12345678901234567890123456789012345678": "12345678901234567890123456789012345678",
+	} {
+		got, err := decimal.ParseLong(in)
+		if err != nil || got.String() != want || !got.IsSet() {
+			t.Errorf("ParseLong(%q) = %v, %v; want %s", in, got, err, want)
+		}
+	}
+	for in, want := range map[string]error{
+		"1e2": decimal.ErrSyntax, "-0": decimal.ErrSyntax, "+1": decimal.ErrSyntax, "": decimal.ErrSyntax,
+		"123456789012345678901234567890123456789": decimal.ErrLength,
+		"0." + strings.Repeat("0", 40) + "1":      decimal.ErrLength,
+		strings.Repeat("9", 1<<20):                decimal.ErrLength,
+	} {
+		got, err := decimal.ParseLong(in)
+		if !errors.Is(err, want) || got.IsSet() {
+			t.Errorf("ParseLong(%.50q) = %v, %v; want %v", in, got, err, want)
+		}
+	}
+}
+
+func TestFitsIsWhatParseTakes(t *testing.T) {
+	for s, want := range map[string]bool{
+		"0": true, "-1.5": true, "999999999999999999": true, "-999999999999999999": true, "0.000000000000000001": true, "123456789.123456789": true,
+		"1000000000000000000": false, "0.0000000000000000001": false, "1.000000000000000001": false, "33.333333333333333333": false,
+	} {
+		d, err := decimal.ParseLong(s)
+		if err != nil || d.Fits() != want {
+			t.Errorf("%s: fits %v, %v; want %v", s, d.Fits(), err, want)
+		}
+	}
+	if !(decimal.Decimal{}).Fits() {
+		t.Error("the zero Decimal does not fit")
 	}
 }
 
@@ -203,8 +253,8 @@ func TestZeroDecimalIsZeroButNotSet(t *testing.T) {
 
 func TestCmpOrdersByValue(t *testing.T) {
 	ordered := []string{
-		"-999999999999999999", "-100", "-10.5", "-10", "-9.99", "-1", "-0.5", "-0.49", "-0.05",
-		"0", "0.000000000000000001", "0.05", "0.49", "0.5", "1", "1.00000000000000001", "1.5", "9.99", "10", "10.25", "10.5", "100", "999999999999999999",
+		"-12345678901234567890", "-999999999999999999", "-100", "-10.5", "-10", "-9.99", "-1", "-0.5", "-0.49", "-0.05",
+		"0", "0.000000000000000000000000000000000001", "0.000000000000000001", "0.05", "0.49", "0.5", "1", "1.00000000000000001", "1.5", "9.99", "10", "10.25", "10.5", "100", "999999999999999999", "12345678901234567890",
 	}
 	for i, a := range ordered {
 		for j, b := range ordered {
@@ -234,9 +284,9 @@ func TestSign(t *testing.T) {
 
 func parse(t *testing.T, s string) decimal.Decimal {
 	t.Helper()
-	d, err := decimal.Parse(s)
+	d, err := decimal.ParseLong(s)
 	if err != nil {
-		t.Fatalf("Parse(%q): %v", s, err)
+		t.Fatalf("ParseLong(%q): %v", s, err)
 	}
 	return d
 }

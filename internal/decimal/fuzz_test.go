@@ -15,34 +15,41 @@ var (
 	canonical = regexp.MustCompile(`^(0|-?(0|[1-9][0-9]*)\.[0-9]*[1-9]|-?[1-9][0-9]*)$`)
 )
 
-// exactly returns what math/big makes of a number, in plain form; "" if that
-// needs more than 18 digits.
-func exactly(s string) string {
+// exactly returns what math/big makes of a number, in plain form, and whether
+// that has at most 18 digits; "" if it needs more than 38, or 40 after the
+// point.
+func exactly(s string) (plain string, short bool) {
 	r, ok := new(big.Rat).SetString(s)
 	if !ok {
-		return ""
+		return "", false
 	}
-	plain := r.FloatString(18)
+	plain = r.FloatString(40)
 	if back, _ := new(big.Rat).SetString(plain); back.Cmp(r) != 0 {
-		return ""
+		return "", false
 	}
 	plain = strings.TrimSuffix(strings.TrimRight(plain, "0"), ".")
 	whole, fraction, _ := strings.Cut(strings.TrimPrefix(plain, "-"), ".")
-	if len(strings.TrimPrefix(whole, "0"))+len(fraction) > 18 {
-		return ""
+	whole = strings.TrimPrefix(whole, "0")
+	if len(strings.TrimLeft(whole+fraction, "0")) > 38 {
+		return "", false
 	}
-	return plain
+	return plain, len(whole)+len(fraction) <= 18
 }
 
 func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
-		want := ""
+		want, short := "", false
 		if len(s) <= 64 && plainText.MatchString(s) {
-			if want = exactly(s); want == "0" && s[0] == '-' {
+			if want, short = exactly(s); want == "0" && s[0] == '-' {
 				want = ""
 			}
 		}
-		got, err := decimal.Parse(s)
+		got, err := decimal.ParseLong(s)
+		compare(t, s, want, got, err)
+		if !short {
+			want = ""
+		}
+		got, err = decimal.Parse(s)
 		compare(t, s, want, got, err)
 	})
 }
@@ -58,7 +65,7 @@ func FuzzParseNumber(f *testing.F) {
 				want = "0"
 			}
 		} else if number {
-			want = exactly(s)
+			want, _ = exactly(s)
 		}
 		got, err := decimal.ParseNumber(raw)
 		compare(t, s, want, got, err)
@@ -79,9 +86,12 @@ func compare(t *testing.T, in, want string, got decimal.Decimal, err error) {
 	if !canonical.MatchString(want) {
 		t.Fatalf("%s is not in plain form", want)
 	}
-	again, err := decimal.Parse(got.String())
+	again, err := decimal.ParseLong(got.String())
 	if err != nil || again != got || again.Cmp(got) != 0 {
 		t.Fatalf("%s is read back as %v, %v", got, again, err)
+	}
+	if _, err := decimal.Parse(got.String()); (err == nil) != got.Fits() {
+		t.Fatalf("%s fits: %v, but is parsed with %v", got, got.Fits(), err)
 	}
 	r, _ := new(big.Rat).SetString(want)
 	if got.Sign() != r.Sign() {
