@@ -277,6 +277,30 @@ func TestTokenIsAskedForAgainIfNothingWasSent(t *testing.T) {
 	}))
 }
 
+func TestRefusalThatSaysWhenToComeBackEndsTheFlightAllTheSame(t *testing.T) {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		for name, create := range map[string]func(context.Context, *platformtoken.Client) error{
+			"Token": func(ctx context.Context, c *platformtoken.Client) error { _, err := c.Token(ctx, brl); return err },
+			"CreateToken": func(ctx context.Context, c *platformtoken.Client) error {
+				_, err := c.CreateToken(ctx, platformtoken.CreateTokenRequest{UserID: brl.UserID})
+				return err
+			},
+		} {
+			t.Run(fmt.Sprint(name, " ", status), func(t *testing.T) {
+				bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+					srv.FailNext(1, status, http.Header{"Retry-After": {"1"}})
+					start := time.Now()
+					e := errorIs(t, create(t.Context(), c))
+					equal(t, "status, attempts, ambiguous", fmt.Sprint(e.StatusCode, e.Attempts, e.Ambiguous()), fmt.Sprint(status, 1, false))
+					equal(t, "RetryAfter", e.RetryAfter, time.Second)
+					equal(t, "took", time.Since(start), 0*time.Second)
+					equal(t, "requests", srv.Count(createToken), 1)
+				})
+			})
+		}
+	}
+}
+
 func TestTokenRepeatedUnchangedIsAccepted(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		answering(srv, 200, `{"isSuccess":true,"code":0,"data":{"token":"always.the-same"}}`)

@@ -116,6 +116,26 @@ func TestLostTransferIsAmbiguousNamesItsTxIDAndIsNotSentAgain(t *testing.T) {
 	}
 }
 
+func TestCallThatMayMoveMoneyIsNotSentAgainAfterA503(t *testing.T) {
+	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
+		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			token(t, c, brl)
+			for name, call := range map[string]func() error{
+				"Call":    func() error { return c.Call(t.Context(), method, "/x", nil, nil) },
+				"CallFor": func() error { return c.CallFor(t.Context(), brl, method, "/x", nil, nil) },
+			} {
+				before := srv.Count("/x")
+				srv.FailNext(1, http.StatusServiceUnavailable, http.Header{"Retry-After": {"1"}}, on("/x"))
+				e := errorIs(t, call(), platformtoken.ErrAmbiguous)
+				if _, ok := e.Retryable(); ok || e.StatusCode != http.StatusServiceUnavailable {
+					t.Errorf("%s %s: retryable, or another status: %v", name, method, e)
+				}
+				equal(t, name+" "+method+": attempts, requests", []int{e.Attempts, srv.Count("/x") - before}, []int{1, 1})
+			}
+		})
+	}
+}
+
 func TestTransferThatWasRefusedForItsTokenIsSentAgainAndThenMayBeLost(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		token(t, c, brl)
