@@ -104,6 +104,31 @@ func TestContestIsBoundedAndCallersGetThePlatforms401(t *testing.T) {
 	})
 }
 
+func TestContestThatStopsWhenThePausesAreLongestIsOverThirtySecondsLater(t *testing.T) {
+	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
+		hc := c.HTTPClientFor(brl)
+		call := func(path string) int {
+			status, _ := do(t, hc, ct.srv, path, map[string]string{getBalance: `{"userId":"t1_225478"}`, getStatus: `{"recordId":"r1"}`}[path])
+			return status
+		}
+		// After four minutes they are, and a token replaced in vain begins one.
+		longest := time.Now().Add(4 * time.Minute)
+		for begun := false; !begun; time.Sleep(100 * time.Millisecond) {
+			if time.Since(longest) > 4*time.Minute {
+				t.Fatal("no token is replaced any more")
+			}
+			equal(t, "status", call(getStatus), 401)
+			before := ct.creations.Load()
+			equal(t, "status", call(getBalance), 401)
+			begun = time.Now().After(longest) && ct.creations.Load() > before
+		}
+		ct.on.Store(false)
+		time.Sleep(30 * time.Second)
+		equal(t, "status of the balance", call(getBalance), 200)
+		equal(t, "status of what is not there", call(getStatus), 404)
+	})
+}
+
 func TestContestEmptiesTheBucketOfCallersThatInvalidateByThemselves(t *testing.T) {
 	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
 		refused := 0

@@ -245,6 +245,31 @@ func TestRejectionInsideA200IsErrUnauthorizedToo(t *testing.T) {
 	})
 }
 
+func TestFailureOfThePlatformDoesNotEndTheDamper(t *testing.T) {
+	for name, call := range map[string]func(context.Context, *platformtoken.Client) error{
+		"Balance": func(ctx context.Context, c *platformtoken.Client) error { _, err := c.Balance(ctx, brl); return err },
+		"CallFor": func(ctx context.Context, c *platformtoken.Client) error {
+			return c.CallFor(ctx, brl, http.MethodPost, getBalance, map[string]string{"userId": brl.UserID}, nil)
+		},
+	} {
+		for _, body := range []string{"", `{"isSuccess":false,"code":7}`} {
+			t.Run(name+body, func(t *testing.T) {
+				bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+					token(t, c, brl)
+					srv.FailNext(2, http.StatusUnauthorized, nil, on(getBalance))
+					equal(t, "attempts", errorIs(t, call(t.Context(), c)).Attempts, 2)
+					answering(srv, http.StatusInternalServerError, body)
+					equal(t, "status", errorIs(t, call(t.Context(), c)).StatusCode, 500)
+					srv.Intercept(nil)
+					srv.FailNext(1, http.StatusUnauthorized, nil, on(getBalance))
+					equal(t, "attempts within the pause", errorIs(t, call(t.Context(), c), platformtoken.ErrUnauthorized).Attempts, 1)
+					equal(t, "tokens", srv.Created(brl.UserID), 2)
+				}, func(cfg *platformtoken.Config) { cfg.MaxAttempts = 1 })
+			})
+		}
+	}
+}
+
 func TestTransportAndCallsShareTheDamper(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		token(t, c, brl)
