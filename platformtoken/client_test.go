@@ -197,6 +197,43 @@ func TestConfigSaysWhatIsSet(t *testing.T) {
 	}
 }
 
+func TestLanguageOfTheConfigIsSent(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		balance(t, c, brl)
+		if _, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: "u"}); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 1}); err != nil {
+			t.Error(err)
+		}
+		_ = c.Call(t.Context(), http.MethodPost, "/x", nil, nil)
+		do(t, c.HTTPClient(), srv, "/game/getRecords", `{"tenantId":1}`)
+		do(t, c.HTTPClientFor(brl), srv, getBalance, `{}`)
+		equal(t, "requests", len(srv.Requests()), 7)
+		for _, r := range srv.Requests() {
+			equal(t, "language of "+r.URL.Path, r.Header.Values("Accept-Language"), []string{"zh"})
+		}
+	}, func(cfg *platformtoken.Config) { cfg.Language = "zh" })
+}
+
+func TestRequestIDOfTheAnswerIsInTheError(t *testing.T) {
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		token(t, c, brl)
+		const id = "5b0f3c1e-8f0a-4f5e-9a5d-0d6a3b1c2e4f"
+		srv.FailNext(4, http.StatusBadRequest, http.Header{"X-Request-Id": {id}})
+		_, created := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: "u"})
+		_, read := c.Balance(t.Context(), brl)
+		_, moved := c.Transfer(t.Context(), brl, in(t, "tx-1", "1"))
+		for call, err := range map[string]error{
+			"CreateToken": created, "Balance": read, "Transfer": moved, "Call": c.Call(t.Context(), http.MethodPost, "/x", nil, nil),
+		} {
+			e := errorIs(t, err)
+			equal(t, call, e.RequestID, id)
+			equal(t, call+" in the text", strings.Contains(e.Error(), id), true)
+		}
+	})
+}
+
 func TestTokenIsNamedByAShortHash(t *testing.T) {
 	a, b := platformtoken.NewToken("abc", time.Unix(0, 0)), platformtoken.NewToken("abd", time.Unix(0, 0))
 	if len(a.ID()) != 12 || a.ID() == b.ID() {
@@ -248,4 +285,21 @@ func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
 		a.Op, a.StatusCode, a.TxID = "mine", http.StatusTeapot, "mine"
 		equal(t, "text of the other's", b.Error(), text)
 	})
+}
+
+func TestHundredThousandPlayersAreKeptByDefault(t *testing.T) {
+	const bound, players = 100_000, 110_000
+	c := open(t, (&platform{}).config())
+	defer c.Close()
+	tok := platformtoken.NewToken("token", time.Now().Add(time.Hour))
+	for i := range players {
+		if err := c.Keep(t.Context(), fmt.Sprint("player-", i), tok); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st := c.Stats()
+	if st.Entries > bound || st.Entries < bound*9/10 {
+		t.Errorf("%d entries, want about %d", st.Entries, bound)
+	}
+	equal(t, "evicted", int(st.Evictions)+st.Entries, players)
 }

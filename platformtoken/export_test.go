@@ -1,6 +1,7 @@
 package platformtoken
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 )
@@ -10,3 +11,11 @@ func ReadExpires(raw string) (time.Time, bool) { return readExpires(json.RawMess
 func ReadRefusal(body []byte) (code int, message string, ok bool) { return readRefusal(body) }
 
 func Open(body []byte, out any) error { return open(body, out) }
+
+// Keep puts t into the cache as if it had been made for the player.
+func (c *Client) Keep(ctx context.Context, userID string, t Token) error {
+	_, err := c.cache.Force(ctx, userID, "", false, func(context.Context, ask) (issued, error) {
+		return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}, nil
+	})
+	return err
+}
