@@ -289,6 +289,20 @@ func TestLostAnswerSaysNothingOfTheToken(t *testing.T) {
 	})
 }
 
+func TestFailureOfTheServerSaysNothingOfTheToken(t *testing.T) {
+	for _, body := range []string{"", refusal(1, "INTERNAL")} {
+		bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+			again := damped(t, srv, c)
+			answering(srv, http.StatusInternalServerError, nil, body)
+			err := c.CallFor(t.Context(), user(), http.MethodPost, "/client/trades?page=1", nil, nil)
+			equal(t, "status", errorIs(t, err).StatusCode, 500)
+			srv.Intercept(nil)
+			again()
+			equal(t, "exchanges", srv.Count(exchange), 2)
+		})
+	}
+}
+
 func TestRefusalsOfOneUserDoNotKeepAnothersTokenFromBeingReplaced(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		damped(t, srv, c)

@@ -143,6 +143,19 @@ func TestTokensAreVerifiedByTheProvidersClock(t *testing.T) {
 	})
 }
 
+func TestNoAnswersDateBringsATokenBack(t *testing.T) {
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		until(vectorTime)
+		srv.SetClockOffset(-time.Hour)
+		inventory(t, c) // whose Date says that it is an hour earlier
+		_, err := c.VerifyClientToken(t.Context(), sign(goodHeader, payload("1709540000", "1709549994")))
+		errorIs(t, err, assetpay.ErrInvalidToken, assetpay.ErrTokenExpired)
+		if _, err := c.VerifyClientToken(t.Context(), sign(goodHeader, payload("1709540000", "1709549996"))); err != nil {
+			t.Errorf("expired 4 seconds ago by this clock, which is within the leeway: %v", err)
+		}
+	})
+}
+
 func TestBadTokensAreRefused(t *testing.T) {
 	good := payload("1709550000", "1709636400")
 	alter := func(old, with string) string { return sign(goodHeader, strings.Replace(good, old, with, 1)) }
