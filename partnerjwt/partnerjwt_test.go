@@ -294,6 +294,21 @@ func TestLostTradeIsAmbiguousAndNotSentAgain(t *testing.T) {
 	})
 }
 
+func TestFailureOfTheServerSaysNothingOfTheToken(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		portfolio(t, c)
+		time.Sleep(time.Second) // the next token is another one
+		srv.FailNext(2, http.StatusUnauthorized, nil)
+		equal(t, "attempts", errorIs(t, trade(t.Context(), c), partnerjwt.ErrUnauthorized).Attempts, 2)
+		srv.FailNext(1, http.StatusInternalServerError, nil)
+		equal(t, "status", errorIs(t, trade(t.Context(), c)).StatusCode, 500)
+		srv.FailNext(1, http.StatusUnauthorized, nil)
+		// It was not the token, so another such answer replaces nothing.
+		equal(t, "attempts", errorIs(t, trade(t.Context(), c), partnerjwt.ErrUnauthorized).Attempts, 1)
+		equal(t, "invalidations", c.Stats().Invalidations, 1)
+	})
+}
+
 func TestPortfolioIsAskedForAgainAfterAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		srv.FailNext(2, http.StatusBadGateway, nil)

@@ -114,6 +114,22 @@ func TestVerifyRefusesWithoutAUsableSecret(t *testing.T) {
 			errorIs(t, err, tc.want)
 		})
 	}
-	_, err := partnerjwt.Verify(t.Context(), vector, partnerjwt.StaticSecret("s"), partnerjwt.VerifyOptions{Leeway: -1})
-	errorIs(t, err, partnerjwt.ErrInvalidRequest)
+}
+
+func TestVerifyRefusesALeewayBelowZero(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(time.Until(time.Unix(1700000001, 0)))
+		for leeway, want := range map[time.Duration]bool{-1: false, -time.Hour: false, 0: true, time.Second: true} {
+			_, err := partnerjwt.Verify(t.Context(), vector, partnerjwt.StaticSecret("secret-1"), partnerjwt.VerifyOptions{Leeway: leeway})
+			if want {
+				if err != nil {
+					t.Errorf("%v: %v", leeway, err)
+				}
+				continue
+			}
+			if e := errorIs(t, err, partnerjwt.ErrInvalidRequest); len(e.Fields) != 1 || e.Fields["VerifyOptions.Leeway"] == "" {
+				t.Errorf("%v: fields %v", leeway, e.Fields)
+			}
+		}
+	})
 }
