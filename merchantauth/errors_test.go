@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -199,5 +200,14 @@ func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
 		a.Op, a.Code, a.Entries[0].Code = "mine", "MINE", "MINE"
 		equal(t, "text of the other's", b.Error(), text)
 		equal(t, "entry of the other's", b.Entries[0].Code, "FORBIDDEN")
+	})
+}
+
+func TestRefusalOfARefreshIsReadHoweverMuchItSays(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		past(token(t, c))
+		answering(srv, refreshPath, 200, `{"errors":[{"code":"REFRESH_TOKEN_EXPIRED","message":"`+strings.Repeat("x", 17<<10)+`"}]}`)
+		token(t, c)
+		costs(t, srv, 2, 1)
 	})
 }

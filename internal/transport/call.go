@@ -261,7 +261,7 @@ func (x *exchange) fail(cause *outcome.Cause, a *answer) *Error {
 	if a != nil {
 		cause.RetryAfter = a.retryAfter
 		e.Status, e.Header, e.Body, e.RetryAfter = a.status, a.header, a.body, a.retryAfter
-		if len(e.Body) > maxErrorBody {
+		if len(e.Body) > maxErrorBody && !x.now.refused {
 			e.Body = append([]byte(nil), e.Body[:maxErrorBody]...)
 		}
 	}
