@@ -220,6 +220,8 @@ func TestPathsThatAreAllRejectedForAnotherReasonLeaveATokenForTheOthers(t *testi
 		rt := g.transport()
 		for i := range 300 { // a minute
 			_, _, _ = post(t, rt, fmt.Sprintf("https://api.example.com/v1/users/%d", i), nil)
+			status, _, _ := post(t, rt, target, nil)
+			check(t, "status of another path", status, 200)
 			time.Sleep(200 * time.Millisecond)
 		}
 		// Three before it is seen, then one after pauses of 1, 2, 4, 5, 5 ... s.
@@ -262,6 +264,9 @@ func TestOnePathThatIsRejectedTimeAndAgainTakesNothingFromTheOthers(t *testing.T
 				rt := g.transport()
 				for range 200 {
 					_, _, _ = post(t, rt, "https://api.example.com/v1/forbidden", nil)
+					g.good = map[string]bool{fmt.Sprintf("T%d", g.current): true}
+					status, _, _ := post(t, rt, target, nil)
+					check(t, "status of another path", status, 200)
 					time.Sleep(every)
 				}
 				_, _, _ = post(t, rt, "https://api.example.com/v1/forbidden", nil)
@@ -285,6 +290,23 @@ func TestPathsThatAreRejectedNowAndThenTakeNothingFromTheOthers(t *testing.T) {
 		g.kill()
 		status, _, _ := post(t, rt, target, nil)
 		check(t, "status of another path after a kill", status, 200)
+	})
+}
+
+func TestAFightOverTheTokenPausesAllCallsHoweverFewTheyAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &rig{}
+		rt := g.transport()
+		for range 80 {
+			_, _, _ = post(t, rt, target, nil)
+			_, _, _ = post(t, rt, "https://api.example.com/v1/portfolio", nil)
+			time.Sleep(100 * time.Millisecond)
+		}
+		// Two calls with a pause of 1, 2 and 4 s each would make eight, and more
+		// than five at once and one per five seconds is not to be had.
+		if g.invalidated > 6 {
+			t.Errorf("%d tokens replaced in eight seconds", g.invalidated)
+		}
 	})
 }
 

@@ -16,10 +16,11 @@ const (
 // from having tokens replaced for ever. When even a replay with a new token is
 // rejected, rejections of that call are passed on for a second, twice as long
 // each time it happens again, up to a limit, until one is accepted. When that
-// happens to several calls of a key within a while, rejections of all its calls
-// are passed on for a moment, until a new token does help: paths with ids in
-// them would each cost a token else, and leave none for the others. A call that
-// is remembered counts once: it has a pause of its own.
+// happens to several calls of a key within a while, or several times while none
+// of its calls is accepted, rejections of all of them are passed on for a
+// moment, until a new token does help: paths with ids in them, and a fight over
+// the token, would cost one token after the other else. One call that is
+// rejected time and again while others are accepted is no matter of theirs.
 type Damper struct {
 	limit time.Duration
 
@@ -35,6 +36,7 @@ type pause struct {
 	until  time.Time
 	length time.Duration
 	trips  int
+	good   bool // of all calls: one was accepted since the last trip
 }
 
 // enough is how many trips it takes.
@@ -71,12 +73,17 @@ func (d *Damper) trip(k dampKey) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	if d.calls[k] == nil {
-		all := dampKey{key: k.key}
-		if p := d.calls[all]; p != nil && now.After(p.until.Add(d.limit)) {
-			delete(d.calls, all) // long ago, and no part of this
-		}
+	all := dampKey{key: k.key}
+	p := d.calls[all]
+	if p != nil && now.After(p.until.Add(d.limit)) {
+		delete(d.calls, all) // long ago, and no part of this
+		p = nil
+	}
+	if p == nil || !p.good || d.calls[k] == nil {
 		d.lengthen(all, min(d.limit, maxPauseOfAll), now)
+	}
+	if p != nil {
+		p.good = false
 	}
 	d.lengthen(k, d.limit, now)
 	d.active.Store(int64(len(d.calls)))
@@ -106,6 +113,9 @@ func (d *Damper) accepted(k dampKey) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if p := d.calls[dampKey{key: k.key}]; p != nil {
+		p.good = true
+	}
 	delete(d.calls, k)
 	d.active.Store(int64(len(d.calls)))
 }
