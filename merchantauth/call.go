@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -20,7 +21,8 @@ const keyHeader = "Api-key"
 //
 // GET and HEAD are repeated where that helps; any other method only if nothing
 // was sent, or on a 429 that says when to come back. An answer that says that
-// the access token is not good replaces it once, as in [Client.Transport].
+// the access token is not good replaces it once, as in [Client.Transport]; but
+// a call whose outcome is unclear is not made again for that.
 //
 // Errors are [*Error]. If it is Ambiguous, look at what became of the call
 // before making it again.
@@ -83,7 +85,7 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 		e.Attempts = sent
 		result = e
 		switch {
-		case e.StatusCode == 0:
+		case e.StatusCode == 0, call.Policy != transport.Safe && outcome.Ambiguous(e):
 			return attach.Unclear
 		case e.rejects():
 			return attach.Rejected

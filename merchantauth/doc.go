@@ -43,8 +43,9 @@
 //
 // An answer whose errors name a TokenExpiredError, under any status, or a 401
 // drops the access token that was sent, if it is still the current one, and the
-// call is made once more with another. An API key is never replaced, and
-// nothing is replayed with one.
+// call is made once more with another. A success that has data beside such
+// errors may come of a call that was acted on: one that must not be made twice
+// ends with it. An API key is never replaced, and nothing is replayed with one.
 //
 // # Traps
 //

@@ -26,15 +26,15 @@ const (
 // they are missing, it sets Accept, User-Agent and, on requests with a body,
 // Content-Type too. A nil base is the transport of Config.HTTPClient.
 //
-// Requests go to the scheme, host and port of Config.BaseURL only. An answer
-// whose errors name a TokenExpiredError, under any status, or a 401 drops the
-// access token and sends the request once more with a new one, if its body can
-// be rewound (GetBody). If that is answered so too, it was not the token: the
-// answer goes to the caller, and for a second, doubling to a minute, such
-// answers to that method and path replace nothing; after three of them without
-// a new token having helped, those to any call, for up to 5 seconds. Nothing
-// else is repeated.
-// With an API key nothing is replaced or repeated at all.
+// Requests go to the scheme, host and port of Config.BaseURL only. A 401, or an
+// answer without data whose errors name a TokenExpiredError, under any status,
+// drops the access token and sends the request once more with a new one, if its
+// body can be rewound (GetBody). If that is answered so too, it was not the
+// token: the answer goes to the caller, and for a second, doubling to a minute,
+// such answers to that method and path replace nothing; after three of them
+// without a new token having helped, those to any call, for up to 5 seconds.
+// Nothing else is repeated. With an API key nothing is replaced or repeated at
+// all.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that
 // matches [ErrNotSent]: the request did not leave. Every other error is the
@@ -82,7 +82,8 @@ func (c *Client) HTTPClient() *http.Client {
 	}
 }
 
-// rejected reports whether an answer is about the access token.
+// rejected reports whether an answer is about the access token. One that has
+// data beside its errors may have been acted on, so it is handed on.
 func rejected(resp *http.Response) bool {
 	if resp.StatusCode == http.StatusUnauthorized {
 		return true
@@ -99,7 +100,7 @@ func rejected(resp *http.Response) bool {
 		return false
 	}
 	var env envelope
-	if json.Unmarshal(head, &env) != nil {
+	if json.Unmarshal(head, &env) != nil || !env.empty() {
 		return false
 	}
 	for _, e := range entries(env.Errors) {

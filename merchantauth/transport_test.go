@@ -218,6 +218,56 @@ func TestOtherErrorsReplaceNothing(t *testing.T) {
 	}
 }
 
+// Who was given data may have been served, whatever the errors beside it say.
+func TestCallThatMayHaveBeenActedOnIsNotMadeAgainForItsToken(t *testing.T) {
+	const body = `{"data":{"id":"c1"},"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}]}`
+	create := func(t *testing.T, _ *merchantauthtest.Server, c *merchantauth.Client) error {
+		_, err := c.CreateCustomer(t.Context(), alex())
+		return err
+	}
+	for _, tc := range []struct {
+		way, path string
+		call      func(*testing.T, *merchantauthtest.Server, *merchantauth.Client) error
+		statuses  []int
+		typed     bool
+	}{
+		{"CreateCustomer", createPath, create, []int{200, 201, 500}, true},
+		{"Call", "/v2/balance", ways["Call"], []int{200, 201, 500}, true},
+		{"HTTPClient", "/v2/balance", ways["HTTPClient"], []int{200, 201, 403, 500}, false},
+	} {
+		for _, status := range tc.statuses {
+			t.Run(fmt.Sprint(tc.way, " ", status), func(t *testing.T) {
+				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+					tok := token(t, c)
+					answering(srv, tc.path, status, body)
+					err := tc.call(t, srv, c)
+					if tc.typed {
+						errorIs(t, err, merchantauth.ErrAmbiguous)
+					} else if err == nil || !strings.Contains(err.Error(), `"c1"`) {
+						t.Errorf("got %v, want the answer", err)
+					}
+					equal(t, "requests", srv.Count(tc.path), 1)
+					equal(t, "token", token(t, c).ID(), tok.ID())
+				})
+			})
+		}
+	}
+}
+
+func TestUnauthorizedAnswerReplacesTheTokenWhateverElseIsInIt(t *testing.T) {
+	for way, call := range ways {
+		t.Run(way, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				token(t, c)
+				answering(srv, "/v2/balance", 401, `{"data":{"id":"c1"},"errors":[{"code":"UNAUTHORIZED"}]}`)
+				_ = call(t, srv, c)
+				equal(t, "requests", srv.Count("/v2/balance"), 2)
+				costs(t, srv, 1, 1)
+			})
+		})
+	}
+}
+
 func TestTransportHandsOnTheAnswerAsItCame(t *testing.T) {
 	for _, contentType := range []string{"application/json", "", "text/html", "application/vnd.api+json; charset=utf-8"} {
 		for _, body := range []string{"", "{}", `{"data":1}`, `{"errors":[{"code":"UNAUTHORIZED"}]}`, strings.Repeat("TokenExpiredError ", 5000)} {
