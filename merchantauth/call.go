@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -27,7 +28,12 @@ const keyHeader = "Api-key"
 // Errors are [*Error]. If it is Ambiguous, look at what became of the call
 // before making it again.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
-	call := transport.Call{Op: "Call", Method: method, Path: path, In: in, Policy: transport.OnceStrict}
+	const op = "Call"
+	var problems check.Problems
+	if check.Out(&problems, "out", out); problems != nil {
+		return &Error{Op: op, Fields: problems}
+	}
+	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.OnceStrict}
 	if method == http.MethodGet || method == http.MethodHead {
 		call.Policy = transport.Safe
 	}

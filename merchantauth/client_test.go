@@ -115,6 +115,18 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 	}
 }
 
+func TestCallWithNowhereToPutTheAnswerIsNotMade(t *testing.T) {
+	for mode, change := range modes {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+			for _, out := range []any{struct{ ID string }{}, map[string]string{}, "x", (*struct{ ID string })(nil)} {
+				e := errorIs(t, c.Call(t.Context(), http.MethodPost, "/v2/balance", nil, out), merchantauth.ErrInvalidRequest)
+				equal(t, fmt.Sprintf("%s, %T", mode, out), fmt.Sprint(e.Op, e.Fields, e.Attempts), "Callmap[out:must be nil or a pointer that is not nil] 0")
+			}
+			equal(t, "requests", len(srv.Requests()), 0)
+		}, change...)
+	}
+}
+
 func TestRefreshOfATokenWithoutARefreshTokenCostsNoRequest(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		for _, tok := range []merchantauth.Token{{}, merchantauth.NewToken("a", "", time.Now().Add(time.Hour), time.Time{})} {
