@@ -26,8 +26,10 @@
 //
 // A refresh may spend the refresh token, so it is made once, by one caller for
 // all, and everything that it brings replaces what was there in one step. A
-// refresh token that an answer has replaced is not sent again; one that the
-// answer repeats or leaves out stays in use until it expires.
+// refresh token that an answer has replaced is not sent again, not by
+// [Client.Refresh] either (which has a bound to what it remembers); one that
+// the answer repeats or leaves out stays in use until it expires. Of what
+// another Client or process has spent, a Client knows nothing.
 //
 // If Kuna answers a refresh with a refusal, whatever the code, that refresh
 // token is given up and the Client logs in, once, in the same turn. If the

@@ -54,12 +54,14 @@ func (c *Client) retrieve(ctx context.Context, _ ask) (issued, error) {
 	return c.forCache(t), nil
 }
 
-// forCache is what the cache is told of a token. Its refresh token is one of
-// the cache's from now on.
+// forCache is what the cache is told of a new token, whose refresh token is the
+// cache's from now on.
 func (c *Client) forCache(t Token) issued {
-	c.grants.add(t.refresh.ID())
-	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}
+	c.grants.hold(t.refresh.ID(), t.RefreshExpiresAt)
+	return kept(t)
 }
+
+func kept(t Token) issued { return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt} }
 
 func (c *Client) login(ctx context.Context) (Token, error) {
 	const op = "Login"

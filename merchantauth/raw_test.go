@@ -135,6 +135,110 @@ func TestRawRefreshOfAnotherTokenLeavesTheClientAlone(t *testing.T) {
 	})
 }
 
+// spentAlready refreshes a token that must not be sent.
+func spentAlready(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client, tok merchantauth.Token) {
+	t.Helper()
+	before := srv.Count(refreshPath)
+	_, err := c.Refresh(t.Context(), tok)
+	e := errorIs(t, err, merchantauth.ErrInvalidRequest)
+	equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
+	equal(t, "requests", srv.Count(refreshPath)-before, 0)
+}
+
+func TestReplacedRefreshTokenOfAnotherTokenIsNotSentAgain(t *testing.T) {
+	for name, foreign := range map[string]func(merchantauth.Token) merchantauth.Token{
+		"as it came": func(t merchantauth.Token) merchantauth.Token { return t },
+		"without its times": func(t merchantauth.Token) merchantauth.Token {
+			return merchantauth.NewToken(t.Value(), t.RefreshToken(), time.Time{}, time.Time{})
+		},
+		"with a time that is past": func(t merchantauth.Token) merchantauth.Token {
+			return merchantauth.NewToken("", t.RefreshToken(), t.ExpiresAt, time.Now().Add(-time.Hour))
+		},
+	} {
+		for _, opaque := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, ", opaque ", opaque), func(t *testing.T) {
+				bubble(t, merchantauthtest.Options{OpaqueRefresh: opaque}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+					other := open(t, srv.Config())
+					defer other.Close()
+					theirs := foreign(token(t, other))
+					next, err := c.Refresh(t.Context(), theirs)
+					if err != nil {
+						t.Fatal(err)
+					}
+					spentAlready(t, srv, c, theirs)
+					time.Sleep(47 * time.Hour)
+					spentAlready(t, srv, c, theirs)
+					if _, err := c.Refresh(t.Context(), next); err != nil {
+						t.Error(err)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestReplacedRefreshTokenIsNotSentAgainHoweverManyCameAfterIt(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		first := token(t, c)
+		for range 300 {
+			c.Invalidate(token(t, c))
+			time.Sleep(5 * time.Second)
+		}
+		rates(t, c)
+		spentAlready(t, srv, c, first)
+		costs(t, srv, 1, 300)
+		equal(t, "replays", srv.Replays(), 0)
+	})
+}
+
+// An answer that cannot be used otherwise may have another refresh token.
+func TestRefreshTokenThatAnUnusableAnswerReplacedIsNotSentAgain(t *testing.T) {
+	for name, own := range map[string]bool{"current": true, "another": false} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				tok := merchantauth.NewToken("", "elsewhere", time.Time{}, time.Time{})
+				if own {
+					tok = token(t, c)
+				}
+				answering(srv, refreshPath, 200, `{"data":{"refreshToken":"another"}}`)
+				_, err := c.Refresh(t.Context(), tok)
+				errorIs(t, err, merchantauth.ErrBadResponse)
+				spentAlready(t, srv, c, tok)
+			})
+		})
+	}
+}
+
+func TestRefreshTokenThatAnAnswerBringsAgainIsGoodAgain(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		tok := merchantauth.NewToken("", "a", time.Time{}, time.Time{})
+		for _, next := range []string{"b", "a", "b"} {
+			answering(srv, refreshPath, 200, fmt.Sprintf(`{"data":{"accessToken":"x","expiresIn":%d,"refreshToken":%q}}`, time.Now().Unix()+1800, next))
+			var err error
+			if tok, err = c.Refresh(t.Context(), tok); err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "refresh token", tok.RefreshToken(), next)
+		}
+		costs(t, srv, 0, 3)
+	})
+}
+
+func TestReplacedRefreshTokenIsForgottenWhenItHasExpired(t *testing.T) {
+	bubble(t, merchantauthtest.Options{RefreshLifetime: 7 * 24 * time.Hour}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		first := token(t, c)
+		if _, err := c.Refresh(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Until(first.RefreshExpiresAt) - time.Second)
+		spentAlready(t, srv, c, first)
+		time.Sleep(2 * time.Second)
+		_, err := c.Refresh(t.Context(), first)
+		errorIs(t, err, merchantauth.ErrUnauthorized) // Kuna's answer
+		costs(t, srv, 1, 2)
+	})
+}
+
 func TestRawRefreshKeepsWhatAnAnswerLeavesOut(t *testing.T) {
 	bubble(t, merchantauthtest.Options{Refresh: merchantauthtest.RefreshOmits}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		other := open(t, srv.Config())

@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
-	"sync"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 	"github.com/providerauth/providerauth-go/internal/transport"
@@ -23,11 +20,14 @@ type refreshBody struct {
 //
 // If t is the Client's current token, this waits for a login or refresh under
 // way, and the new token is the Client's from then on; if Kuna refuses, the
-// Client's next token is from a login. If t is an earlier token of the
-// Client's, whose refresh token has been replaced since, nothing is sent and
-// the error matches [ErrInvalidRequest]: a replaced refresh token that is used
-// again can end the session. If t is any other token, such as one of
+// Client's next token is from a login. If t is any other token, such as one of
 // [NewToken], the Client's own is left alone and the new one is not kept.
+//
+// A replaced refresh token that is used again can end the session. If an answer
+// to this Client has replaced t's, or t is from before a [Client.Login], nothing
+// is sent and the error matches [ErrInvalidRequest]. The Client remembers 65,536
+// such refresh tokens, each until it has expired: if it does not say when, for
+// two days. What another Client or process has spent, it cannot know.
 //
 // [Client.Token] refreshes by itself where that is needed. A refresh token that
 // Kuna calls expired matches [ErrRefreshTokenExpired], one that it refuses for
@@ -41,31 +41,33 @@ func (c *Client) Refresh(ctx context.Context, t Token) (Token, error) {
 	if t.refresh == nil {
 		return Token{}, invalidToken("has no refresh token")
 	}
-	known, current := c.grants.find(t.refresh.ID())
+	next, err := c.spend(ctx, t)
+	if err != nil {
+		return Token{}, fail(op, err)
+	}
+	return next, nil
+}
+
+// spend is Refresh of a token that has a refresh token.
+func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
+	id := t.refresh.ID()
 	switch {
-	case !known:
-		next, err := c.refresh(ctx, t)
-		if err != nil {
-			return Token{}, fail(op, err)
-		}
-		return next, nil
-	case !current:
+	case c.grants.replaced(id):
 		return Token{}, errReplaced()
+	case !c.grants.isCurrent(id):
+		return c.refresh(ctx, t)
 	}
 	replaced := false
 	next, err := c.cache.Force(ctx, struct{}{}, struct{}{}, true, func(ctx context.Context, a ask) (issued, error) {
-		if replaced = a.Previous.refresh.ID() != t.refresh.ID(); replaced { // a moment ago
-			return c.forCache(a.Previous), nil
+		if replaced = a.Previous.refresh.ID() != id; replaced { // a moment ago
+			return kept(a.Previous), nil
 		}
 		return c.renew(ctx, a)
 	})
-	switch {
-	case err != nil:
-		return Token{}, fail(op, err)
-	case replaced:
+	if replaced {
 		return Token{}, errReplaced()
 	}
-	return next, nil
+	return next, err
 }
 
 func invalidToken(rule string) *Error {
@@ -99,7 +101,7 @@ func (c *Client) renew(ctx context.Context, a ask) (issued, error) {
 	return c.forCache(t), nil
 }
 
-// refresh spends the refresh token of t.
+// refresh spends the refresh token of t, and notes if an answer replaces it.
 func (c *Client) refresh(ctx context.Context, t Token) (Token, error) {
 	const op = "Refresh"
 	var next Token
@@ -114,7 +116,9 @@ func (c *Client) refresh(ctx context.Context, t Token) (Token, error) {
 			if err == nil {
 				next, err = c.received(&s, r.Received, t)
 			}
-			replaced = s.refresh != "" && s.refresh != t.refresh.Value()
+			if replaced = s.refresh != "" && s.refresh != t.refresh.Value(); replaced {
+				c.grants.replace(t.refresh.ID(), c.spentUntil(t, r.Received), next.refresh.ID())
+			}
 			return err
 		},
 	})
@@ -140,34 +144,3 @@ func (d *deadGrant) Unwrap() []error { return []error{d.refusal, tokencache.ErrG
 // Retryable says that the next turn, a login, need not wait for long: it does
 // not ask for the same again. The refusal itself says otherwise to callers.
 func (d *deadGrant) Retryable() (time.Duration, bool) { return 0, true }
-
-// grants are the refresh tokens that the cache has held, the last one being
-// the current one; so many that the oldest have expired at Kuna when they are
-// forgotten.
-type grants struct {
-	mu   sync.Mutex
-	last []credential.ID
-}
-
-const maxGrants = 256
-
-func (g *grants) add(id credential.ID) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if n := len(g.last); n > 0 && g.last[n-1] == id {
-		return
-	}
-	if len(g.last) == maxGrants {
-		g.last = slices.Delete(g.last, 0, 1)
-	}
-	g.last = append(g.last, id)
-}
-
-// find reports whether the cache has held the refresh token, and whether it
-// still does.
-func (g *grants) find(id credential.ID) (known, current bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	i := slices.Index(g.last, id)
-	return i >= 0, i >= 0 && g.last[len(g.last)-1] == id
-}

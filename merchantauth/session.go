@@ -95,13 +95,28 @@ func (c *Client) received(s *session, at time.Time, before Token) (Token, error)
 	}
 	t.refresh, t.RefreshExpiresAt = before.refresh, before.RefreshExpiresAt
 	if s.refresh != "" && s.refresh != before.RefreshToken() {
-		t.refresh = credential.New(s.refresh)
-		times, _ := jwtclaims.Peek(s.refresh)
-		expires, _, _, _ := tokencache.Life{ // no error: there is always refreshLife
-			Deadlines: []tokencache.Deadline{{Name: "exp", At: times.ExpiresAt}},
-			Issued:    times.IssuedAt, Assumed: refreshLife,
-		}.Expiry(now)
-		t.RefreshExpiresAt = c.clock.Local(expires)
+		t.refresh, t.RefreshExpiresAt = credential.New(s.refresh), c.refreshExpiry(s.refresh, now)
 	}
 	return t, nil
+}
+
+// refreshExpiry is when a refresh token expires by what it says itself, or else
+// refreshLife from now, the time at Kuna.
+func (c *Client) refreshExpiry(value string, now time.Time) time.Time {
+	times, _ := jwtclaims.Peek(value)
+	expires, _, _, _ := tokencache.Life{ // no error: there is always refreshLife
+		Deadlines: []tokencache.Deadline{{Name: "exp", At: times.ExpiresAt}},
+		Issued:    times.IssuedAt, Assumed: refreshLife,
+	}.Expiry(now)
+	return c.clock.Local(expires)
+}
+
+// spentUntil is when the refresh token of t, which was replaced at the given
+// time, has expired for certain: t may come from NewToken with any time.
+func (c *Client) spentUntil(t Token, at time.Time) time.Time {
+	until := c.refreshExpiry(t.refresh.Value(), c.clock.Provider(at))
+	if t.RefreshExpiresAt.After(until) {
+		return t.RefreshExpiresAt
+	}
+	return until
 }
