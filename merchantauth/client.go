@@ -211,13 +211,15 @@ func (c *Client) Stats() Stats {
 	return Stats(c.cache.Stats())
 }
 
-// Close ends background work and waits for a login or refresh under way. It is
-// idempotent and always returns nil. A token that is still good is returned
-// afterwards; where a new one is needed, Token fails with [ErrClosed]. The
-// session at Kuna is left as it is: there is no call to end one.
+// Close ends background work and waits for logins and refreshes under way. It
+// is idempotent and always returns nil. A token that is still good is returned
+// afterwards; where a new one is needed, Token fails with [ErrClosed], and so do
+// Login and Refresh. The session at Kuna is left as it is: there is no call to
+// end one.
 func (c *Client) Close() error {
 	if c.cache != nil {
 		c.cache.Close()
+		c.grants.close()
 	}
 	c.api.CloseIdle()
 	return nil

@@ -1,12 +1,14 @@
 package merchantauth
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
 // maxSpent is how many refresh tokens a Client remembers as replaced. Token
@@ -18,13 +20,17 @@ const maxSpent = 1 << 16
 
 // grants are the refresh tokens that must not be sent any more: those that an
 // answer has replaced, each until it has expired and Kuna would say so itself.
-// The zero value is ready for use.
+// It also keeps two Refreshes of one refresh token from running at once. The
+// zero value is ready for use.
 type grants struct {
 	mu      sync.Mutex
 	current credential.ID // of the cache's refresh token; zero: it has none
 	until   time.Time     // when that expires
 	spent   map[credential.ID]time.Time
 	sweepAt int
+	busy    map[credential.ID]chan struct{} // closed when its Refresh is over
+	closed  bool
+	running sync.WaitGroup
 }
 
 // hold notes the refresh token of a token that is about to be the cache's. The
@@ -84,4 +90,57 @@ func (g *grants) isCurrent(id credential.ID) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.current == id
+}
+
+// enter waits until no other Refresh is under way with the refresh token; the
+// caller then leaves when its own is over.
+func (g *grants) enter(ctx context.Context, id credential.ID) (leave func(), err error) {
+	for {
+		busy, err := g.take(id)
+		switch {
+		case err != nil:
+			return nil, err
+		case busy == nil:
+			return func() { g.leave(id) }, nil
+		}
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take returns what to wait for, nil if the caller has its turn.
+func (g *grants) take(id credential.ID) (<-chan struct{}, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil, &outcome.Cause{Kind: ErrClosed}
+	}
+	if busy := g.busy[id]; busy != nil {
+		return busy, nil
+	}
+	if g.busy == nil {
+		g.busy = make(map[credential.ID]chan struct{})
+	}
+	g.busy[id] = make(chan struct{})
+	g.running.Add(1)
+	return nil, nil
+}
+
+func (g *grants) leave(id credential.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.busy[id])
+	delete(g.busy, id)
+	g.running.Done()
+}
+
+// close lets no further Refresh begin, and waits for those under way.
+func (g *grants) close() {
+	g.mu.Lock()
+	g.closed = true
+	g.mu.Unlock()
+	g.running.Wait()
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,6 +176,118 @@ func TestReplacedRefreshTokenOfAnotherTokenIsNotSentAgain(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestManyRefreshesOfAnotherTokenAtOnceAreOneRefresh(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		other := open(t, srv.Config())
+		defer other.Close()
+		theirs := token(t, other)
+		srv.Delay(50 * time.Millisecond)
+		var wg sync.WaitGroup
+		var refreshed atomic.Int32
+		for range 20 {
+			wg.Go(func() {
+				if _, err := c.Refresh(t.Context(), theirs); err != nil {
+					errorIs(t, err, merchantauth.ErrInvalidRequest)
+					return
+				}
+				refreshed.Add(1)
+			})
+		}
+		wg.Wait()
+		equal(t, "refreshed", refreshed.Load(), 1)
+		costs(t, srv, 1, 1)
+	})
+}
+
+func TestRefreshesOfOneTokenTakeTurnsWhereItIsNotReplaced(t *testing.T) {
+	for name, mode := range map[string]merchantauthtest.RefreshMode{"repeating": merchantauthtest.RefreshRepeats, "omitting": merchantauthtest.RefreshOmits} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{Refresh: mode}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				other := open(t, srv.Config())
+				defer other.Close()
+				theirs := token(t, other)
+				srv.Delay(time.Second)
+				start := time.Now()
+				var wg sync.WaitGroup
+				for range 3 {
+					wg.Go(func() {
+						if _, err := c.Refresh(t.Context(), theirs); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				wg.Wait()
+				equal(t, "took", time.Since(start), 3*time.Second)
+				costs(t, srv, 1, 3)
+			})
+		})
+	}
+}
+
+func TestRefreshesOfDifferentTokensDoNotWaitForEachOther(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		var wg sync.WaitGroup
+		srv.Delay(time.Second, to(refreshPath))
+		start := time.Now()
+		for range 3 {
+			other := open(t, srv.Config())
+			defer other.Close()
+			theirs := token(t, other)
+			wg.Go(func() {
+				if _, err := c.Refresh(t.Context(), theirs); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		equal(t, "took", time.Since(start), time.Second)
+	})
+}
+
+func TestRefreshThatWaitsForAnotherLeavesWithItsContext(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		tok := merchantauth.NewToken("", "elsewhere", time.Time{}, time.Time{})
+		srv.Delay(5 * time.Second)
+		go func() { _, _ = c.Refresh(t.Context(), tok) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := c.Refresh(ctx, tok)
+		equal(t, "Op", errorIs(t, err, context.DeadlineExceeded).Op, "Refresh")
+		equal(t, "left after", time.Since(start), time.Second)
+		costs(t, srv, 0, 1)
+	})
+}
+
+func TestClosedClientRefreshesNothing(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		other := open(t, srv.Config())
+		defer other.Close()
+		theirs := token(t, other)
+		srv.Delay(time.Second)
+		var got merchantauth.Token
+		var waiting error
+		go func() { got, _ = c.Refresh(t.Context(), theirs) }()
+		synctest.Wait()
+		go func() { _, waiting = c.Refresh(t.Context(), theirs) }()
+		synctest.Wait()
+		start := time.Now()
+		c.Close()
+		equal(t, "Close took", time.Since(start), time.Second)
+		synctest.Wait()
+		if got.Value() == "" {
+			t.Error("the refresh under way was not waited for")
+		}
+		errorIs(t, waiting, merchantauth.ErrClosed)
+		for _, tok := range []merchantauth.Token{theirs, got, merchantauth.NewToken("", "elsewhere", time.Time{}, time.Time{})} {
+			_, err := c.Refresh(t.Context(), tok)
+			equal(t, "attempts", errorIs(t, err, merchantauth.ErrClosed).Attempts, 0)
+		}
+		costs(t, srv, 1, 1)
+	})
 }
 
 func TestReplacedRefreshTokenIsNotSentAgainHoweverManyCameAfterIt(t *testing.T) {

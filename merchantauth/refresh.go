@@ -18,8 +18,10 @@ type refreshBody struct {
 // Refresh spends t's refresh token on a new token (POST /v2/auth/refresh). It
 // is one request, which is repeated only if nothing was sent.
 //
-// If t is the Client's current token, this waits for a login or refresh under
-// way, and the new token is the Client's from then on; if Kuna refuses, the
+// Of one refresh token there is one Refresh at a time; another waits for its
+// end, and is made only if the refresh token has not been replaced by then. If
+// t is the Client's current token, this waits for a login or refresh under way,
+// too, and the new token is the Client's from then on; if Kuna refuses, the
 // Client's next token is from a login. If t is any other token, such as one of
 // [NewToken], the Client's own is left alone and the new one is not kept.
 //
@@ -32,7 +34,7 @@ type refreshBody struct {
 // [Client.Token] refreshes by itself where that is needed. A refresh token that
 // Kuna calls expired matches [ErrRefreshTokenExpired], one that it refuses for
 // another reason does not: [Client.Login] helps against both. In key mode the
-// error is [ErrNoSession].
+// error is [ErrNoSession], after [Client.Close] it matches [ErrClosed].
 func (c *Client) Refresh(ctx context.Context, t Token) (Token, error) {
 	const op = "Refresh"
 	if err := c.needSession(op, ctx); err != nil {
@@ -51,6 +53,11 @@ func (c *Client) Refresh(ctx context.Context, t Token) (Token, error) {
 // spend is Refresh of a token that has a refresh token.
 func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
 	id := t.refresh.ID()
+	leave, err := c.grants.enter(ctx, id)
+	if err != nil {
+		return Token{}, err
+	}
+	defer leave()
 	switch {
 	case c.grants.replaced(id):
 		return Token{}, errReplaced()
