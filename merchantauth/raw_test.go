@@ -2,8 +2,10 @@ package merchantauth_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -482,5 +484,67 @@ func TestCallersContextEndsItsWaitAndNotTheLogin(t *testing.T) {
 			equal(t, "token all the same", c.Stats().Entries, 1)
 			c.Invalidate(token(t, c))
 		}
+	})
+}
+
+// refreshingTo answers refreshes with data after a second, and logins with an
+// error of Kuna's if they are to fail.
+func refreshingTo(srv *merchantauthtest.Server, data string, failLogins bool) {
+	srv.Intercept(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch {
+			case r.URL.Path == refreshPath:
+				time.Sleep(time.Second)
+				merchantauthtest.WriteData(w, 200, json.RawMessage(data))
+			case r.URL.Path == loginPath && failLogins:
+				merchantauthtest.WriteError(w, 503, "MAINTENANCE", "x")
+			default:
+				next.ServeHTTP(w, r)
+			}
+		})
+	})
+}
+
+// The refresh under way brings another refresh token and no access token, and
+// the login after it fails: what is left has a refresh token that is spent.
+func TestRefreshTokenThatIsReplacedWhileRefreshWaitsIsNotSent(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		tok := token(t, c)
+		intoWindow(tok)
+		refreshingTo(srv, `{"refreshToken":"another"}`, true)
+		token(t, c) // starts a refresh
+		synctest.Wait()
+		spentWhileWaiting(t, c, tok)
+		equal(t, "refreshes", srv.Count(refreshPath), 1)
+		srv.Intercept(nil)
+		past(tok)
+		rates(t, c)
+		equal(t, "refreshes", srv.Count(refreshPath), 1)
+	})
+}
+
+func spentWhileWaiting(t *testing.T, c *merchantauth.Client, tok merchantauth.Token) {
+	t.Helper()
+	start := time.Now()
+	_, err := c.Refresh(t.Context(), tok)
+	errorIs(t, err, merchantauth.ErrInvalidRequest)
+	if time.Since(start) < time.Second {
+		t.Errorf("left after %v, before the refresh under way was over", time.Since(start))
+	}
+}
+
+// The answer to the refresh under way is not taken, because its access token
+// was called dead in the meantime; its refresh token is spent all the same.
+func TestSpentRefreshTokenOfAnAnswerThatCameTooLateIsNotSentByTokenEither(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		tok := token(t, c)
+		intoWindow(tok)
+		refreshingTo(srv, fmt.Sprintf(`{"accessToken":%q,"expiresIn":%d,"refreshToken":"another"}`, tok.Value(), tok.ExpiresAt.Unix()), false)
+		token(t, c) // starts a refresh
+		synctest.Wait()
+		equal(t, "current", c.Invalidate(tok), true)
+		time.Sleep(2 * time.Second)
+		rates(t, c)
+		costs(t, srv, 2, 1)
 	})
 }

@@ -69,6 +69,9 @@ func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
 		if replaced = a.Previous.refresh.ID() != id; replaced { // a moment ago
 			return kept(a.Previous), nil
 		}
+		if c.grants.replaced(id) { // by an answer that brought no token
+			return issued{}, &deadGrant{errReplaced()}
+		}
 		return c.renew(ctx, a)
 	})
 	if replaced {
@@ -91,8 +94,8 @@ var (
 )
 
 // renewable reports whether there is a refresh token that can be spent.
-func renewable(t Token) bool {
-	return t.refresh != nil && time.Now().Before(t.RefreshExpiresAt)
+func (c *Client) renewable(t Token) bool {
+	return t.refresh != nil && time.Now().Before(t.RefreshExpiresAt) && !c.grants.replaced(t.refresh.ID())
 }
 
 // renew is a refresh for the cache.
