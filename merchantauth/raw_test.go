@@ -379,8 +379,8 @@ func TestRawRefreshThatIsRefusedLeavesTheNextTokenToALogin(t *testing.T) {
 		}
 		equal(t, "text", e.Error(), "merchantauth: Refresh: status 401, code REFRESH_TOKEN_EXPIRED: the refresh token is not accepted")
 		costs(t, srv, 1, 1)
-		time.Sleep(250 * time.Millisecond)
-		rates(t, c)
+		equal(t, "back-off", c.Stats().BackoffUntil, time.Time{})
+		rates(t, c) // at once
 		costs(t, srv, 2, 1)
 	})
 }

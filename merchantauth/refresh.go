@@ -150,7 +150,3 @@ type deadGrant struct{ refusal *Error }
 
 func (d *deadGrant) Error() string   { return d.refusal.Error() }
 func (d *deadGrant) Unwrap() []error { return []error{d.refusal, tokencache.ErrGrantRefused} }
-
-// Retryable says that the next turn, a login, need not wait for long: it does
-// not ask for the same again. The refusal itself says otherwise to callers.
-func (d *deadGrant) Retryable() (time.Duration, bool) { return 0, true }
