@@ -34,9 +34,11 @@
 // If Kuna answers a refresh with a refusal, whatever the code, that refresh
 // token is given up and the Client logs in, once, in the same turn. If the
 // answer is lost or unusable, the same refresh token is sent once more: Kuna
-// may not have acted. If that is lost too, the next turn logs in. No other
-// failure leads to a login; the old access token is used for as long as it is
-// good, and the next try waits for a back-off.
+// may not have acted. If that is lost too, the next turn logs in. A connection
+// that breaks, a timeout and a bare 5xx of a gateway count as lost answers, so
+// such an outage leads to logins. No other failure does, such as one to connect,
+// a 5xx with Kuna's errors or a 503 with Retry-After. The old access token is
+// used for as long as it is good, and the next try waits for a back-off.
 //
 // A login that is refused is not tried again at once either: no more than twice
 // a minute, unless Config.Password returns another password.

@@ -112,6 +112,11 @@ func costs(t *testing.T, srv *merchantauthtest.Server, logins, refreshes int) {
 	equal(t, "logins, refreshes", fmt.Sprint(srv.Count(loginPath), ", ", srv.Count(refreshPath)), fmt.Sprint(logins, ", ", refreshes))
 }
 
+// roundTrip is an http.RoundTripper.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // to accepts requests to a path.
 func to(path string) func(*http.Request) bool {
 	return func(r *http.Request) bool { return r.URL.Path == path }

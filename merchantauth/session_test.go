@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"net"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -276,6 +278,42 @@ func TestProviderThatIsDownForAMinuteFailsNobodyWhileTheTokenIsValid(t *testing.
 			})
 		})
 	}
+}
+
+// Where nothing can have been sent there is no reason to give a session up.
+func TestProviderThatCannotBeConnectedToCostsNoLogin(t *testing.T) {
+	var down atomic.Bool
+	var dials atomic.Int64
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		tok := token(t, c)
+		time.Sleep(time.Until(tok.ExpiresAt) - 3*time.Minute)
+		down.Store(true)
+		for range 600 {
+			token(t, c)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := dials.Load(); n < 5 {
+			t.Errorf("%d connections were tried, want at least 5", n)
+		}
+		costs(t, srv, 1, 0)
+		down.Store(false)
+		time.Sleep(61 * time.Second) // the longest back-off
+		token(t, c)
+		synctest.Wait()
+		if token(t, c).ID() == tok.ID() {
+			t.Error("not refreshed after the provider was back")
+		}
+		costs(t, srv, 1, 1)
+	}, func(cfg *merchantauth.Config) {
+		up := cfg.HTTPClient.Transport
+		cfg.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			if down.Load() {
+				dials.Add(1)
+				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			return up.RoundTrip(r)
+		})}
+	})
 }
 
 func answer(header http.Header, status int, body string) func(http.Handler) http.Handler {
