@@ -315,6 +315,90 @@ func TestRejectionsThatANewTokenDoesNotCureAreDampedAndPassedOn(t *testing.T) {
 	}
 }
 
+func TestPausesAfterRejectionsDoubleToAMinute(t *testing.T) {
+	for way, call := range ways {
+		t.Run(way, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				token(t, c)
+				answering(srv, "/v2/balance", 401, "")
+				for n, pause := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
+					_ = call(t, srv, c)
+					costs(t, srv, 1, n+1)
+					time.Sleep(pause*time.Second - time.Millisecond)
+					_ = call(t, srv, c)
+					costs(t, srv, 1, n+1)
+					time.Sleep(time.Millisecond)
+				}
+			})
+		})
+	}
+}
+
+func TestServerErrorDoesNotEndThePauseAfterARejection(t *testing.T) {
+	for way, call := range ways {
+		t.Run(way, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				token(t, c)
+				for _, status := range []int{401, 500, 401} {
+					answering(srv, "/v2/balance", status, `{"errors":[{"code":"X"}]}`)
+					_ = call(t, srv, c)
+				}
+				equal(t, "requests", srv.Count("/v2/balance"), 4)
+				costs(t, srv, 1, 1)
+				answering(srv, "/v2/balance", 404, `{"errors":[{"code":"X"}]}`)
+				_ = call(t, srv, c) // which is about something else: the token is good
+				answering(srv, "/v2/balance", 401, `{"errors":[{"code":"X"}]}`)
+				_ = call(t, srv, c)
+				costs(t, srv, 1, 2)
+			})
+		})
+	}
+}
+
+func TestRejectionSeenByTheTransportCorrectsTheClock(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		balance(srv)
+		token(t, c)
+		srv.SetClockOffset(time.Hour)
+		srv.Intercept(func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == refreshPath {
+					w.Header()["Date"] = nil // or the refresh would correct it
+				}
+				next.ServeHTTP(w, r)
+			})
+		})
+		if err := ways["HTTPClient"](t, srv, c); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "left of the new token", time.Until(token(t, c).ExpiresAt).Round(time.Minute), 30*time.Minute)
+		costs(t, srv, 1, 1)
+	})
+}
+
+// A connection is no body: reading from one that says nothing takes for ever.
+type connection struct{ reads int }
+
+func (c *connection) Read([]byte) (int, error)    { c.reads++; return 0, io.EOF }
+func (c *connection) Write(b []byte) (int, error) { return len(b), nil }
+func (c *connection) Close() error                { return nil }
+
+func TestConnectionThatChangesItsProtocolIsHandedOnUnread(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		conn := &connection{}
+		base := roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: http.Header{}, Body: conn, ContentLength: -1}, nil
+		})
+		resp, err := c.Transport(base).RoundTrip(mustRequest(srv.URL() + "/v2/stream"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.Body != io.ReadCloser(conn) || conn.reads > 0 {
+			t.Errorf("the body is a %T that was read %d times", resp.Body, conn.reads)
+		}
+	})
+}
+
 func TestKeyModeMakesNoAuthenticationCallAndReplaysNothing(t *testing.T) {
 	for way, call := range ways {
 		t.Run(way, func(t *testing.T) {
