@@ -211,3 +211,75 @@ func TestRefusalOfARefreshIsReadHoweverMuchItSays(t *testing.T) {
 		costs(t, srv, 2, 1)
 	})
 }
+
+func TestCallThatMayMoveMoneyIsRepeatedOnlyOn429(t *testing.T) {
+	soon := http.Header{"Retry-After": {"1"}}
+	for mode, change := range modes {
+		for _, tc := range []struct {
+			name      string
+			fail      func(*merchantauthtest.Server)
+			requests  int
+			ambiguous bool
+		}{
+			{"429 that says when", func(s *merchantauthtest.Server) { s.FailNext(1, 429, soon, to("/v2/balance")) }, 2, false},
+			{"503 that says when", func(s *merchantauthtest.Server) { s.FailNext(1, 503, soon, to("/v2/balance")) }, 1, true},
+			{"502", func(s *merchantauthtest.Server) { s.FailNext(1, 502, nil, to("/v2/balance")) }, 1, true},
+			{"reset", func(s *merchantauthtest.Server) { s.Reset(1, to("/v2/balance")) }, 1, true},
+			{"503 of Kuna", func(s *merchantauthtest.Server) { answering(s, "/v2/balance", 503, `{"errors":[{"code":"X"}]}`) }, 1, false},
+		} {
+			t.Run(mode+", "+tc.name, func(t *testing.T) {
+				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+					balance(srv)
+					tc.fail(srv)
+					err := ways["Call"](t, srv, c)
+					equal(t, "requests", srv.Count("/v2/balance"), tc.requests)
+					equal(t, "succeeds", err == nil, tc.requests == 2)
+					equal(t, "ambiguous", errors.Is(err, merchantauth.ErrAmbiguous), tc.ambiguous)
+				}, change...)
+			})
+		}
+	}
+}
+
+func TestErrorHasTheRequestIDAndWhenToComeBack(t *testing.T) {
+	const id = "0b8e1c7e-7f7c-4c3b-9f57-2f1f2b5b8a11"
+	for mode, change := range modes {
+		t.Run(mode, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				srv.FailNext(1, 429, http.Header{"Retry-After": {"30"}, "X-Request-Id": {id}}, to("/v2/balance"))
+				e := errorIs(t, ways["Call"](t, srv, c), merchantauth.ErrRateLimited)
+				equal(t, "request id, retry after, attempts", fmt.Sprint(e.RequestID, " ", e.RetryAfter, e.Attempts), id+" 30s 1")
+				equal(t, "text", e.Error(), "merchantauth: Call: status 429, request id "+id+", retry after 30s: refused")
+			}, change...)
+		})
+	}
+}
+
+func TestErrorOfAContestedTokenSaysWhenTheNextOneMayBeHad(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		for range 6 { // the first is from a login
+			c.Invalidate(token(t, c))
+		}
+		_, err := c.Token(t.Context())
+		equal(t, "Token", errorIs(t, err, merchantauth.ErrContested).RetryAfter, 5*time.Second)
+		for way, call := range ways {
+			equal(t, way, errorIs(t, call(t, srv, c), merchantauth.ErrContested, merchantauth.ErrNotSent).RetryAfter, 5*time.Second)
+		}
+		time.Sleep(5 * time.Second)
+		token(t, c)
+	})
+}
+
+func TestAttemptsAreThoseBeforeAndAfterANewToken(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		answering(srv, "/v2/balance", 401, "")
+		e := errorIs(t, ways["Call"](t, srv, c), merchantauth.ErrUnauthorized)
+		equal(t, "attempts", e.Attempts, 2)
+		srv.Handle("GET /v2/x", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			merchantauthtest.WriteError(w, 401, "X", "x")
+		}))
+		srv.FailNext(1, 502, nil, to("/v2/x"))
+		e = errorIs(t, c.Call(t.Context(), http.MethodGet, "/v2/x", nil, nil))
+		equal(t, "attempts of a read", fmt.Sprint(e.StatusCode, e.Attempts, srv.Count("/v2/x")), "401 3 3")
+	})
+}
