@@ -2,6 +2,7 @@ package merchantauth_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -148,6 +149,17 @@ func TestTokenSetsItsHeader(t *testing.T) {
 	equal(t, "values", tok.Value()+tok.RefreshToken(), "abcdef")
 	equal(t, "ID", tok.ID(), "ba7816bf8f01")
 	equal(t, "text", tok.String(), "merchantauth.Token(id ba7816bf8f01, expires 1970-01-01T00:00:01Z)")
+}
+
+func TestTokenNeverMarshals(t *testing.T) {
+	tok := merchantauth.NewToken("abc", "def", time.Unix(1, 0), time.Unix(2, 0))
+	for name, v := range map[string]any{
+		"a token": tok, "a pointer": &tok, "the zero token": merchantauth.Token{}, "inside another": map[string]any{"t": []merchantauth.Token{tok}},
+	} {
+		if out, err := json.Marshal(v); err == nil {
+			t.Errorf("%s marshals to %s", name, out)
+		}
+	}
 }
 
 func TestUnavailableSecretCostsNoRequest(t *testing.T) {

@@ -1,11 +1,14 @@
 package merchantauth_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -519,4 +522,18 @@ func TestRefreshBeforeSaysWhenToRefresh(t *testing.T) {
 		}
 		costs(t, srv, 1, 1)
 	}, func(cfg *merchantauth.Config) { cfg.RefreshBefore = 10 * time.Minute })
+}
+
+func TestPanicOfALoginIsLoggedWithoutItsValue(t *testing.T) {
+	var log bytes.Buffer
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, _ *merchantauthtest.Server, c *merchantauth.Client) {
+		_, err := c.Token(t.Context())
+		errorIs(t, err, merchantauth.ErrAmbiguous)
+		for text, want := range map[string]bool{"level=ERROR": true, "a token retrieval panicked": true, "password-1": false} {
+			equal(t, text+" is in the log", strings.Contains(log.String(), text), want)
+		}
+	}, func(cfg *merchantauth.Config) {
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		cfg.HTTPClient = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { panic("password-1") })}
+	})
 }
