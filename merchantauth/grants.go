@@ -38,11 +38,11 @@ type grants struct {
 func (g *grants) hold(id credential.ID, until time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if id != g.current && g.current != (credential.ID{}) {
+	if g.current != (credential.ID{}) {
 		g.add(g.current, g.until)
 	}
 	g.current, g.until = id, until
-	delete(g.spent, id)
+	delete(g.spent, id) // also if it was the current one already
 }
 
 // replace notes that an answer has replaced a refresh token by next, or by one

@@ -180,6 +180,53 @@ func TestReplacedRefreshTokenOfAnotherTokenIsNotSentAgain(t *testing.T) {
 	}
 }
 
+func TestReplacedRefreshTokenIsRememberedForAsLongAsItsTokenSays(t *testing.T) {
+	bubble(t, merchantauthtest.Options{RefreshLifetime: 7 * 24 * time.Hour, OpaqueRefresh: true}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		other := open(t, srv.Config())
+		defer other.Close()
+		tok := token(t, other)
+		theirs := merchantauth.NewToken("", tok.RefreshToken(), time.Time{}, time.Now().Add(7*24*time.Hour))
+		if _, err := c.Refresh(t.Context(), theirs); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(6 * 24 * time.Hour)
+		spentAlready(t, srv, c, theirs)
+	})
+}
+
+func TestRefreshTokenFromBeforeALoginIsNotSent(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		first := token(t, c)
+		if _, err := c.Login(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		spentAlready(t, srv, c, first)
+	})
+}
+
+func TestLoginThatBringsAReplacedRefreshTokenAgainMakesItGood(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		answers := func(path, access, refresh string) {
+			answering(srv, path, 200, fmt.Sprintf(`{"data":{"accessToken":%q,"expiresIn":%d,"refreshToken":%q}}`, access, time.Now().Unix()+1800, refresh))
+		}
+		answers(loginPath, "x", "a")
+		tok := token(t, c)
+		answers(refreshPath, "y", "b")
+		if _, err := c.Refresh(t.Context(), tok); err != nil {
+			t.Fatal(err)
+		}
+		answers(loginPath, "z", "a")
+		again, err := c.Login(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		past(again)
+		answers(refreshPath, "w", "c")
+		token(t, c)
+		costs(t, srv, 2, 2)
+	})
+}
+
 func TestManyRefreshesOfAnotherTokenAtOnceAreOneRefresh(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		other := open(t, srv.Config())
