@@ -52,8 +52,9 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 // if its body can be rewound (GetBody). If that is answered so too, it was not
 // the token: the answer goes to the caller, and for a second, doubling to a
 // minute, such answers to that user, method and path replace nothing; after
-// three of them without a new token having helped, those to any call of the
-// user, for up to 5 seconds. Nothing else is repeated.
+// three of them, to different calls or with no call accepted between, those to
+// any call of the user, for up to 5 seconds or until a new token helps. Nothing
+// else is repeated.
 //
 // Errors are as those of [Client.Transport].
 func (c *Client) TransportFor(req AuthenticateClientRequest, base http.RoundTripper) http.RoundTripper {

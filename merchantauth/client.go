@@ -128,7 +128,7 @@ func New(cfg Config) (*Client, error) {
 	c.email = credential.New(cfg.Email)
 	c.password = credential.NewSource("Password", cfg.Password)
 	c.cache = tokencache.New(tokencache.Config[struct{}, struct{}, Token]{
-		Mode: tokencache.SingleUse, Retrieve: c.retrieve, Renew: c.renew, Renewable: c.renewable, Secret: c.password,
+		Mode: tokencache.SingleUse, Retrieve: c.retrieve, Renew: c.turn, Renewable: c.renewable, Secret: c.password,
 		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
 	})
 	c.tokens = attach.Tokens[Token]{

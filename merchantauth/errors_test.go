@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strings"
 	"testing"
@@ -281,5 +282,28 @@ func TestAttemptsAreThoseBeforeAndAfterANewToken(t *testing.T) {
 		srv.FailNext(1, 502, nil, to("/v2/x"))
 		e = errorIs(t, c.Call(t.Context(), http.MethodGet, "/v2/x", nil, nil))
 		equal(t, "attempts of a read", fmt.Sprint(e.StatusCode, e.Attempts, srv.Count("/v2/x")), "401 3 3")
+	})
+}
+
+// A lost refresh leaves open whether its refresh token is spent. The next turn
+// of the Client knows what to do about that; a raw Refresh would send it again.
+func TestATokenCallWithoutAnAnswerMayBeRepeatedAndARawRefreshNot(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		tok := token(t, c)
+		past(tok)
+		srv.LoseAnswers(math.MaxInt, to(refreshPath))
+		_, err := c.CustomerDetails(t.Context(), "c-1")
+		e := errorIs(t, err, merchantauth.ErrNotSent)
+		if _, ok := e.Retryable(); !ok || e.Ambiguous() {
+			t.Errorf("call: retryable %v, ambiguous %v", ok, e.Ambiguous())
+		}
+		_, err = c.Token(t.Context())
+		if _, ok := errorIs(t, err, merchantauth.ErrAmbiguous).Retryable(); !ok {
+			t.Error("Token is not retryable")
+		}
+		_, err = c.Refresh(t.Context(), tok)
+		if _, ok := errorIs(t, err, merchantauth.ErrAmbiguous).Retryable(); ok {
+			t.Error("Refresh is retryable")
+		}
 	})
 }

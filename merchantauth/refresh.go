@@ -98,7 +98,18 @@ func (c *Client) renewable(t Token) bool {
 	return t.refresh != nil && time.Now().Before(t.RefreshExpiresAt) && !c.grants.replaced(t.refresh.ID())
 }
 
-// renew is a refresh for the cache.
+// turn is a refresh that the cache asks for. Who asks for a token again after an
+// unclear outcome does no harm by it: the cache knows what may still be spent.
+func (c *Client) turn(ctx context.Context, a ask) (issued, error) {
+	t, err := c.renew(ctx, a)
+	var cause *outcome.Cause
+	if errors.As(err, &cause) {
+		cause.Repeatable = true
+	}
+	return t, err
+}
+
+// renew is a refresh of the cache's token.
 func (c *Client) renew(ctx context.Context, a ask) (issued, error) {
 	t, err := c.refresh(ctx, a.Previous)
 	switch {

@@ -31,9 +31,9 @@ const (
 // drops the access token and sends the request once more with a new one, if its
 // body can be rewound (GetBody). If that is answered so too, it was not the
 // token: the answer goes to the caller, and for a second, doubling to a minute,
-// such answers to that method and path replace nothing; after three of them
-// without a new token having helped, those to any call, for up to 5 seconds.
-// Nothing else is repeated. With an API key nothing is replaced or repeated at
+// such answers to that method and path replace nothing; after three of them, to
+// different calls or with no call accepted between, those to any call, for up to
+// 5 seconds or until a new token helps. Nothing else is repeated. With an API key nothing is replaced or repeated at
 // all.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that

@@ -16,9 +16,9 @@ import (
 // rewound (GetBody); if its Date shows that the clocks differ, the new token
 // takes that into account. If that is answered 401 too, it was not the token:
 // the answer goes to the caller, and for a second, doubling to a minute, 401s
-// of that method and path replace nothing; after three of them without a new
-// token having helped, 401s of no call do, for up to 5 seconds. Nothing else is
-// repeated.
+// of that method and path replace nothing; after three of them, to different
+// calls or with no call accepted between, those of any call, for up to 5 seconds
+// or until a new token helps. Nothing else is repeated.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that
 // matches [ErrNotSent]: the request did not leave. Every other error is the

@@ -53,9 +53,9 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 // signed. Twenty requests that meet the same dead token cause one new one. If
 // the second answer says the same, it was not the token: that answer goes to the
 // caller, and for a second, doubling to 20 seconds, such answers to that
-// player, method and path replace nothing; after three of them without a new
-// token having helped, those to any call of the player, for up to 5 seconds. If
-// there is no other token to be had, the first answer goes to the caller.
+// player, method and path replace nothing; after three of them, to different
+// calls or with no call accepted between, those to any call of the player, for up
+// to 5 seconds or until a new token helps. If there is no other token to be had, the first answer goes to the caller.
 // Nothing else is repeated.
 //
 // Errors are as those of [Client.Transport].
