@@ -57,8 +57,12 @@ func TestOutThatCannotBeFilledCostsNoRequest(t *testing.T) {
 			in           any
 			field        string
 		}{
-			{"POST", "https://evil.example/", nil, "path"}, {"POST", "//evil.example/", nil, "path"}, {"POST", "../x", nil, "path"},
-			{"POST", "/a b?c d", nil, "path"}, {"P OST", "/x", nil, "method"}, {"POST", "/x", func() {}, "in"},
+			{"POST", "https://evil.example/", nil, "path"},
+			{"POST", "//evil.example/", nil, "path"},
+			{"POST", "../x", nil, "path"},
+			{"POST", "/a b?c d", nil, "path"},
+			{"P OST", "/x", nil, "method"},
+			{"POST", "/x", func() {}, "in"},
 		} {
 			for _, err := range []error{
 				c.Call(t.Context(), tc.method, tc.path, tc.in, nil),

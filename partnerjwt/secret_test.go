@@ -49,8 +49,10 @@ func TestCallsThatCannotBeSentAreRefusedWithTheirField(t *testing.T) {
 			in           any
 			field        string
 		}{
-			{"P OST", "/trade", nil, "method"}, {"", "/trade", nil, "method"},
-			{"POST", "https://evil.example/", nil, "path"}, {"POST", "/../trade", nil, "path"},
+			{"P OST", "/trade", nil, "method"},
+			{"", "/trade", nil, "method"},
+			{"POST", "https://evil.example/", nil, "path"},
+			{"POST", "/../trade", nil, "path"},
 			{"POST", "/trade", func() {}, "in"},
 		} {
 			e := errorIs(t, c.Call(t.Context(), tc.method, tc.path, tc.in, nil), partnerjwt.ErrInvalidRequest)

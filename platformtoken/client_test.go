@@ -152,9 +152,13 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 			in           any
 			field        string
 		}{
-			{"POST", "https://evil.example.com/x", nil, "path"}, {"POST", "//evil.example.com", nil, "path"},
-			{"POST", "/../x", nil, "path"}, {"POST", "x\n", nil, "path"}, {"GET POST", "/x", nil, "method"},
-			{"POST", "/x", make(chan int), "in"}, {"POST", "/x", platformtoken.Amount{}, "in"},
+			{"POST", "https://evil.example.com/x", nil, "path"},
+			{"POST", "//evil.example.com", nil, "path"},
+			{"POST", "/../x", nil, "path"},
+			{"POST", "x\n", nil, "path"},
+			{"GET POST", "/x", nil, "method"},
+			{"POST", "/x", make(chan int), "in"},
+			{"POST", "/x", platformtoken.Amount{}, "in"},
 		} {
 			for _, err := range []error{
 				c.Call(t.Context(), tc.method, tc.path, tc.in, nil),
