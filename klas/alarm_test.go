@@ -1,8 +1,6 @@
 package klas
 
 import (
-	"math/rand/v2"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,29 +66,36 @@ func TestTheTimeThatCountsIsTheLastOneSet(t *testing.T) {
 }
 
 // Whoever is first decides, and the other one knows: for each time that is set,
-// the alarm goes off or is called off, never both and never neither. In real
-// time, because what is looked for are the moments between two instructions.
+// the alarm goes off or is called off, never both and never neither. Both are
+// let go at once, because what is looked for are the moments between two
+// instructions.
 func TestAnAlarmIsEitherCalledOffOrGoesOff(t *testing.T) {
-	var went atomic.Int64
-	over := make(chan struct{}, 1)
-	a := newAlarm(time.Now(), func() { went.Add(1); over <- struct{}{} })
-	var called int64
 	const turns = 20_000
-	for range turns {
-		a.set(time.Now().Add(time.Duration(1+rand.IntN(20)) * time.Microsecond))
-		for range rand.IntN(3000) {
-			if a.due.Load() == 0 {
-				break
-			}
+	var went, called int
+	a := newAlarm(time.Now().Add(-time.Hour), func() { went++ })
+	a.armed.Store(true) // no timer: this test is the timer
+	fire, fired := make(chan struct{}), make(chan struct{})
+	go func() {
+		for range fire {
+			a.fire()
+			a.armed.Store(true)
+			fired <- struct{}{}
 		}
-		if a.callOff() {
+	}()
+	for i := range turns {
+		a.set(a.zero.Add(time.Duration(i + 1)))
+		fire <- struct{}{}
+		off := a.callOff()
+		<-fired
+		if off {
 			called++
-		} else {
-			<-over
+		}
+		if called+went != i+1 {
+			t.Fatalf("after %d turns it was called off %d times, and went off %d times", i+1, called, went)
 		}
 	}
-	if called+went.Load() != turns || len(over) != 0 {
-		t.Errorf("called off %d times, went off %d times, of %d", called, went.Load(), turns)
+	close(fire)
+	if called == 0 || went == 0 {
+		t.Errorf("called off %d times, went off %d times: there was no race", called, went)
 	}
-	t.Logf("called off %d times, went off %d times", called, went.Load())
 }

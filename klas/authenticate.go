@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -44,9 +45,10 @@ type Authenticator interface {
 	// If it does not return when ctx ends, that does not hold up the answer, but
 	// nothing else ends it, and what it returns in the end is dropped. Over
 	// HTTP/1 it runs on the goroutine of the request, whose connection closes
-	// then and for which http.Server.Shutdown waits. Over HTTP/2, and with an
-	// http.ResponseWriter that cannot flush, it runs on a goroutine of its own,
-	// which is left alone.
+	// then and for which http.Server.Shutdown waits. Over HTTP/2, and behind
+	// middleware that wraps the http.ResponseWriter, it runs on a goroutine of its
+	// own, which is left alone. (A wrapper without the method Unwrap that can flush
+	// is taken for net/http's own.)
 	Authenticate(ctx context.Context, req AuthenticateRequest) (AuthenticateResponse, error)
 }
 
@@ -239,11 +241,17 @@ func isISO4217(s string) bool {
 	return true
 }
 
-// operatorError answers for an error of the operator's code.
-func operatorError(c *call) verdict {
+// operatorError answers for an error of the operator's code, which may be a nil
+// pointer whose methods panic.
+func operatorError(c *call) (v verdict) {
+	defer func() {
+		if p := recover(); p != nil {
+			v = failed(StatusUnknown, fmt.Errorf("the handler's error, a %T, panics when it is unwrapped", c.err))
+		}
+	}()
 	var r *Refusal
 	switch {
-	case errors.Is(c.err, errSeen):
+	case !c.reached && errors.Is(c.err, errSeen):
 		return failed(StatusBadParams, c.err)
 	case c.reached && errors.As(c.err, &r):
 		return r.verdict(c.err)

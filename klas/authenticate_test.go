@@ -1,9 +1,11 @@
 package klas_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -307,4 +309,61 @@ func TestConcurrentWebhooksDoNotMix(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// fragile is an error whose nil pointer cannot be asked for what it wraps.
+type fragile struct{ err error }
+
+func (f *fragile) Error() string { return "fragile" }
+func (f *fragile) Unwrap() error { return f.err }
+
+func TestAnErrorThatPanicsWhenItIsUnwrappedIsAnswered(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want string
+	}{
+		"alone":        {(*fragile)(nil), unknown},
+		"joined":       {errors.Join(errors.New("x"), (*fragile)(nil)), unknown},
+		"in a Refusal": {&klas.Refusal{Code: "ERR_X", Err: (*fragile)(nil)}, `{"status_code":"ERR_X"}`},
+	} {
+		eitherWay(t, name, func(t *testing.T, way func(*http.Request)) {
+			var log bytes.Buffer
+			results := newResults()
+			hook := newHook(t, results.config, func(cfg *klas.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			r := request(compact, sign(secret, compact))
+			way(r)
+			want(t, send(t, hook.AuthenticateHandler(fails(tc.err)), r, secret), tc.want)
+			if r := <-results; r.Err == nil || log.Len() == 0 {
+				t.Errorf("result %+v, log %q", r, log.String())
+			}
+		})
+	}
+}
+
+func TestARefusalOfAReplayGuardIsNone(t *testing.T) {
+	refuse := false
+	hook := newHook(t, func(cfg *klas.Config) {
+		cfg.ReplayGuard = guardFunc(func(string) (bool, error) {
+			if refuse {
+				return false, &klas.Refusal{Code: "ERR_X"}
+			}
+			return false, nil
+		})
+	})
+	h := hook.AuthenticateHandler(accept(t))
+	for range 5 { // what is used again must not remember that the last one got further
+		refuse = false
+		want(t, post(t, h, compact), ok)
+		refuse = true
+		want(t, post(t, h, compact), unknown)
+	}
+}
+
+func TestTheHeaderOfAnAnswerMayBeAddedTo(t *testing.T) {
+	w := httptest.NewRecorder()
+	newHook(t).AuthenticateHandler(accept(t)).ServeHTTP(w, request(compact, sign(secret, compact)))
+	w.Header().Add("X-Signature", "outer")
+	if got := w.Header().Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type %q", got)
+	}
 }

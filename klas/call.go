@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"time"
 )
 
 // A call runs the operator's code and sees to it that the answer goes out at
@@ -14,11 +15,11 @@ import (
 //
 // Where an answer can be complete before its handler returns, the code runs on
 // the goroutine of the request, and if it is late the alarm answers in its
-// place. HTTP/2 ends an answer when its handler returns; there, and behind a
-// writer that cannot flush, the code runs in a goroutine of its own, which the
-// handler leaves. That one then belongs to nobody: it ends when the operator's
-// code returns, and what that returned is dropped. So a call owns all that the
-// code touches, and one that was left is not used again.
+// place. HTTP/2 ends an answer when its handler returns, and so do many writers
+// that are wrapped around net/http's; there the code runs in a goroutine of its
+// own, which the handler leaves. That one then belongs to nobody: it ends when
+// the operator's code returns, and what that returned is dropped. So a call owns
+// all that the code touches, and one that was left is not used again.
 type call struct {
 	task
 
@@ -71,16 +72,25 @@ func (c *call) do() bool {
 	return !c.late
 }
 
+// grace is how long the end of the code's context is waited for. It is over at
+// the same time, but for a parent that states a deadline and does not keep it.
+const grace = 100 * time.Millisecond
+
 // expire is what the alarm calls.
 func (c *call) expire() {
 	defer func() {
-		if v := recover(); v != nil { // of the ResponseWriter; it must not end the process
-			c.logPanic("klas: panic while answering", fmt.Errorf("the ResponseWriter panicked with a %T", v), debug.Stack())
+		if v := recover(); v != nil && c.x != nil { // of the ResponseWriter; it must not end the process
+			c.x.report(c.x.r, c.x.start, c.x.wire.RequestID, verdict{StatusUnknown, &fault{
+				err: fmt.Errorf("%w; and the ResponseWriter panicked with a %T", errLate, v), stack: debug.Stack(),
+			}})
 		}
 		c.over <- struct{}{}
 	}()
 	c.late = true
-	<-c.ctx.Done() // the code is to end for its deadline, not because the answer is out
+	select { // the code is to end for its deadline, not because the answer is out
+	case <-c.ctx.Done():
+	case <-time.After(grace):
+	}
 	if c.x != nil {
 		c.x.answerEarly(failed(StatusUnknown, errLate))
 	}
@@ -104,19 +114,22 @@ func (c *call) finish() {
 			<-c.over // expire is answering, with what is this goroutine's
 		}
 		if c.stack != nil {
-			c.logPanic("klas: panic after the answer", err, c.stack)
+			c.tellPanic()
 		}
 	case x == nil:
 		c.over <- struct{}{} // from here on c belongs to who waits for it
 	case err == errGoexit:
 		x.answerEarly(failed(StatusUnknown, err)) // nobody else will: the request's goroutine ends here
+		c.task, c.x = task{}, nil                 // the timer still holds on to c
 	}
 }
 
-func (t *task) logPanic(what string, err error, stack []byte) {
+// tellPanic logs a panic after the answer.
+func (t *task) tellPanic() {
+	defer func() { _ = recover() }() // of the Logger
 	if log := t.hook.cfg.Logger; log != nil {
-		log.LogAttrs(context.Background(), slog.LevelError, what,
-			slog.String("op", t.op), slog.Any("error", err), slog.String("stack", string(stack)))
+		log.LogAttrs(context.Background(), slog.LevelError, "klas: panic after the answer",
+			slog.String("op", t.op), slog.Any("error", t.err), slog.String("stack", string(t.stack)))
 	}
 }
 

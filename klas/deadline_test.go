@@ -140,32 +140,52 @@ func TestAnswersThatCannotBeFlushedGoOutAtTheDeadlineToo(t *testing.T) {
 	})
 }
 
-// wrapped is a writer as middleware makes them.
-type wrapped struct{ http.ResponseWriter }
+// compressing is a writer as middleware makes them that compresses: it drops the
+// length, and what it has is complete when it is closed, after the handler.
+type compressing struct {
+	http.ResponseWriter
+	buf bytes.Buffer
+}
 
-func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (c *compressing) Write(p []byte) (int, error) { return c.buf.Write(p) }
+func (c *compressing) Flush()                      {}
+func (c *compressing) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+func (c *compressing) Close()                      { _, _ = c.ResponseWriter.Write(c.buf.Bytes()) }
 
-func TestAnAnswerBehindMiddlewareIsFlushedAtTheDeadline(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+func TestAnAnswerBehindMiddlewareIsOutAtTheDeadline(t *testing.T) {
+	overHTTP(t, func(t *testing.T, serve func(http.Handler) *http.Client) {
 		release := make(chan struct{})
+		defer close(release)
 		h := newHook(t, timeout(time.Second)).AuthenticateHandler(klas.AuthenticatorFunc(
 			func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
 				<-release
 				return klas.AuthenticateResponse{}, nil
 			}))
+		client := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c := &compressing{ResponseWriter: w}
+			defer c.Close()
+			h.ServeHTTP(c, r)
+		}))
+		start := time.Now()
+		_, got := postTo(t, client, compact)
+		want(t, got, unknown)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("answered after %v", took)
+		}
+	})
+}
+
+func TestLengthIsStatedWhereTheHandlerGoesOn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
 		w := httptest.NewRecorder()
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			h.ServeHTTP(wrapped{wrapped{w}}, request(compact, sign(secret, compact)))
-		}()
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if !w.Flushed || w.Header().Get("Content-Length") != strconv.Itoa(len(unknown)) {
+		newHook(t, timeout(time.Second)).AuthenticateHandler(klas.AuthenticatorFunc(
+			func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+				time.Sleep(time.Hour)
+				return klas.AuthenticateResponse{}, nil
+			})).ServeHTTP(w, request(compact, sign(secret, compact)))
+		if !w.Flushed || w.Header().Get("Content-Length") != strconv.Itoa(len(unknown)) || w.Header().Get("Connection") != "close" {
 			t.Errorf("flushed %v, header %v", w.Flushed, w.Header())
 		}
-		close(release)
-		<-done
 		want(t, signed(t, w.Result(), secret), unknown)
 	})
 }
@@ -175,20 +195,169 @@ type broken struct{ *httptest.ResponseRecorder }
 
 func (broken) Write([]byte) (int, error) { panic(http.ErrAbortHandler) }
 
+// failing is a writer whose connection is gone.
+type failing struct{ *httptest.ResponseRecorder }
+
+func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+func sleeps(d time.Duration) klas.AuthenticatorFunc {
+	return func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+		time.Sleep(d)
+		return klas.AuthenticateResponse{}, nil
+	}
+}
+
 func TestAWriterThatPanicsAtTheDeadlineEndsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var log bytes.Buffer
-		hook := newHook(t, func(cfg *klas.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-		hook.AuthenticateHandler(klas.AuthenticatorFunc(
-			func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-				time.Sleep(time.Hour)
-				return klas.AuthenticateResponse{}, nil
-			})).ServeHTTP(broken{httptest.NewRecorder()}, request(compact, sign(secret, compact)))
-		if text := log.String(); !strings.Contains(text, "panic while answering") || !strings.Contains(text, "deadline_test.go") {
+		results := newResults()
+		hook := newHook(t, results.config, func(cfg *klas.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		hook.AuthenticateHandler(sleeps(time.Hour)).ServeHTTP(broken{httptest.NewRecorder()}, request(compact, sign(secret, compact)))
+		if text := log.String(); !strings.Contains(text, "ResponseWriter panicked") || !strings.Contains(text, "deadline_test.go") {
 			t.Errorf("log: %s", text)
+		}
+		if r := <-results; r.Code != klas.StatusUnknown || !errors.Is(r.Err, context.DeadlineExceeded) {
+			t.Errorf("result %+v", r)
 		}
 		want(t, post(t, hook.AuthenticateHandler(accept(t)), compact), ok)
 	})
+}
+
+func TestAnAnswerThatIsLateAndCannotBeWrittenIsReportedAsLate(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		results := newResults()
+		hook := newHook(t, results.config)
+		hook.AuthenticateHandler(sleeps(time.Hour)).ServeHTTP(failing{httptest.NewRecorder()}, request(compact, sign(secret, compact)))
+		if r := <-results; r.Code != klas.StatusUnknown || !errors.Is(r.Err, context.DeadlineExceeded) {
+			t.Errorf("result %+v", r)
+		}
+		hook.AuthenticateHandler(accept(t)).ServeHTTP(failing{httptest.NewRecorder()}, request(compact, sign(secret, compact)))
+		if r := <-results; r.Code != klas.StatusOK || !errors.Is(r.Err, io.ErrClosedPipe) {
+			t.Errorf("result %+v", r)
+		}
+	})
+}
+
+type panickyLogger struct{ slog.Handler }
+
+func (panickyLogger) Enabled(context.Context, slog.Level) bool  { return true }
+func (panickyLogger) Handle(context.Context, slog.Record) error { panic("logger") }
+
+func TestALoggerThatPanicsCostsNoAnswer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		auth klas.AuthenticatorFunc
+		want string
+	}{
+		"in time": {accept(t), ok},
+		"late":    {sleeps(time.Minute), unknown},
+		"panics":  {panics("x"), unknown},
+		"panics, and later": {func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+			time.Sleep(time.Minute)
+			panic("x")
+		}, unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			overHTTP(t, func(t *testing.T, serve func(http.Handler) *http.Client) {
+				client := serve(newHook(t, func(cfg *klas.Config) {
+					cfg.Logger = slog.New(panickyLogger{})
+					cfg.OnResult = func(context.Context, klas.Result) { panic("on result") }
+				}).AuthenticateHandler(tc.auth))
+				_, got := postTo(t, client, compact)
+				want(t, got, tc.want)
+				time.Sleep(time.Hour)
+			})
+		})
+	}
+}
+
+// detached has the deadline of its parent, and does not end.
+type detached struct{ context.Context }
+
+func (detached) Done() <-chan struct{} { return nil }
+func (detached) Err() error            { return nil }
+
+func TestAContextThatDoesNotKeepItsDeadlineHoldsUpNoAnswer(t *testing.T) {
+	eitherWay(t, "", func(t *testing.T, way func(*http.Request)) {
+		bubble(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			r := request(compact, sign(secret, compact)).WithContext(detached{ctx})
+			way(r)
+			start := time.Now()
+			want(t, send(t, newHook(t, timeout(time.Second)).AuthenticateHandler(sleeps(time.Minute)), r, secret), unknown)
+			time.Sleep(time.Hour)
+			if took := time.Since(start); took > 2*time.Hour {
+				t.Errorf("answered after %v", took)
+			}
+		})
+	})
+}
+
+func TestTheOperatorsCodeIsNotStartedAfterTheDeadline(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		results := newResults()
+		hook := newHook(t, results.config, timeout(time.Second), withSecrets(func(context.Context) ([]string, error) {
+			time.Sleep(2 * time.Second)
+			return []string{secret}, nil
+		}))
+		want(t, post(t, hook.AuthenticateHandler(unreachable(t)), compact), unknown)
+		if r := <-results; !errors.Is(r.Err, context.DeadlineExceeded) {
+			t.Errorf("result %+v", r)
+		}
+	})
+}
+
+// What is used again must not remember which way the last webhook came.
+func TestBothVersionsOfHTTPShareAWebhook(t *testing.T) {
+	eitherWay(t, "", func(t *testing.T, way func(*http.Request)) {
+		bubble(t, func(t *testing.T) {
+			hook := newHook(t, timeout(time.Second))
+			for range 5 {
+				want(t, post(t, hook.AuthenticateHandler(accept(t)), compact), ok)
+				r := request(compact, sign(secret, compact))
+				r.ProtoMajor = 0 // made by hand: nothing is known of it
+				want(t, send(t, hook.AuthenticateHandler(sleeps(0)), r, secret), unknown)
+				r = request(compact, sign(secret, compact))
+				way(r)
+				start := time.Now()
+				var took time.Duration
+				w := httptest.NewRecorder()
+				hook.AuthenticateHandler(sleeps(time.Minute)).ServeHTTP(w, r)
+				took = time.Since(start)
+				want(t, signed(t, w.Result(), secret), unknown)
+				if inline := took == time.Minute; inline != (r.ProtoMajor == 1) {
+					t.Errorf("ServeHTTP took %v over HTTP/%d", took, r.ProtoMajor)
+				}
+			}
+			time.Sleep(time.Hour)
+		})
+	})
+}
+
+func TestOverHTTP2TheAnswerDoesNotWaitEither(t *testing.T) {
+	release := make(chan struct{})
+	srv := httptest.NewUnstartedServer(newHook(t, timeout(50*time.Millisecond)).AuthenticateHandler(klas.AuthenticatorFunc(
+		func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+			<-release
+			return klas.AuthenticateResponse{}, nil
+		})))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	defer close(release) // the answer is there before
+	r, err := http.NewRequest(http.MethodPost, srv.URL, strings.NewReader(compact))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Signature", sign(secret, compact))
+	resp, err := srv.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, signed(t, resp, secret), unknown)
+	if resp.ProtoMajor != 2 {
+		t.Errorf("it was %s", resp.Proto)
+	}
 }
 
 func TestTheDefaultTimeoutIsFiveSeconds(t *testing.T) {

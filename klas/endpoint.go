@@ -69,7 +69,7 @@ func (x *exchange) prepare() *call {
 	if x.hook.cfg.ReplayGuard != nil {
 		c.key = replayKey(x.body)
 	}
-	if x.r.ProtoMajor == 1 && canFlush(x.w) {
+	if x.r.ProtoMajor == 1 && endsAnswers(x.w) {
 		c.x = x
 	}
 	return c
@@ -77,6 +77,9 @@ func (x *exchange) prepare() *call {
 
 // run runs a call; the verdict has a code if that decides.
 func (x *exchange) run(c *call) verdict {
+	if time.Until(x.ctx.deadline) <= 0 { // the body or the secrets have taken it all
+		return failed(StatusUnknown, errLate)
+	}
 	switch inTime := c.do(); {
 	case !inTime && c.x == nil:
 		x.call = nil // it was left

@@ -57,8 +57,12 @@ func (w *Webhook) recycle(x *exchange) {
 	if c := x.call; c != nil {
 		c.task, c.x, c.late = task{}, nil, false
 	}
-	if cap(x.body) > keptBytes || x.out.Cap() > keptBytes {
-		return
+	if cap(x.body) > keptBytes {
+		x.body, x.dec = make([]byte, 0, firstRead), json.NewDecoder(&x.in)
+		x.in.Reset(nil)
+	}
+	if x.out.Cap() > keptBytes {
+		x.out = bytes.Buffer{}
 	}
 	x.endpoint, x.w, x.r, x.ctx = nil, nil, nil, nil
 	x.signer, x.wire, x.accepted, x.sheet = 0, authenticateBody{}, acceptance{}, nil
@@ -147,7 +151,7 @@ func (x *exchange) write(v verdict, early bool) error {
 	}
 	_, err := x.w.Write(body)
 	if early && err == nil {
-		err = http.NewResponseController(x.w).Flush()
+		x.w.(http.Flusher).Flush()
 	}
 	return err
 }
@@ -180,18 +184,14 @@ func setReadDeadline(w http.ResponseWriter, t time.Time) bool {
 	return false
 }
 
-// canFlush reports whether http.ResponseController will find something to flush.
-func canFlush(w http.ResponseWriter) bool {
-	for {
-		switch v := w.(type) {
-		case http.Flusher, interface{ FlushError() error }:
-			return true
-		case unwrapper:
-			w = v.Unwrap()
-		default:
-			return false
-		}
+// endsAnswers reports whether an answer of known length is complete when w is
+// flushed. That of net/http is; wrappers may buffer, compress or drop the length.
+func endsAnswers(w http.ResponseWriter) bool {
+	if _, ok := w.(unwrapper); ok {
+		return false
 	}
+	_, ok := w.(http.Flusher)
+	return ok
 }
 
 type unwrapper interface{ Unwrap() http.ResponseWriter }

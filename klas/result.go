@@ -43,14 +43,17 @@ func (r Result) attrs() []slog.Attr {
 	return a
 }
 
+// logResult logs. A panic of the Logger would cost Klas an answer that is
+// written but not yet on its way.
 func logResult(ctx context.Context, log *slog.Logger, r Result, f *fault) {
+	defer func() { _ = recover() }()
 	level := slog.LevelInfo
 	switch {
 	case r.Code == StatusOK && r.Err == nil:
 		level = slog.LevelDebug
 	case r.Code == StatusIntegrityCheckFailed, r.Code == StatusOK:
 		level = slog.LevelWarn
-	case r.Code == StatusUnknown, errors.Is(r.Err, ErrSecretUnavailable):
+	case r.Code == StatusUnknown, r.Code == "" && errors.Is(r.Err, ErrSecretUnavailable):
 		level = slog.LevelError
 	}
 	if log == nil || !log.Enabled(ctx, level) {
@@ -63,14 +66,14 @@ func logResult(ctx context.Context, log *slog.Logger, r Result, f *fault) {
 	log.LogAttrs(ctx, level, "klas: webhook", attrs...)
 }
 
-// notify calls OnResult. Its panic would cost Klas an answer that is written
-// but not yet on its way.
+// notify calls OnResult, whose panic would cost as much.
 func notify(ctx context.Context, cfg *Config, r Result) {
 	if cfg.OnResult == nil {
 		return
 	}
 	defer func() {
 		if v := recover(); v != nil && cfg.Logger != nil {
+			defer func() { _ = recover() }()
 			cfg.Logger.LogAttrs(ctx, slog.LevelError, "klas: OnResult panicked", slog.String("type", fmt.Sprintf("%T", v)))
 		}
 	}()

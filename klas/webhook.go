@@ -45,7 +45,8 @@ type Config struct {
 	Logger *slog.Logger
 	// OnResult is called after every answer, for monitoring: since nearly all
 	// answers are HTTP 200, the status shows nothing. The connection waits for
-	// it, and it may be called concurrently. Optional.
+	// it, and it may be called concurrently. A panic is caught and logged, but it
+	// must not end its goroutine. Optional.
 	OnResult func(ctx context.Context, r Result)
 }
 

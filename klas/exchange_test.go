@@ -1,0 +1,34 @@
+package klas
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestLongWebhooksLeaveNoLongBuffersBehind(t *testing.T) {
+	hook, err := New(Config{Secrets: StaticSecrets("s")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := newExchange()
+	hook.exchanges.New = func() any { return x }
+	body := `{"x":"` + strings.Repeat("y", 1<<19) + `"}`
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	r.Header.Set(SignatureHeader, Sign("s", []byte(body)))
+	w := httptest.NewRecorder()
+	dec := x.dec
+	hook.AuthenticateHandler(nil).ServeHTTP(w, r)
+	if got := w.Body.String(); got != `{"status_code":"ERR_BAD_PARAMS"}` {
+		t.Errorf("answer %s", got)
+	}
+	if cap(x.body) > keptBytes || x.out.Cap() > keptBytes || x.dec == dec {
+		t.Errorf("%d and %d bytes are kept; the decoder, with its buffer: %v", cap(x.body), x.out.Cap(), x.dec == dec)
+	}
+	x.out.Grow(2 * keptBytes)
+	hook.recycle(x)
+	if x.out.Cap() > keptBytes {
+		t.Errorf("%d bytes are kept of an answer", x.out.Cap())
+	}
+}
