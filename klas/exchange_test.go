@@ -1,9 +1,12 @@
 package klas
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -23,12 +26,40 @@ func TestLongWebhooksLeaveNoLongBuffersBehind(t *testing.T) {
 	if got := w.Body.String(); got != `{"status_code":"ERR_BAD_PARAMS"}` {
 		t.Errorf("answer %s", got)
 	}
-	if cap(x.body) > keptBytes || x.out.Cap() > keptBytes || x.dec == dec {
+	if cap(x.body) > keptBytes || x.out.Cap() > keptBytes || x.in.Size() > keptBytes || x.dec == dec {
 		t.Errorf("%d and %d bytes are kept; the decoder, with its buffer: %v", cap(x.body), x.out.Cap(), x.dec == dec)
 	}
 	x.out.Grow(2 * keptBytes)
 	hook.recycle(x)
 	if x.out.Cap() > keptBytes {
 		t.Errorf("%d bytes are kept of an answer", x.out.Cap())
+	}
+}
+
+// The timer goes on, and with it all that its call holds.
+func TestCodeThatEndsItsGoroutineLeavesNothingBehind(t *testing.T) {
+	hook, err := New(Config{Secrets: StaticSecrets("s")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := newExchange()
+	hook.exchanges.New = func() any { return x }
+	const body = `{"request_id":"r","timestamp":1,"session_id":"s","player_id":"p"}`
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	r.Header.Set(SignatureHeader, Sign("s", []byte(body)))
+	w := httptest.NewRecorder()
+	var served sync.WaitGroup
+	served.Go(func() {
+		hook.AuthenticateHandler(AuthenticatorFunc(func(context.Context, AuthenticateRequest) (AuthenticateResponse, error) {
+			runtime.Goexit()
+			return AuthenticateResponse{}, nil
+		})).ServeHTTP(w, r)
+	})
+	served.Wait()
+	if got := w.Body.String(); got != `{"status_code":"ERR_UNKNOWN"}` {
+		t.Errorf("answer %s", got)
+	}
+	if c := x.call; c.x != nil || c.ctx != nil || c.request != (AuthenticateRequest{}) {
+		t.Errorf("the call holds %+v", c.task)
 	}
 }
