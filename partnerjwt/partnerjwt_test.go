@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,96 +187,6 @@ func TestSkewedClockIsCorrectedByTheDateOfTheRejection(t *testing.T) {
 				portfolio(t, c)
 			}
 			equal(t, "invalidations", c.Stats().Invalidations, 1)
-		})
-	}
-}
-
-func TestSecretIsRotatedWithoutALostRequest(t *testing.T) {
-	for name, rotate := range map[string]func(*partnerjwttest.Server, *atomic.Value){
-		"at the same instant": func(srv *partnerjwttest.Server, secret *atomic.Value) {
-			secret.Store("secret-2")
-			srv.Rotate("secret-2")
-		},
-		"with an overlap": func(srv *partnerjwttest.Server, secret *atomic.Value) {
-			srv.Rotate("secret-1", "secret-2")
-			time.Sleep(10 * time.Second)
-			secret.Store("secret-2")
-			time.Sleep(10 * time.Second)
-			srv.Rotate("secret-2")
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var secret atomic.Value
-			secret.Store("secret-1")
-			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
-				stop := make(chan struct{})
-				var wg sync.WaitGroup
-				var calls atomic.Int64
-				for range 5 {
-					wg.Go(func() {
-						for {
-							select {
-							case <-stop:
-								return
-							default:
-							}
-							if err := trade(t.Context(), c); err != nil {
-								t.Error(err)
-							}
-							calls.Add(1)
-							time.Sleep(100 * time.Millisecond)
-						}
-					})
-				}
-				time.Sleep(10 * time.Second)
-				rotate(srv, &secret)
-				time.Sleep(10 * time.Second)
-				close(stop)
-				wg.Wait()
-				equal(t, "trades", int64(srv.Trades()), calls.Load())
-			}, func(cfg *partnerjwt.Config) {
-				cfg.Secret = func(context.Context) (string, error) { return secret.Load().(string), nil }
-			})
-		})
-	}
-}
-
-func TestSecretIsAskedForOncePerTokenAndNotToAttachAFreshOne(t *testing.T) {
-	var calls atomic.Int32
-	bubble(t, func(t *testing.T, _ *partnerjwttest.Server, c *partnerjwt.Client) {
-		for range 100 {
-			portfolio(t, c)
-		}
-		equal(t, "calls", calls.Load(), 1)
-	}, func(cfg *partnerjwt.Config) {
-		cfg.Secret = func(context.Context) (string, error) { calls.Add(1); return "secret-1", nil }
-	})
-}
-
-func TestUnavailableSecretCostsNoRequest(t *testing.T) {
-	sealed := errors.New("vault is sealed")
-	for name, f := range map[string]partnerjwt.SecretFunc{
-		"failing":   func(context.Context) (string, error) { return "", sealed },
-		"empty":     func(context.Context) (string, error) { return "", nil },
-		"newline":   func(context.Context) (string, error) { return "secret-1\n", nil },
-		"panicking": func(context.Context) (string, error) { panic("x") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
-				_, err := c.Token(t.Context())
-				errorIs(t, err, partnerjwt.ErrSecretUnavailable)
-				if name == "failing" {
-					errorIs(t, err, sealed)
-				}
-				e := errorIs(t, trade(t.Context(), c), partnerjwt.ErrNotSent, partnerjwt.ErrSecretUnavailable)
-				equal(t, "ambiguous", e.Ambiguous(), false)
-				if _, ok := e.Retryable(); !ok {
-					t.Error("not retryable, though the vault may be opened")
-				}
-				_, err = c.HTTPClient().Get(srv.URL() + "/portfolio")
-				equal(t, "Op of the transport's error", errorIs(t, err, partnerjwt.ErrNotSent).Op, "Transport")
-				equal(t, "requests", len(srv.Requests()), 0)
-			}, func(cfg *partnerjwt.Config) { cfg.Secret = f })
 		})
 	}
 }
