@@ -136,10 +136,19 @@ func (t *transport[T]) send(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// ending is a body that ends the context of its request when it is closed.
+// ending is a body that ends the context of its request when it has been read,
+// or is closed.
 type ending struct {
 	io.ReadCloser
 	cancel context.CancelFunc
+}
+
+func (e *ending) Read(p []byte) (int, error) {
+	n, err := e.ReadCloser.Read(p)
+	if err != nil {
+		e.cancel()
+	}
+	return n, err
 }
 
 func (e *ending) Close() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -66,10 +67,18 @@ func TestContextOfARequestEndsWithItsBodyAndNotBefore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := io.ReadAll(resp.Body)
+	b := make([]byte, 3)
+	_, err = io.ReadFull(resp.Body, b)
 	check(t, "body", string(b)+" "+errText(err)+errText(ctx.Err()), "yes ")
+	_, err = resp.Body.Read(b)
+	check(t, "after its end", fmt.Sprint(err, ctx.Err()), "EOF context canceled")
+
+	if resp, err = g.transport().RoundTrip(req); err != nil {
+		t.Fatal(err)
+	}
+	check(t, "before it is closed", ctx.Err(), nil)
 	_ = resp.Body.Close()
-	check(t, "after its end", ctx.Err(), context.Canceled)
+	check(t, "after it is closed", ctx.Err(), context.Canceled)
 
 	g.respond = func(r *http.Request) (*http.Response, error) {
 		ctx = r.Context()
