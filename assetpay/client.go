@@ -3,6 +3,7 @@ package assetpay
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -124,6 +125,9 @@ func (c Config) LogValue() slog.Value {
 		slog.Int("max_entries", c.MaxEntries),
 	)
 }
+
+// Format prints what LogValue shows, under every verb.
+func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "assetpay.Config", c.LogValue()) }
 
 // A Client gets client tokens and makes calls with them. It is immutable and
 // safe for concurrent use.

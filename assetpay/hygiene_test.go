@@ -190,6 +190,7 @@ func everyPrintPath(t *testing.T) {
 	check("New", err)
 	wrong.MerchantID = ""
 	check("a Config that is wrong, logged", wrong.LogValue().String())
+	check("a Config that is wrong, printed", fmt.Sprintf("%v %+v %#v %s %q %x %d", wrong, wrong, wrong, wrong, &wrong, wrong, []any{wrong}))
 	for _, f := range []assetpay.SecretFunc{
 		func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
 		func(context.Context) (string, error) { return "sentinel-secret\n", nil },

@@ -2,6 +2,7 @@ package partnerjwt
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -67,6 +68,9 @@ func (c Config) LogValue() slog.Value {
 		slog.Bool("keep_warm", c.KeepWarm),
 	)
 }
+
+// Format prints what LogValue shows, under every verb.
+func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "partnerjwt.Config", c.LogValue()) }
 
 // A Client mints tokens and makes calls with them. It is immutable and safe
 // for concurrent use.

@@ -118,6 +118,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		_, err = partnerjwt.New(bad)
 		check("New", err)
 		check("a Config that is wrong, logged", bad.LogValue().String())
+		check("a Config that is wrong, printed", fmt.Sprintf("%v %+v %#v %s %q %x %d", bad, bad, bad, bad, &bad, bad, []any{bad}))
 		for _, f := range []partnerjwt.SecretFunc{
 			func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
 			func(context.Context) (string, error) { return "sentinel-secret\n", nil },

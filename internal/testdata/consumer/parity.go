@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -130,8 +131,14 @@ type server[Config any] interface {
 	Count(path string) int
 }
 
+// config is what prints a configuration without its secrets.
+type config interface {
+	slog.LogValuer
+	fmt.Formatter
+}
+
 // clients holds a package to what its client, its simulator and its error have.
-func clients[C client[T, S], T token, S stats, Config slog.LogValuer, Server server[Config], Options any, Error failure](
+func clients[C client[T, S], T token, S stats, Config config, Server server[Config], Options any, Error failure](
 	open func(Config) (C, error),
 	simulator func(Options) Server,
 	err Error,
