@@ -78,10 +78,15 @@ func TestTenThousandCallsOverALossyProviderThatRotates(t *testing.T) {
 			acted.Add(1)
 			merchantauthtest.WriteData(w, http.StatusOK, map[string]string{"BTC": "0.5"})
 		}))
-		random := rand.New(rand.NewPCG(1, 2)) // the filter is asked one at a time
+		// The filter is asked one at a time. Each path has its own source, so that
+		// the few refreshes have their share whatever comes between.
+		random := map[string]*rand.Rand{}
 		lost := map[string]int{}
 		srv.LoseAnswers(math.MaxInt, func(r *http.Request) bool {
-			if random.IntN(5) > 0 {
+			if random[r.URL.Path] == nil {
+				random[r.URL.Path] = rand.New(rand.NewPCG(1, 2))
+			}
+			if random[r.URL.Path].IntN(5) > 0 {
 				return false
 			}
 			lost[r.URL.Path]++
