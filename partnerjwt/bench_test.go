@@ -35,6 +35,24 @@ func TestFreshTokenIsHandedOutWithoutAllocation(t *testing.T) {
 	}
 }
 
+// Among them are the copy of the request and its header. oauth2.Transport takes
+// seven.
+func TestATokenIsAttachedWithFourAllocations(t *testing.T) {
+	rt := offline(t).Transport(nowhere{})
+	req, err := http.NewRequest(http.MethodGet, "https://partner.example.com/portfolio", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/json")
+	if n := testing.AllocsPerRun(1000, func() {
+		if _, err := rt.RoundTrip(req); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 4 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // floor is what no holder of a token can do without: one atomic load and one
 // look at the wall clock.
 type floor struct {

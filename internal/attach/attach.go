@@ -106,32 +106,40 @@ func (t *transport[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, fault
 }
 
-// send has the base make one attempt, and no more by itself: buffered bodies
-// would allow it.
+// send has the base make one attempt, and no more by itself where that may do
+// harm: buffered bodies would allow it.
 func (t *transport[T]) send(r *http.Request) (*http.Response, error) {
-	cancel := func() {}
-	var guard resend.Guard
 	if !resend.ByItself(r.Method) {
-		var ctx context.Context
-		ctx, cancel = context.WithCancel(r.Context())
-		r = r.WithContext(guard.Watch(ctx, cancel))
+		return t.sendOnce(r)
 	}
-	resp, err := t.Base.RoundTrip(r)
-	if err == nil && resp == nil {
-		err = errNoResponse
-	}
+	return usable(t.Base.RoundTrip(r))
+}
+
+func (t *transport[T]) sendOnce(r *http.Request) (*http.Response, error) {
+	guard := new(resend.Guard)
+	ctx, cancel := context.WithCancel(r.Context())
+	resp, err := usable(t.Base.RoundTrip(r.WithContext(guard.Watch(ctx, cancel))))
 	switch {
 	case err != nil:
 		cancel()
 		if guard.Resent() {
 			err = resend.Err
 		}
+	case resp.StatusCode != http.StatusSwitchingProtocols:
+		resp.Body = &ending{resp.Body, cancel}
+	}
+	return resp, err
+}
+
+// usable sees to it that there is an answer with a body, or else an error.
+func usable(resp *http.Response, err error) (*http.Response, error) {
+	switch {
+	case err != nil:
 		return nil, err
+	case resp == nil:
+		return nil, errNoResponse
 	case resp.Body == nil:
 		resp.Body = http.NoBody
-		cancel()
-	case resp.StatusCode != http.StatusSwitchingProtocols && !resend.ByItself(r.Method):
-		resp.Body = &ending{resp.Body, cancel}
 	}
 	return resp, nil
 }
