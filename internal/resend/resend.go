@@ -58,13 +58,14 @@ func (g *Guard) getConn(string) { g.saw.Or(askedConn) }
 
 func (g *Guard) wroteHeaders() { g.saw.Or(wroteHeads) }
 
-// gotConn steps in. Over HTTP/2 net/http sends a request again, with any method
-// and without a limit, if the server resets it with PROTOCOL_ERROR, which
-// gateways also do when they dislike the answer: thousands of times within one
-// attempt. It does the same, rightly, if the server says that it has not
-// processed the request, and that cannot be told apart here. Nothing is written
-// once the context is cancelled. (Over HTTP/1 a request with headers written is
-// only sent again if no byte got out, or if its method is safe.)
+// gotConn steps in. Before Go 1.27, net/http sends a request over HTTP/2 again,
+// with any method and without a limit, if the server resets it with
+// PROTOCOL_ERROR, which gateways also do when they dislike the answer: thousands
+// of times within one attempt. Every version does so, rightly, if the server says
+// that it has not processed the request; that cannot be told apart here, and
+// takes no account of how often an attempt may be made. Nothing is written once
+// the context is cancelled. (Over HTTP/1 a request with headers written is only
+// sent again if no byte got out, or if its method is safe.)
 func (g *Guard) gotConn(info httptrace.GotConnInfo) {
 	written := g.saw.Or(gotConn)&wroteHeads != 0
 	g.mu.Lock()

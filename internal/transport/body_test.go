@@ -113,9 +113,9 @@ func TestHugeBodiesCostLittleMoreThanTheCap(t *testing.T) {
 
 func TestUnmarshalShowsNothingOfTheBody(t *testing.T) {
 	var out struct {
-		Token   string
-		Count   int
-		Expires time.Time
+		Token   string    `json:"token"`
+		Count   int       `json:"count"`
+		Expires time.Time `json:"expires"`
 	}
 	for body, want := range map[string]string{
 		``:                             "the body is empty",
@@ -123,8 +123,8 @@ func TestUnmarshalShowsNothingOfTheBody(t *testing.T) {
 		`<html>hunter2`:                "the body is not JSON (byte 1 of 13)",
 		`{"token":"hunter2"`:           "the body is not JSON (byte 18 of 18)",
 		`{"token":"x"} hunter2`:        "the body is not JSON (byte 15 of 21)",
-		`{"token":12345}`:              "field Token of the body has another type",
-		`{"token":"x","count":1234.5}`: "field Count of the body has another type",
+		`{"token":12345}`:              "field token of the body has another type",
+		`{"token":"x","count":1234.5}`: "field count of the body has another type",
 		`["hunter2"]`:                  "the body has another type",
 		`{"expires":"hunter2"}`:        "a field of the body cannot be read",
 	} {
