@@ -74,18 +74,8 @@ func (r *Refusal) verdict(err error) verdict {
 	return failed(r.Code, err)
 }
 
-// acceptance is the answer OK.
-type acceptance struct {
-	Currency   string     `json:"currency"`
-	Balance    string     `json:"balance"`
-	StatusCode StatusCode `json:"status_code"`
-}
-
-// rejection is every other answer that this package writes. It holds no more
-// than the one that Klas documents.
-type rejection struct {
-	StatusCode StatusCode `json:"status_code"`
-}
+// acceptance is what the answer OK says beside that.
+type acceptance struct{ currency, balance string }
 
 // A verdict is what becomes of a webhook. The rest of an answer is in the
 // exchange.

@@ -2,13 +2,11 @@ package klas
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/decimal"
@@ -77,28 +75,6 @@ func (w *Webhook) AuthenticateHandler(a Authenticator) http.Handler {
 	return e
 }
 
-// authenticateBody is what the decoder makes of a body. encoding/json ignores
-// case in keys, so that {"player_id":"a","Player_ID":"b"} would be player b: it
-// prefers the exact match, and of others the field that comes first, so the
-// second spelling of each, before the first, catches all that are not exact.
-type authenticateBody struct {
-	A miscased `json:"REQUEST_ID"`
-	B miscased `json:"TIMESTAMP"`
-	C miscased `json:"SESSION_ID"`
-	D miscased `json:"PLAYER_ID"`
-
-	RequestID string `json:"request_id"`
-	Timestamp int64  `json:"timestamp"` // int64 takes no quotes, fractions or exponents
-	SessionID string `json:"session_id"`
-	PlayerID  string `json:"player_id"`
-}
-
-type miscased struct{}
-
-var errMiscased = errors.New("a key differs from one of Klas's in case only")
-
-func (*miscased) UnmarshalJSON([]byte) error { return errMiscased }
-
 func (x *exchange) authenticate() verdict {
 	if v := x.parse(); v.code != "" {
 		return v
@@ -123,62 +99,13 @@ func (x *exchange) authenticate() verdict {
 
 // parse decodes the body, which must be one JSON object and nothing else.
 func (x *exchange) parse() verdict {
-	if rule := object(x.body); rule != "" {
+	if rule := x.decode(); rule != "" {
 		return refuse(StatusInvalidBody, "body", rule)
 	}
-	// Decoding is the greater part of a webhook's cost, and a new decoder a
-	// sixth of that. So it is used again, but only if this body left it nothing
-	// at all: not an error, not even white space.
-	x.in.Reset(x.body)
-	start := x.dec.InputOffset()
-	err := x.dec.Decode(&x.wire)
-	end := int(x.dec.InputOffset() - start)
-	if err != nil || end != len(x.body) {
-		x.dec = json.NewDecoder(&x.in)
+	if x.wire.misfit != "" {
+		return refuse(StatusBadParams, x.wire.misfit, "has the wrong type")
 	}
-	misfit := verdict{}
-	if err != nil {
-		misfit = misfitOf(err)
-	}
-	if misfit.code != StatusInvalidBody && len(trimSpace(x.body[end:])) > 0 {
-		return refuse(StatusInvalidBody, "body", "goes on after the JSON object")
-	}
-	return misfit
-}
-
-// misfitOf tells a body that is not JSON from one that does not fit.
-func misfitOf(err error) verdict {
-	var mistyped *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &mistyped):
-		return refuse(StatusBadParams, mistyped.Field, "has the wrong type")
-	case errors.Is(err, errMiscased):
-		return refuse(StatusBadParams, "body", errMiscased.Error())
-	}
-	return refuse(StatusInvalidBody, "body", "is not valid JSON")
-}
-
-// object returns the rule that keeps body from being a JSON object, as far as
-// that shows without parsing it.
-func object(body []byte) (rule string) {
-	text := trimSpace(body)
-	switch {
-	case len(text) == 0:
-		return "is empty"
-	case text[0] != '{':
-		return "is not a JSON object"
-	case !utf8.Valid(body):
-		return "is not valid UTF-8"
-	}
-	return ""
-}
-
-// trimSpace cuts the white space of JSON, which is not that of Unicode.
-func trimSpace(b []byte) []byte {
-	for len(b) > 0 && (b[0] == ' ' || b[0] == '\n' || b[0] == '\r' || b[0] == '\t') {
-		b = b[1:]
-	}
-	return b
+	return verdict{}
 }
 
 func (x *exchange) validate() verdict {
@@ -225,7 +152,7 @@ func (x *exchange) accept(resp AuthenticateResponse) verdict {
 	} else if !isISO4217(resp.Currency) {
 		return unfit("Currency", "must be three capital letters")
 	}
-	x.accepted = acceptance{resp.Currency, resp.Balance.String(), StatusOK}
+	x.accepted = acceptance{resp.Currency, resp.Balance.String()}
 	return verdict{code: StatusOK}
 }
 

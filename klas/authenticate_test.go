@@ -129,9 +129,16 @@ func TestTimestampMustBeAPlainNumber(t *testing.T) {
 	}
 }
 
-// TestKeysThatDifferInCaseDoNotOverride: for encoding/json player_id and
-// Player_ID are one field.
+// Another spelling of a key is a field that nobody knows.
 func TestKeysThatDifferInCaseDoNotOverride(t *testing.T) {
+	var got klas.AuthenticateRequest
+	h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
+		func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+			got = req
+			return accept(t)(ctx, req)
+		}))
+	want(t, post(t, h, compact), ok)
+	expected := got
 	for _, extra := range []string{
 		`"Player_ID":"other"`, `"PLAYER_ID":"other"`, `"player_iD":null`, `"Player_ID":1`,
 		`"REQUEST_ID":"other"`, `"Session_Id":"other"`, "\"\u017fession_id\":\"other\"",
@@ -142,7 +149,11 @@ func TestKeysThatDifferInCaseDoNotOverride(t *testing.T) {
 			"after":  strings.TrimSuffix(compact, "}") + "," + extra + "}",
 		} {
 			t.Run(extra+" "+name, func(t *testing.T) {
-				want(t, post(t, newHook(t).AuthenticateHandler(unreachable(t)), b), badParams)
+				got = klas.AuthenticateRequest{}
+				want(t, post(t, h, b), ok)
+				if got != expected {
+					t.Errorf("read as %+v", got)
+				}
 			})
 		}
 	}
@@ -165,7 +176,7 @@ func TestOfAFieldThatComesTwiceTheLastCounts(t *testing.T) {
 	}
 }
 
-// TestOneBodyLeavesNothingForTheNext: the decoder is used again.
+// The decoder is used again.
 func TestOneBodyLeavesNothingForTheNext(t *testing.T) {
 	var got klas.AuthenticateRequest
 	h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
@@ -182,7 +193,6 @@ func TestOneBodyLeavesNothingForTheNext(t *testing.T) {
 		{compact + `{"player_id":"stranger"}`, badBody},
 		{compact[:60], badBody},
 		{`{"player_id":"stranger","request_id":5}`, badParams},
-		{`{"player_id":"stranger","Request_ID":"x"}`, badParams},
 		{`{"player_id":"stranger"}`, badParams},
 		{"", badBody},
 		{`{"x":"` + strings.Repeat("x", 100_000) + `",` + compact[1:], ok},

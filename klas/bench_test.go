@@ -286,9 +286,11 @@ func BenchmarkHandlerParallel(b *testing.B) {
 // BenchmarkHandlerRatio puts a figure on the handler: its cost above the empty
 // one, as a ratio to the others' (the target: at most 1 of the pooled one, and
 // 1/1.5 of the plain one). The variants take turns, so that what else the
-// machine does falls on all of them; of the turns the median counts.
+// machine does falls on all of them; of the turns the median counts. A turn is
+// long enough to pay for the garbage that it makes, and to be done with what the
+// others left.
 func BenchmarkHandlerRatio(b *testing.B) {
-	const turn = 500
+	const turn = 10_000
 	variants := benchVariants(b)
 	took := make([][]float64, len(variants))
 	next := newBenchLoop()

@@ -44,13 +44,14 @@
 //	body too long, cut off or too slow; the connection closes   ERR_INTEGRITY_CHECK_FAILED
 //	no JSON object, more than one, a byte order mark, no UTF-8  ERR_INVALID_BODY
 //	a field missing, empty, null or of another type             ERR_BAD_PARAMS
-//	a key that differs in case only; half a surrogate pair      ERR_BAD_PARAMS
+//	half a surrogate pair in an id                              ERR_BAD_PARAMS
 //	older or newer than MaxAge, seen by ReplayGuard             ERR_BAD_PARAMS
 //	the operator's Refusal                                      its code, default ERR_BAD_PARAMS
 //	the operator's error, panic, timeout or invalid answer      ERR_UNKNOWN
 //	a player                                                    OK, with currency and balance
 //
-// Unknown fields are ignored, and of a field that comes twice the last counts.
+// Unknown fields are ignored, and so are those that differ in case only; of a
+// field that comes twice the last counts.
 // Two answers are unsigned: 405 to another method than POST, and 500 with an
 // empty body if no secret can be had. Since nearly everything is 200, watch
 // Config.OnResult.

@@ -2,11 +2,12 @@ package klas
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/providerauth/providerauth-go/internal/hmacsig"
 )
@@ -30,14 +31,14 @@ type exchange struct {
 	signer int // the index of the secret that verified the request
 
 	body []byte // as received
-	in   bytes.Reader
-	dec  *json.Decoder // over in
-	wire authenticateBody
+	in   bytes.Buffer
+	dec  *jsontext.Decoder // of in
+	wire wire
 
 	accepted acceptance   // if the verdict is OK
 	sheet    *answerSheet // the whole answer, of a handler behind Middleware; else nil
 	out      bytes.Buffer
-	enc      *json.Encoder // to out
+	enc      *jsontext.Encoder // to out
 
 	closing  bool // the connection, after the answer
 	answered bool
@@ -47,8 +48,8 @@ type exchange struct {
 
 func newExchange() *exchange {
 	x := &exchange{body: make([]byte, 0, firstRead)}
-	x.dec = json.NewDecoder(&x.in)
-	x.enc = json.NewEncoder(&x.out)
+	x.dec = jsontext.NewDecoder(&x.in)
+	x.enc = jsontext.NewEncoder(&x.out)
 	return x
 }
 
@@ -58,14 +59,14 @@ func (w *Webhook) recycle(x *exchange) {
 		c.task, c.x, c.late = task{}, nil, false
 	}
 	if cap(x.body) > keptBytes {
-		x.body, x.dec = make([]byte, 0, firstRead), json.NewDecoder(&x.in)
-		x.in.Reset(nil)
+		x.body, x.in = make([]byte, 0, firstRead), bytes.Buffer{}
+		x.dec.Reset(&x.in) // it held on to the body
 	}
 	if x.out.Cap() > keptBytes {
 		x.out = bytes.Buffer{}
 	}
 	x.endpoint, x.w, x.r, x.ctx = nil, nil, nil, nil
-	x.signer, x.wire, x.accepted, x.sheet = 0, authenticateBody{}, acceptance{}, nil
+	x.signer, x.wire, x.accepted, x.sheet = 0, wire{}, acceptance{}, nil
 	x.closing, x.answered = false, false
 	w.exchanges.Put(x)
 }
@@ -161,16 +162,8 @@ func (x *exchange) render(v verdict) []byte {
 	if x.sheet != nil {
 		return x.sheet.body.Bytes()
 	}
-	var answer any = &x.accepted
-	if v.code != StatusOK {
-		answer = rejection{v.code}
-	}
-	x.out.Reset()
-	_ = x.enc.Encode(answer) // strings into memory
-	return bytes.TrimSuffix(x.out.Bytes(), newline)
+	return x.encode(v.code)
 }
-
-var newline = []byte("\n") // the encoder ends with one, Klas's samples do not
 
 // setReadDeadline does what http.ResponseController does, without the error
 // that it makes for a writer that cannot.

@@ -86,15 +86,7 @@ func byTheRules(b []byte) (req klas.AuthenticateRequest, answer string) {
 			panic(err)
 		}
 		name := key.(string)
-		for known := range texts {
-			if strings.EqualFold(name, known) && name != known {
-				return req, badParams
-			}
-		}
 		switch {
-		case name != "timestamp" && strings.EqualFold(name, "timestamp"):
-			return req, badParams
-		case string(raw) == "null":
 		case name == "timestamp":
 			n, err := strconv.ParseInt(string(raw), 10, 64)
 			if err != nil {

@@ -62,24 +62,15 @@ func (x *exchange) pass() verdict {
 // peek reads what is not left to next: the request id, which is only shown, and
 // the timestamp if that decides.
 func (x *exchange) peek() verdict {
-	var known struct {
-		B         miscased  `json:"TIMESTAMP"`
-		RequestID any       `json:"request_id"`
-		Timestamp Timestamp `json:"timestamp"`
-	}
-	err := json.Unmarshal(x.body, &known)
-	x.wire.RequestID, _ = known.RequestID.(string)
-	switch rule := object(x.body); {
+	switch rule := x.decode(); {
 	case x.hook.cfg.MaxAge == 0:
 		return verdict{}
 	case rule != "":
 		return refuse(StatusInvalidBody, "body", rule)
-	case err != nil && !json.Valid(x.body):
-		return refuse(StatusInvalidBody, "body", "is not valid JSON")
-	case err != nil || known.Timestamp == 0:
+	case x.wire.Timestamp <= 0:
 		return refuse(StatusBadParams, "timestamp", "is missing or cannot be read")
 	}
-	return x.timely(known.Timestamp)
+	return x.timely(Timestamp(x.wire.Timestamp))
 }
 
 // An answerSheet is the http.ResponseWriter of a handler behind Middleware.
