@@ -164,15 +164,29 @@ func TestKeysThatDifferInCaseDoNotOverride(t *testing.T) {
 }
 
 func TestOfAFieldThatComesTwiceTheLastCounts(t *testing.T) {
-	var got string
-	h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
-		func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			got = req.PlayerID
-			return accept(t)(ctx, req)
-		}))
-	want(t, post(t, h, strings.TrimSuffix(compact, "}")+`,"player_id":"last"}`), ok)
-	if got != "last" {
-		t.Errorf("player %q", got)
+	for _, c := range []struct{ first, last, want, player string }{
+		{"", `,"player_id":"last"`, ok, "last"},
+		{`"player_id":5,`, "", ok, "12001"},
+		{`"player_id":null,`, "", ok, "12001"},
+		{`"timestamp":"x",`, "", ok, "12001"},
+		{`"player_id":5,"session_id":{},`, "", ok, "12001"},
+		{"", `,"player_id":5`, badParams, ""},
+		{"", `,"player_id":null`, badParams, ""},
+		{"", `,"timestamp":"x"`, badParams, ""},
+		{"", `,"player_id":5,"session_id":5,"session_id":"s"`, badParams, ""},
+		{"", `,"timestamp":9223372036854775808,"session_id":5,"session_id":"s"`, badParams, ""},
+	} {
+		var got string
+		h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
+			func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+				got = req.PlayerID
+				return accept(t)(ctx, req)
+			}))
+		b := "{" + c.first + strings.Trim(compact, "{}") + c.last + "}"
+		want(t, post(t, h, b), c.want)
+		if got != c.player {
+			t.Errorf("%s: player %q", b, got)
+		}
 	}
 }
 

@@ -51,10 +51,9 @@
 //	a player                                                    OK, with currency and balance
 //
 // Unknown fields are ignored, and so are those that differ in case only; of a
-// field that comes twice the last counts.
-// Two answers are unsigned: 405 to another method than POST, and 500 with an
-// empty body if no secret can be had. Since nearly everything is 200, watch
-// Config.OnResult.
+// field that comes twice the last counts. Two answers are unsigned: 405 to
+// another method than POST, and 500 with an empty body if no secret can be had.
+// Since nearly everything is 200, watch Config.OnResult.
 //
 // # The timestamp
 //

@@ -58,12 +58,16 @@ func (w *Webhook) recycle(x *exchange) {
 	if c := x.call; c != nil {
 		c.task, c.x, c.late = task{}, nil, false
 	}
+	if len(x.body) > firstRead { // it can be nested deeply, and the decoder holds on to it
+		x.in = bytes.Buffer{}
+		x.dec.Reset(&x.in)
+	}
 	if cap(x.body) > keptBytes {
-		x.body, x.in = make([]byte, 0, firstRead), bytes.Buffer{}
-		x.dec.Reset(&x.in) // it held on to the body
+		x.body = make([]byte, 0, firstRead)
 	}
 	if x.out.Cap() > keptBytes {
 		x.out = bytes.Buffer{}
+		x.enc.Reset(&x.out)
 	}
 	x.endpoint, x.w, x.r, x.ctx = nil, nil, nil, nil
 	x.signer, x.wire, x.accepted, x.sheet = 0, wire{}, acceptance{}, nil

@@ -9,31 +9,44 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"weak"
 )
 
 func TestLongWebhooksLeaveNoLongBuffersBehind(t *testing.T) {
-	hook, err := New(Config{Secrets: StaticSecrets("s")})
-	if err != nil {
-		t.Fatal(err)
+	for name, body := range map[string]string{
+		"long":             `{"x":"` + strings.Repeat("y", 1<<19) + `"}`,
+		"long white space": `{"x":1}` + strings.Repeat(" ", 1<<19),
+		"nested deeply":    `{"x":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "}",
+	} {
+		hook, err := New(Config{Secrets: StaticSecrets("s")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := newExchange()
+		hook.exchanges.New = func() any { return x }
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set(SignatureHeader, Sign("s", []byte(body)))
+		w := httptest.NewRecorder()
+		hook.AuthenticateHandler(nil).ServeHTTP(w, r)
+		if got := w.Body.String(); got != `{"status_code":"ERR_BAD_PARAMS"}` {
+			t.Errorf("%s: answer %s", name, got)
+		}
+		if kept := []int{cap(x.body), x.in.Cap(), cap(x.dec.UnreadBuffer()), x.out.Cap()}; slices.Max(kept) > keptBytes || x.in.Cap() > 0 {
+			t.Errorf("%s: %d bytes are kept", name, kept)
+		}
 	}
+}
+
+func TestNothingIsKeptOfALongAnswer(t *testing.T) {
 	x := newExchange()
-	hook.exchanges.New = func() any { return x }
-	body := `{"x":"` + strings.Repeat("y", 1<<19) + `"}`
-	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
-	r.Header.Set(SignatureHeader, Sign("s", []byte(body)))
-	w := httptest.NewRecorder()
-	hook.AuthenticateHandler(nil).ServeHTTP(w, r)
-	if got := w.Body.String(); got != `{"status_code":"ERR_BAD_PARAMS"}` {
-		t.Errorf("answer %s", got)
+	x.accepted = acceptance{strings.Repeat("A", 2*keptBytes), "1"}
+	answer := weak.Make(&x.encode(StatusOK)[0])
+	new(Webhook).recycle(x)
+	runtime.GC()
+	if answer.Value() != nil {
+		t.Error("the answer is kept")
 	}
-	if kept := []int{cap(x.body), x.in.Cap(), cap(x.dec.UnreadBuffer()), x.out.Cap()}; slices.Max(kept) > keptBytes {
-		t.Errorf("%d bytes are kept", kept)
-	}
-	x.out.Grow(2 * keptBytes)
-	hook.recycle(x)
-	if x.out.Cap() > keptBytes {
-		t.Errorf("%d bytes are kept of an answer", x.out.Cap())
-	}
+	runtime.KeepAlive(x)
 }
 
 // The timer goes on, and with it all that its call holds.

@@ -90,12 +90,12 @@ func byTheRules(b []byte) (req klas.AuthenticateRequest, answer string) {
 		case name == "timestamp":
 			n, err := strconv.ParseInt(string(raw), 10, 64)
 			if err != nil {
-				return req, badParams
+				n = 0
 			}
 			req.Timestamp = klas.Timestamp(n)
 		case texts[name] != nil:
-			if raw[0] != '"' {
-				return req, badParams
+			if *texts[name] = ""; raw[0] != '"' {
+				continue
 			}
 			if err := json.Unmarshal(raw, texts[name]); err != nil {
 				panic(err)

@@ -209,6 +209,7 @@ func TestMiddlewareChecksTheAgeOnlyIfAsked(t *testing.T) {
 		{fmt.Sprintf(`{"timestamp":%d,"Timestamp":%d}`, now, now-600), balanceOK, balanceOK},
 		{fmt.Sprintf(`{"timestamp":%d,"timestamp":%d}`, now, now-600), badParams, balanceOK},
 		{fmt.Sprintf(`{"timestamp":%d,"timestamp":"%d"}`, now, now), badParams, balanceOK},
+		{fmt.Sprintf(`{"timestamp":"%d","timestamp":%d}`, now, now), balanceOK, balanceOK},
 		{fmt.Sprintf(`{"timestamp":%d,"player_id":1,"session_id":{}}`, now), balanceOK, balanceOK},
 		{fmt.Sprintf(`{"timestamp":"%d"}`, now), badParams, balanceOK},
 		{`{"timestamp":null}`, badParams, balanceOK},

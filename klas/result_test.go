@@ -39,6 +39,7 @@ func TestOnResultIsToldOfEveryRequestOnce(t *testing.T) {
 		{"not JSON", request("x", sign(secret, "x")), seen{Code: klas.StatusInvalidBody, Fields: map[string]string{"body": "is not a JSON object"}}},
 		{"incomplete", request(`{"request_id":"r"}`, sign(secret, `{"request_id":"r"}`)), seen{Code: klas.StatusBadParams, RequestID: "r", Fields: map[string]string{"session_id": "is missing or empty"}}},
 		{"mistyped", request(`{"request_id":"r","player_id":5}`, sign(secret, `{"request_id":"r","player_id":5}`)), seen{Code: klas.StatusBadParams, RequestID: "r", Fields: map[string]string{"player_id": "has the wrong type"}}},
+		{"mistimed", request(`{"request_id":"r","timestamp":"1"}`, sign(secret, `{"request_id":"r","timestamp":"1"}`)), seen{Code: klas.StatusBadParams, RequestID: "r", Fields: map[string]string{"timestamp": "has the wrong type"}}},
 		{"GET", get, seen{Fields: map[string]string{"method": "must be POST"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -59,6 +60,30 @@ func TestOnResultIsToldOfEveryRequestOnce(t *testing.T) {
 				t.Error("told twice")
 			}
 		})
+	}
+}
+
+func TestTheRequestIDOfAWebhookForMiddlewareIsInItsResultAndItsLog(t *testing.T) {
+	for b, id := range map[string]string{
+		`{"request_id":"r-1","x":1}`:            "r-1",
+		`{"request_id":"r-1","request_id":"r"}`: "r",
+		`{"request_id":"r-1","request_id":5}`:   "",
+		`{"Request_ID":"r-1"}`:                  "",
+		`[]`:                                    "",
+	} {
+		results := newResults()
+		want(t, post(t, newHook(t, results.config).Middleware(writes(balanceOK)), b), balanceOK)
+		if r := <-results; r.RequestID != id {
+			t.Errorf("%s: request id %q", b, r.RequestID)
+		}
+		var log bytes.Buffer
+		hook := newHook(t, func(cfg *klas.Config) {
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		})
+		want(t, post(t, hook.Middleware(writes(balanceOK)), b), balanceOK)
+		if _, logged, _ := strings.Cut(strings.TrimSpace(log.String()), "request_id="); logged != id {
+			t.Errorf("%s: log %s", b, &log)
+		}
 	}
 }
 
