@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/providerauth/providerauth-go/internal/check"
 )
 
 // MaxToken is the length in bytes of the longest token that is looked at.
@@ -90,8 +92,10 @@ func Verify(token, secret string, claims any, opts Options) (header []byte, err 
 	if err := json.Unmarshal(signed.raw, claims); err != nil {
 		rule := "payload: not of the expected form"
 		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) && wrong.Field != "" {
-			rule = wrong.Field + ": not of the expected type"
+		if errors.As(err, &wrong) {
+			if field := check.JSONField(claims, wrong.Field); field != "" {
+				rule = field + ": not of the expected type"
+			}
 		}
 		return nil, &Invalid{ErrMalformed, rule}
 	}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/providerauth/providerauth-go/internal/check"
 )
 
 const (
@@ -49,9 +51,10 @@ func Unmarshal(body []byte, out any) error {
 	switch {
 	case errors.As(err, &syntax):
 		return &masked{fmt.Sprintf("the body is not JSON (byte %d of %d)", syntax.Offset, len(body)), err}
-	case errors.As(err, &mismatch) && mismatch.Field != "":
-		return &masked{fmt.Sprintf("field %s of the body has another type", mismatch.Field), err}
 	case errors.As(err, &mismatch):
+		if field := check.JSONField(out, mismatch.Field); field != "" {
+			return &masked{fmt.Sprintf("field %s of the body has another type", field), err}
+		}
 		return &masked{"the body has another type", err}
 	}
 	return &masked{errField.Error(), err}

@@ -116,6 +116,7 @@ func TestUnmarshalShowsNothingOfTheBody(t *testing.T) {
 		Token   string    `json:"token"`
 		Count   int       `json:"count"`
 		Expires time.Time `json:"expires"`
+		Limits  map[string]int
 	}
 	for body, want := range map[string]string{
 		``:                             "the body is empty",
@@ -125,6 +126,7 @@ func TestUnmarshalShowsNothingOfTheBody(t *testing.T) {
 		`{"token":"x"} hunter2`:        "the body is not JSON (byte 15 of 21)",
 		`{"token":12345}`:              "field token of the body has another type",
 		`{"token":"x","count":1234.5}`: "field count of the body has another type",
+		`{"Limits":{"hunter2":"x"}}`:   "field Limits of the body has another type",
 		`["hunter2"]`:                  "the body has another type",
 		`{"expires":"hunter2"}`:        "a field of the body cannot be read",
 	} {
