@@ -42,19 +42,15 @@ func Unmarshal(body []byte, out any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return errEmpty
 	}
-	err := json.Unmarshal(body, out)
-	if err == nil {
-		return nil
-	}
-	var syntax *json.SyntaxError
-	var mismatch *json.UnmarshalTypeError
+	offset, path, mistyped, err := decode(body, out)
 	switch {
-	case errors.As(err, &syntax):
-		return &masked{fmt.Sprintf("the body is not JSON (byte %d of %d)", syntax.Offset, len(body)), err}
-	case errors.As(err, &mismatch):
-		if field := check.JSONField(out, mismatch.Field); field != "" {
-			return &masked{fmt.Sprintf("field %s of the body has another type", field), err}
-		}
+	case err == nil:
+		return nil
+	case offset > 0:
+		return &masked{fmt.Sprintf("the body is not JSON (byte %d of %d)", offset, len(body)), err}
+	case mistyped && check.JSONField(out, path) != "":
+		return &masked{fmt.Sprintf("field %s of the body has another type", check.JSONField(out, path)), err}
+	case mistyped:
 		return &masked{"the body has another type", err}
 	}
 	return &masked{errField.Error(), err}

@@ -111,12 +111,22 @@ func TestHugeBodiesCostLittleMoreThanTheCap(t *testing.T) {
 	})
 }
 
+// A quoter fails with what it was given.
+type quoter struct{}
+
+func (quoter) UnmarshalJSON(b []byte) error { return quoted{string(b)} }
+
+type quoted struct{ text string }
+
+func (q quoted) Error() string { return q.text }
+
 func TestUnmarshalShowsNothingOfTheBody(t *testing.T) {
 	var out struct {
 		Token   string    `json:"token"`
 		Count   int       `json:"count"`
 		Expires time.Time `json:"expires"`
 		Limits  map[string]int
+		Quoter  *quoter
 	}
 	for body, want := range map[string]string{
 		``:                             "the body is empty",
@@ -127,15 +137,31 @@ func TestUnmarshalShowsNothingOfTheBody(t *testing.T) {
 		`{"token":12345}`:              "field token of the body has another type",
 		`{"token":"x","count":1234.5}`: "field count of the body has another type",
 		`{"Limits":{"hunter2":"x"}}`:   "field Limits of the body has another type",
+		`{"Quoter":"hunter2"}`:         "a field of the body cannot be read",
 		`["hunter2"]`:                  "the body has another type",
 		`{"expires":"hunter2"}`:        "a field of the body cannot be read",
 	} {
-		if err := transport.Unmarshal([]byte(body), &out); err == nil || err.Error() != want {
+		err := transport.Unmarshal([]byte(body), &out)
+		if err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", body, err, want)
+		}
+		if text := fmt.Sprintf("%v %+v %#v %q", err, err, err, err); strings.Contains(text, "hunter2") {
+			t.Errorf("%s: printed as %s", body, text)
 		}
 	}
 	if err := transport.Unmarshal([]byte(` {"token":"t"} `), &out); err != nil || out.Token != "t" {
 		t.Errorf("%v, %+v", err, out)
+	}
+}
+
+// A test does not time: encoding/json of Go 1.27 takes minutes for this, and the
+// run would end.
+func TestMistypedFieldsUnderALongKeyAreNotWrittenDownOneByOne(t *testing.T) {
+	body := `{"` + strings.Repeat("k", 500_000) + `":[` + strings.Repeat(`"x",`, 130_000) + `"x"]}`
+	for _, out := range []any{new(map[string][]int), new(map[string]map[string]string)} {
+		if err := transport.Unmarshal([]byte(body), out); err == nil || err.Error() != "the body has another type" {
+			t.Errorf("%T: %.100v", out, err)
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ type masked struct {
 }
 
 func (m *masked) Error() string        { return m.text }
+func (m *masked) GoString() string     { return m.text } // %#v would show err
 func (m *masked) Is(target error) bool { return errors.Is(m.err, target) }
 
 func (m *masked) As(target any) bool { return errors.As(m.err, target) }
