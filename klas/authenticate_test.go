@@ -19,11 +19,7 @@ import (
 
 func TestTheAuthenticatorGetsWhatKlasSent(t *testing.T) {
 	var got klas.AuthenticateRequest
-	h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
-		func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			got = req
-			return accept(t)(ctx, req)
-		}))
+	h := newHook(t).AuthenticateHandler(keeps(t, &got))
 	want(t, post(t, h, compact), ok)
 	expected := klas.AuthenticateRequest{
 		RequestID: "1234-5678-90ab-cdef12345678", Timestamp: 1710000000,
@@ -132,11 +128,7 @@ func TestTimestampMustBeAPlainNumber(t *testing.T) {
 // Another spelling of a key is a field that nobody knows.
 func TestKeysThatDifferInCaseDoNotOverride(t *testing.T) {
 	var got klas.AuthenticateRequest
-	h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
-		func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			got = req
-			return accept(t)(ctx, req)
-		}))
+	h := newHook(t).AuthenticateHandler(keeps(t, &got))
 	want(t, post(t, h, compact), ok)
 	expected := got
 	for _, extra := range []string{
@@ -176,16 +168,12 @@ func TestOfAFieldThatComesTwiceTheLastCounts(t *testing.T) {
 		{"", `,"player_id":5,"session_id":5,"session_id":"s"`, badParams, ""},
 		{"", `,"timestamp":9223372036854775808,"session_id":5,"session_id":"s"`, badParams, ""},
 	} {
-		var got string
-		h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
-			func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-				got = req.PlayerID
-				return accept(t)(ctx, req)
-			}))
+		var got klas.AuthenticateRequest
+		h := newHook(t).AuthenticateHandler(keeps(t, &got))
 		b := "{" + c.first + strings.Trim(compact, "{}") + c.last + "}"
 		want(t, post(t, h, b), c.want)
-		if got != c.player {
-			t.Errorf("%s: player %q", b, got)
+		if got.PlayerID != c.player {
+			t.Errorf("%s: player %q", b, got.PlayerID)
 		}
 	}
 }
@@ -193,11 +181,7 @@ func TestOfAFieldThatComesTwiceTheLastCounts(t *testing.T) {
 // The decoder is used again.
 func TestOneBodyLeavesNothingForTheNext(t *testing.T) {
 	var got klas.AuthenticateRequest
-	h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
-		func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			got = req
-			return accept(t)(ctx, req)
-		}))
+	h := newHook(t).AuthenticateHandler(keeps(t, &got))
 	own := body(map[string]any{"player_id": "own"})
 	for _, before := range []struct{ body, want string }{
 		{compact, ok},

@@ -2,7 +2,6 @@ package klas_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -49,12 +48,7 @@ func FuzzSignatureHeader(f *testing.F) {
 // FuzzBody holds the decoder against the rules written down another way.
 func FuzzBody(f *testing.F) {
 	var got klas.AuthenticateRequest
-	answer := accept(f)
-	h := newHook(f).AuthenticateHandler(klas.AuthenticatorFunc(
-		func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			got = req
-			return answer(ctx, req)
-		}))
+	h := newHook(f).AuthenticateHandler(keeps(f, &got))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got = klas.AuthenticateRequest{}
 		expected, answer := byTheRules(b)

@@ -53,6 +53,15 @@ func amount(t testing.TB, s string) klas.Amount {
 	return a
 }
 
+// keeps lets everybody in, and keeps what it was asked.
+func keeps(t testing.TB, got *klas.AuthenticateRequest) klas.AuthenticatorFunc {
+	answer := accept(t)
+	return func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+		*got = req
+		return answer(ctx, req)
+	}
+}
+
 // accept lets everybody in with 30 EUR.
 func accept(t testing.TB) klas.AuthenticatorFunc {
 	thirty := amount(t, "30")

@@ -143,11 +143,7 @@ func TestVectorsOfAnswersAreWhatTheHandlerSends(t *testing.T) {
 
 func TestVectorDIsDecodedInFull(t *testing.T) {
 	var got klas.AuthenticateRequest
-	h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
-		func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			got = req
-			return accept(t)(ctx, req)
-		}))
+	h := newHook(t).AuthenticateHandler(keeps(t, &got))
 	want(t, post(t, h, decode(t, vectorD)), ok)
 	expected := klas.AuthenticateRequest{
 		RequestID: "bf6bff7c-708c-4d6f-a25c-29134988011a", Timestamp: 1586828615399,
