@@ -40,14 +40,14 @@ type failure struct {
 	Fields  map[string]string `json:"fields,omitempty"`
 }
 
-type failureEnvelope struct {
+type failed struct {
 	RequestID string  `json:"requestId"`
 	Success   bool    `json:"success"`
 	Error     failure `json:"error"`
 }
 
 func (f failure) write(w http.ResponseWriter) {
-	simulator.WriteJSON(w, f.status, failureEnvelope{RequestID: requestID(), Error: f})
+	simulator.WriteJSON(w, f.status, failed{RequestID: requestID(), Error: f})
 }
 
 // The failures that AssetPay documents, with the statuses and numbers of
@@ -66,7 +66,17 @@ var (
 
 // failBody is what FailNext answers.
 func failBody(status int) (body []byte, contentType string) {
-	f := failure{Message: "The simulator was asked to fail"}
+	switch status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity,
+		http.StatusTooManyRequests, http.StatusInternalServerError, http.StatusServiceUnavailable:
+		return failureEnvelope(status)
+	}
+	return fmt.Appendf(nil, "<html><head><title>%[1]d</title></head><body><h1>%[1]d</h1></body></html>\n", status), "text/html"
+}
+
+// failureEnvelope is what FailActed answers.
+func failureEnvelope(status int) (body []byte, contentType string) {
+	f := failure{Code: 1006, Key: "SERVER_ERROR", Message: "The simulator was asked to fail"}
 	switch status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
 		f.Code, f.Key = 1001, "VALIDATION_FAILED"
@@ -78,14 +88,10 @@ func failBody(status int) (body []byte, contentType string) {
 		f.Code, f.Key = 1003, "NOT_FOUND"
 	case http.StatusTooManyRequests:
 		f.Code, f.Key = 1005, "RATE_LIMITED"
-	case http.StatusInternalServerError:
-		f.Code, f.Key = 1006, "SERVER_ERROR"
 	case http.StatusServiceUnavailable:
 		f.Code, f.Key = 1009, "SERVICE_UNAVAILABLE"
-	default:
-		return fmt.Appendf(nil, "<html><head><title>%[1]d</title></head><body><h1>%[1]d</h1></body></html>\n", status), "text/html"
 	}
-	body, err := json.Marshal(failureEnvelope{RequestID: requestID(), Error: f})
+	body, err := json.Marshal(failed{RequestID: requestID(), Error: f})
 	if err != nil {
 		panic(err) // only strings and numbers
 	}

@@ -49,6 +49,37 @@ func (s *Server) Truncate(n int, only ...func(*http.Request) bool) { s.sim.Trunc
 // Reset resets the connections of the next n requests before acting.
 func (s *Server) Reset(n int, only ...func(*http.Request) bool) { s.sim.Reset(n, only...) }
 
+// FailActed acts on the next n requests and answers them with status, AssetPay's error envelope
+// and header: a failure that does not mean that nothing was done.
+func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http.Request) bool) {
+	s.sim.FailActed(n, status, header, only...)
+}
+
+// StrayCalls rejects one in n of the calls whose client token is good, as INVALID_TOKEN: with
+// seed 0 every n-th of them, else each by chance, drawn from a source that
+// starts with seed. Several rules add up, and the first whose filters accept a
+// call decides on it; n of 0 or less ends all of them. Filters must not read the
+// body.
+func (s *Server) StrayCalls(n int, seed uint64, only ...func(*http.Request) bool) {
+	s.strayCalls.Add(n, seed, only...)
+}
+
+// StrayTokens does to good token requests what [Server.StrayCalls] does to
+// calls: they are rejected as INVALID_API_KEY, before the server acts.
+func (s *Server) StrayTokens(n int, seed uint64, only ...func(*http.Request) bool) {
+	s.strayTokens.Add(n, seed, only...)
+}
+
+// Strays is how many calls and token requests were rejected so.
+func (s *Server) Strays() (calls, tokens int) { return s.strayCalls.Taken(), s.strayTokens.Taken() }
+
+// RepeatTokens answers one in n token requests with the user's last token once more, if
+// that is still good. seed and the filters are as with [Server.StrayCalls]; n of
+// 1 repeats it each time, n of 0 or less ends it.
+func (s *Server) RepeatTokens(n int, seed uint64, only ...func(*http.Request) bool) {
+	s.repeats.Add(n, seed, only...)
+}
+
 // Delay makes every answer come d after the act; 0 ends it.
 func (s *Server) Delay(d time.Duration, only ...func(*http.Request) bool) { s.sim.Delay(d, only...) }
 

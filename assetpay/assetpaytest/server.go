@@ -18,11 +18,16 @@
 //
 // # Faults
 //
-// FailNext, LoseAnswers, ActLate, Truncate and Reset are used up in the order
-// in which they were asked for, at most one by each request that the optional
-// filters accept; a count of math.MaxInt is without end, one of 0 or less takes
-// back what is left. net/http repeats a GET by itself where a kept connection
-// breaks without an answer, so that a single one of these can pass unnoticed.
+// FailNext, FailActed, LoseAnswers, ActLate, Truncate and Reset are used up in
+// the order in which they were asked for, at most one by each request that the
+// optional filters accept; a count of math.MaxInt is without end, one of 0 or
+// less takes back what is left. net/http repeats a GET by itself where a kept
+// connection breaks without an answer, so that a single LoseAnswers, ActLate or
+// Reset can pass unnoticed.
+//
+// StrayCalls and StrayTokens reject a share of the requests although their
+// credential is good: every n-th, or by chance. RepeatTokens issues a token
+// again.
 package assetpaytest
 
 import (
@@ -84,6 +89,9 @@ type Server struct {
 	exchanged []time.Time
 	data      map[string]string  // client data, by Steam ID
 	tokens    map[string]failure // issued or seen; the zero failure: good
+	last      map[string]string  // token, by what it was issued for
+
+	strayCalls, strayTokens, repeats simulator.Share
 }
 
 // NewServer starts a server; Close it. It panics if no port of the loopback
@@ -97,9 +105,9 @@ func NewServer(opt Options) *Server {
 	s := &Server{
 		opt: opt, mux: http.NewServeMux(),
 		keys: []string{opt.APIKey}, secrets: []string{opt.APISecret},
-		data: map[string]string{}, tokens: map[string]failure{},
+		data: map[string]string{}, tokens: map[string]failure{}, last: map[string]string{},
 	}
-	s.sim = simulator.New(http.HandlerFunc(s.serve), simulator.Options{InMemory: opt.InMemory, FailBody: failBody})
+	s.sim = simulator.New(http.HandlerFunc(s.serve), simulator.Options{InMemory: opt.InMemory, FailBody: failBody, FailureEnvelope: failureEnvelope})
 	return s
 }
 
@@ -185,7 +193,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) failure {
 	var f failure
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/client/"):
-		f = s.checkToken(r)
+		if f = s.checkToken(r); f.status == 0 && s.strayCalls.Take(r) {
+			f = errInvalidToken
+		}
 	case strings.HasPrefix(r.URL.Path, "/secure/"), strings.HasPrefix(r.URL.Path, "/auth/"):
 		f = s.checkKey(r)
 	}
@@ -227,6 +237,9 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) failure {
 	if s.opt.NoCoreAccess {
 		return errScopeDenied
 	}
+	if s.strayTokens.Take(r) {
+		return errInvalidKey
+	}
 	now := s.sim.Now()
 	if !s.admit(now) {
 		if s.opt.RetryAfter > 0 {
@@ -251,7 +264,12 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) failure {
 		return errNoAPISecret
 	}
 	s.data[x.steamID] = string(x.clientData)
-	WriteData(w, map[string]string{"token": s.issue(x, now)})
+	token, known := s.last[string(body)]
+	if !known || s.tokens[token].status != 0 || !s.repeats.Take(r) {
+		token = s.issue(x, now)
+		s.last[string(body)] = token
+	}
+	WriteData(w, map[string]string{"token": token})
 	return failure{}
 }
 

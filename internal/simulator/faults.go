@@ -21,6 +21,7 @@ const (
 	late
 	truncate
 	reset
+	acted
 )
 
 type fault struct {
@@ -85,10 +86,14 @@ func matches(only []func(*http.Request) bool, r *http.Request, body []byte) bool
 // header, without letting the provider act. A status that no answer can have
 // (below 200, above 999) is sent as 500.
 func (s *Server) FailNext(n, status int, header http.Header, only ...func(*http.Request) bool) {
+	s.faults.add(n, fault{kind: fail, status: sendable(status), header: header.Clone(), only: only})
+}
+
+func sendable(status int) int {
 	if status < 200 || status > 999 {
-		status = http.StatusInternalServerError
+		return http.StatusInternalServerError
 	}
-	s.faults.add(n, fault{kind: fail, status: status, header: header.Clone(), only: only})
+	return status
 }
 
 // LoseAnswers lets the provider act on the next n requests and breaks the
@@ -116,6 +121,13 @@ func (s *Server) Truncate(n int, only ...func(*http.Request) bool) {
 // read and logged and before the provider acts; the client gets ECONNRESET.
 func (s *Server) Reset(n int, only ...func(*http.Request) bool) {
 	s.faults.add(n, fault{kind: reset, only: only})
+}
+
+// FailActed lets the provider act on the next n requests and answers them with
+// status, Options.FailureEnvelope and header instead of the provider's answer: a
+// failure that does not mean that nothing was done.
+func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http.Request) bool) {
+	s.faults.add(n, fault{kind: acted, status: sendable(status), header: header.Clone(), only: only})
 }
 
 // Delay makes the provider answer d after it has acted, from the next request
@@ -146,7 +158,10 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 		s.actLater(r, body, x.after)
 		panic(http.ErrAbortHandler)
 	case fail:
-		s.fail(a, x)
+		s.fail(a, x, s.opt.FailBody)
+	case acted:
+		s.handler.ServeHTTP(&answer{header: http.Header{}}, withBody(r, body))
+		s.fail(a, x, s.opt.FailureEnvelope)
 	default:
 		s.handler.ServeHTTP(a, withBody(r, body))
 	}
@@ -156,8 +171,8 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 	a.send(w, r.Method, x.kind == truncate)
 }
 
-func (s *Server) fail(a *answer, x fault) {
-	body, contentType := s.opt.FailBody(x.status)
+func (s *Server) fail(a *answer, x fault, write func(status int) ([]byte, string)) {
+	body, contentType := write(x.status)
 	if contentType != "" {
 		a.header["Content-Type"] = []string{contentType}
 	}

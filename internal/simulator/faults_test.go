@@ -493,3 +493,23 @@ func TestEachFaultHitsOneOfManyConcurrentRequests(t *testing.T) {
 		}
 	})
 }
+
+func TestServer_FailActed(t *testing.T) {
+	p := new(provider)
+	opt := simulator.Options{FailureEnvelope: func(status int) ([]byte, string) {
+		return fmt.Appendf(nil, `{"code":%d}`, status), "application/json"
+	}}
+	inBothModes(t, opt, p, func(t *testing.T, s *simulator.Server) {
+		p.acts.Store(0)
+		s.FailActed(1, 500, http.Header{"Retry-After": {"7"}})
+		if got := get(t, s, "/x"); got.Status != 500 || got.Body != `{"code":500}` || got.Header.Get("Retry-After") != "7" {
+			t.Errorf("%+v", got)
+		}
+		if n := p.acts.Load(); n != 1 {
+			t.Errorf("%d acts, want 1", n)
+		}
+		if got := get(t, s, "/x"); got.Status != 200 {
+			t.Errorf("afterwards: %+v", got)
+		}
+	})
+}

@@ -12,7 +12,7 @@
 //
 // # Faults
 //
-// FailNext, LoseAnswers, ActLate, Truncate and Reset are used up in the order
+// FailNext, FailActed, LoseAnswers, ActLate, Truncate and Reset are used up in the order
 // in which they were asked for, at most one by each request, whatever its path.
 // A count of math.MaxInt is without end; one of 0 or less takes back what is
 // left of that kind. With filters, a fault is for requests that all of them
@@ -61,6 +61,11 @@ type Options struct {
 	// gives, and must be safe for concurrent use. Default: the HTML page of a
 	// gateway.
 	FailBody func(status int) (body []byte, contentType string)
+
+	// FailureEnvelope makes the body and Content-Type of the answers that
+	// FailActed gives: the provider's own failure envelope, whatever the status.
+	// It must be safe for concurrent use. Default: FailBody.
+	FailureEnvelope func(status int) (body []byte, contentType string)
 }
 
 // A Server is a running test server, safe for concurrent use. Paths that the
@@ -98,6 +103,9 @@ func New(h http.Handler, opt Options) *Server {
 	}
 	if opt.FailBody == nil {
 		opt.FailBody = gatewayPage
+	}
+	if opt.FailureEnvelope == nil {
+		opt.FailureEnvelope = opt.FailBody
 	}
 	s := &Server{
 		opt:     opt,

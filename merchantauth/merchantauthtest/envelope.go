@@ -35,6 +35,11 @@ func (f *failure) write(w http.ResponseWriter) {
 	}{[]*failure{f}})
 }
 
+// failureEnvelope is what FailActed answers.
+func failureEnvelope(int) (body []byte, contentType string) {
+	return []byte(`{"errors":[{"code":"INTERNAL_ERROR","message":"The simulator was asked to fail"}]}`), "application/json"
+}
+
 // object is a message that is one, as the errors of the JavaScript library
 // jsonwebtoken are.
 type object struct {

@@ -20,11 +20,16 @@
 //
 // # Faults
 //
-// FailNext, LoseAnswers, ActLate, Truncate and Reset are used up in the order
-// in which they were asked for, at most one by each request that the optional
-// filters accept; a count of math.MaxInt is without end, one of 0 or less takes
-// back what is left. net/http repeats a GET by itself where a kept connection
-// breaks without an answer, so that a single one of these can pass unnoticed.
+// FailNext, FailActed, LoseAnswers, ActLate, Truncate and Reset are used up in
+// the order in which they were asked for, at most one by each request that the
+// optional filters accept; a count of math.MaxInt is without end, one of 0 or
+// less takes back what is left. net/http repeats a GET by itself where a kept
+// connection breaks without an answer, so that a single LoseAnswers, ActLate or
+// Reset can pass unnoticed.
+//
+// StrayCalls and StrayTokens reject a share of the requests although their
+// credential is good: every n-th, or by chance. RepeatTokens issues a token
+// again.
 package merchantauthtest
 
 import (
@@ -100,6 +105,9 @@ type Server struct {
 	refreshes int
 	replays   int
 	customers []customer
+	last      string // access token
+
+	strayCalls, strayTokens, repeats simulator.Share
 }
 
 // NewServer starts a server; Close it. It panics if no port of the loopback
@@ -124,7 +132,7 @@ func NewServer(opt Options) *Server {
 	s.Handle("POST /v2/customer/details", http.HandlerFunc(s.details))
 	s.Handle("POST /v2/customer/find", http.HandlerFunc(s.find))
 	s.Handle("GET /v2/rate/equivalent", http.HandlerFunc(s.rates))
-	s.sim = simulator.New(s.mux, simulator.Options{InMemory: opt.InMemory})
+	s.sim = simulator.New(s.mux, simulator.Options{InMemory: opt.InMemory, FailureEnvelope: failureEnvelope})
 	return s
 }
 
@@ -148,7 +156,11 @@ func (s *Server) KeyConfig() merchantauth.Config {
 // where a ServeMux does.
 func (s *Server) Handle(pattern string, h http.Handler) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-		if f := s.checkCredential(r); f != nil {
+		f := s.checkCredential(r)
+		if f == nil && s.strayCalls.Take(r) {
+			f = errTokenExpired(s.opt.ErrorStatus, s.sim.Now())
+		}
+		if f != nil {
 			f.write(w)
 			return
 		}

@@ -36,12 +36,15 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if f == nil && (body.Token != s.opt.Email || body.Password != s.password) {
 		f = s.errRefused("Invalid credentials")
 	}
+	if f == nil && s.strayTokens.Take(r) {
+		f = errUnauthorized(s.opt.ErrorStatus, "Unauthorized")
+	}
 	if f != nil {
 		f.write(w)
 		return
 	}
 	s.logins++
-	s.issue(w, "", nil)
+	s.issue(w, s.repeats.Take(r), "", nil)
 }
 
 func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
@@ -65,13 +68,15 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
 		f = s.errRefused("Invalid token")
 	case !s.sim.Now().Before(t.expires):
 		f = errRefreshExpired(s.opt.ErrorStatus)
+	case s.strayTokens.Take(r):
+		f = errUnauthorized(s.opt.ErrorStatus, "Unauthorized")
 	}
 	if f != nil {
 		f.write(w)
 		return
 	}
 	s.refreshes++
-	s.issue(w, body.RefreshToken, t)
+	s.issue(w, s.repeats.Take(r), body.RefreshToken, t)
 }
 
 // use notes that the client has what t bought, and what was bought before.
@@ -81,9 +86,9 @@ func use(t *refreshToken) {
 	}
 }
 
-// issue answers with new tokens. The mutex is held. value and spent are the
-// refresh token that was used, if there was one.
-func (s *Server) issue(w http.ResponseWriter, value string, spent *refreshToken) {
+// issue answers with new tokens, or with the last access token again. The mutex
+// is held. value and spent are the refresh token that was used, if there was one.
+func (s *Server) issue(w http.ResponseWriter, again bool, value string, spent *refreshToken) {
 	now := s.sim.Now()
 	s.serial++
 	session := fmt.Sprintf("session-%d", s.serial)
@@ -98,7 +103,12 @@ func (s *Server) issue(w http.ResponseWriter, value string, spent *refreshToken)
 		IssuedAt    int64  `json:"iat"`
 		Expires     int64  `json:"exp"`
 	}{"user-1", s.opt.Email, "Owner", s.opt.MerchantID, "d7b608ee", session, now.Unix(), expires.Unix()})
-	s.access[access] = &accessToken{expires: expires, spent: spent}
+	if last := s.access[s.last]; again && last != nil && last.refused == nil && now.Before(last.expires) {
+		access, expires = s.last, last.expires
+	} else {
+		s.access[access] = &accessToken{expires: expires, spent: spent}
+		s.last = access
+	}
 
 	data := map[string]any{"accessToken": access, "expiresIn": expires.Unix()}
 	switch {

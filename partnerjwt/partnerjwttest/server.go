@@ -10,11 +10,15 @@
 //
 // # Faults
 //
-// FailNext, LoseAnswers, ActLate, Truncate and Reset are used up in the order
-// in which they were asked for, at most one by each request that the optional
-// filters accept; a count of math.MaxInt is without end, one of 0 or less takes
-// back what is left. net/http repeats a GET by itself where a kept connection
-// breaks without an answer, so that a single one of these can pass unnoticed.
+// FailNext, FailActed, LoseAnswers, ActLate, Truncate and Reset are used up in
+// the order in which they were asked for, at most one by each request that the
+// optional filters accept; a count of math.MaxInt is without end, one of 0 or
+// less takes back what is left. net/http repeats a GET by itself where a kept
+// connection breaks without an answer, so that a single LoseAnswers, ActLate or
+// Reset can pass unnoticed.
+//
+// StrayCalls rejects a share of the calls although their token is good: every
+// n-th, or by chance.
 package partnerjwttest
 
 import (
@@ -57,6 +61,8 @@ type Server struct {
 	// trades counts the trades that the provider has acted on.
 	trades int
 	seen   map[string]int
+
+	strayCalls simulator.Share
 }
 
 // NewServer starts a server; Close it. It panics if no port of the loopback
@@ -78,7 +84,7 @@ func NewServer(opt Options) *Server {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /portfolio", s.portfolio)
 	mux.HandleFunc("POST /trade", s.trade)
-	s.sim = simulator.New(s.authenticated(mux), simulator.Options{InMemory: opt.InMemory})
+	s.sim = simulator.New(s.authenticated(mux), simulator.Options{InMemory: opt.InMemory, FailureEnvelope: failureEnvelope})
 	return s
 }
 
@@ -132,12 +138,17 @@ func (s *Server) Trades() int {
 func (s *Server) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok || len(r.Header.Values("Authorization")) != 1 || !s.valid(token) {
+		if !ok || len(r.Header.Values("Authorization")) != 1 || !s.valid(token) || s.strayCalls.Take(r) {
 			simulator.WriteJSON(w, http.StatusUnauthorized, map[string]string{"message": "Unauthorized"})
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// failureEnvelope is what FailActed answers. PiTrade documents no such body.
+func failureEnvelope(int) (body []byte, contentType string) {
+	return []byte(`{"message":"The simulator was asked to fail"}`), "application/json"
 }
 
 // valid checks a token by the rules of a strict verifier: expired from exp on,

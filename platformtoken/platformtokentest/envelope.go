@@ -20,7 +20,7 @@ const (
 	CodeTxID      = 9006 // 409: the txId has been used
 	CodeBalance   = 9007 // 409: there is not enough in the wallet
 	CodeRecord    = 9008 // 404: there is no such record, or no such endpoint
-	CodeFault     = 9999 // FailNext
+	CodeFault     = 9999 // FailNext and FailActed
 )
 
 type success struct {
@@ -76,6 +76,11 @@ func failBody(status int) (body []byte, contentType string) {
 	if status >= http.StatusBadGateway {
 		return fmt.Appendf(nil, "<html><head><title>%[1]d</title></head><body><h1>%[1]d</h1></body></html>\n", status), "text/html"
 	}
+	return failureEnvelope(status)
+}
+
+// failureEnvelope is what FailActed answers.
+func failureEnvelope(int) (body []byte, contentType string) {
 	body, err := json.Marshal(refusal{Code: CodeFault, Message: "The simulator was asked to fail"})
 	if err != nil {
 		panic(err) // strings and numbers

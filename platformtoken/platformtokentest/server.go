@@ -24,10 +24,14 @@
 //
 // # Faults
 //
-// FailNext, LoseAnswers, ActLate, Truncate and Reset are used up in the order
-// in which they were asked for, at most one by each request that the optional
-// filters accept; a count of math.MaxInt is without end, one of 0 or less takes
-// back what is left.
+// FailNext, FailActed, LoseAnswers, ActLate, Truncate and Reset are used up in
+// the order in which they were asked for, at most one by each request that the
+// optional filters accept; a count of math.MaxInt is without end, one of 0 or
+// less takes back what is left.
+//
+// StrayCalls and StrayTokens reject a share of the requests although their
+// credential is good: every n-th, or by chance. RepeatTokens issues a token
+// again.
 package platformtokentest
 
 import (
@@ -91,6 +95,8 @@ type Server struct {
 	wallets   map[platformtoken.Player]*big.Rat
 	transfers map[string]*TransferRecord // by txId
 	records   map[string]*TransferRecord // by recordId
+
+	strayCalls, strayTokens, repeats simulator.Share
 }
 
 // NewServer starts a server; Close it. It panics if no port of the loopback
@@ -106,7 +112,7 @@ func NewServer(opt Options) *Server {
 		wallets:   map[platformtoken.Player]*big.Rat{},
 		transfers: map[string]*TransferRecord{}, records: map[string]*TransferRecord{},
 	}
-	s.sim = simulator.New(http.HandlerFunc(s.serve), simulator.Options{InMemory: opt.InMemory, FailBody: failBody})
+	s.sim = simulator.New(http.HandlerFunc(s.serve), simulator.Options{InMemory: opt.InMemory, FailBody: failBody, FailureEnvelope: failureEnvelope})
 	s.sim.Intercept(s.tracked)
 	return s
 }

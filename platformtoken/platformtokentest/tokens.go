@@ -129,6 +129,9 @@ func (s *Server) bearer(r *http.Request) (platformtoken.Player, error) {
 	if t == nil || t != s.live(t.Player.UserID) || !time.Now().Before(t.ExpiresAt) {
 		return platformtoken.Player{}, errToken
 	}
+	if s.strayCalls.Take(r) {
+		return platformtoken.Player{}, errToken
+	}
 	return t.Player, nil
 }
 
@@ -149,8 +152,14 @@ func (s *Server) createToken(r *http.Request, body []byte) (any, error) {
 	if fault := r.Header.Get(faultHeader); fault != "" {
 		by = Origin(fault)
 	}
-	t := s.create(platformtoken.Player{UserID: in.UserID, Currency: text(in.Currency)}, by)
-	expires := s.sim.Now().Add(s.opt.TokenLifetime)
+	if s.strayTokens.Take(r) {
+		return nil, errSign
+	}
+	t := s.live(in.UserID)
+	if t == nil || !time.Now().Before(t.ExpiresAt) || !s.repeats.Take(r) {
+		t = s.create(platformtoken.Player{UserID: in.UserID, Currency: text(in.Currency)}, by)
+	}
+	expires := s.sim.Now().Add(time.Until(t.ExpiresAt))
 	return struct {
 		Token   string `json:"token"`
 		Expires string `json:"expires"`

@@ -1,0 +1,73 @@
+package simulator
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"sync"
+)
+
+// A Share is a part of the requests that a handler treats in another way, such
+// as those whose good credential it rejects. The zero Share is empty. A Share
+// is safe for concurrent use.
+type Share struct {
+	mu    sync.Mutex
+	rules []*shareRule
+	taken int
+}
+
+type shareRule struct {
+	n    int
+	rand *rand.Rand // nil: every n-th
+	seen int
+	only []func(*http.Request) bool
+}
+
+// Add puts one in n of the requests that all filters accept into the Share:
+// with seed 0 every n-th of them, else each by chance, drawn from a source that
+// starts with seed. n of 0 or less empties the Share. Of several rules the first
+// whose filters accept a request decides on it. Filters must not read the body.
+func (s *Share) Add(n int, seed uint64, only ...func(*http.Request) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n <= 0 {
+		s.rules = nil
+		return
+	}
+	rule := &shareRule{n: n, only: only}
+	if seed != 0 {
+		rule.rand = rand.New(rand.NewPCG(seed, seed))
+	}
+	s.rules = append(s.rules, rule)
+}
+
+// Take reports whether the request belongs to the Share.
+func (s *Share) Take(r *http.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, rule := range s.rules {
+		if !matches(rule.only, r, nil) {
+			continue
+		}
+		if !rule.take() {
+			return false
+		}
+		s.taken++
+		return true
+	}
+	return false
+}
+
+func (x *shareRule) take() bool {
+	if x.rand != nil {
+		return x.rand.IntN(x.n) == 0
+	}
+	x.seen++
+	return x.seen%x.n == 0
+}
+
+// Taken is how many requests have belonged to the Share.
+func (s *Share) Taken() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.taken
+}
