@@ -196,29 +196,14 @@ func withKey(key string) func(context.Context, *http.Request, []byte) error {
 	}
 }
 
-// retrieve is an exchange for the cache. Nothing but iat tells two tokens of
-// the same data apart, so in the second in which a token was issued and
-// rejected, AssetPay issues that one again.
+// retrieve is an exchange for the cache.
 func (c *Client) retrieve(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
-	var none tokencache.Issued[Token]
 	resp, err := c.exchange(ctx, "Token", a.Key, a.For)
-	if err == nil && resp.Token.secret.ID() == a.Dead && c.isNew(resp.Token) {
-		if err := pause(ctx, time.Second); err != nil {
-			return none, err
-		}
-		resp, err = c.exchange(ctx, "Token", a.Key, a.For)
-	}
 	if err != nil {
-		return none, err
+		return tokencache.Issued[Token]{}, err
 	}
 	t := resp.Token
 	return tokencache.Issued[Token]{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}, nil
-}
-
-// isNew reports whether the token says that it was issued just now.
-func (c *Client) isNew(t Token) bool {
-	times, _ := jwtclaims.Peek(t.Value())
-	return c.clock.Now().Sub(times.IssuedAt).Abs() < 2*time.Second
 }
 
 // pause waits for d, or for the end of ctx.

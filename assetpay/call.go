@@ -68,8 +68,8 @@ func (c *Client) CallFor(ctx context.Context, req AuthenticateClientRequest, met
 	tokens := c.tokensOf(user)
 	path, _, _ = strings.Cut(path, "?")
 	var sent int
-	var result error
-	err := tokens.Use(ctx, method, path, true, func(t Token) attach.Verdict {
+	var result *Error
+	contested, err := tokens.Use(ctx, method, path, true, func(t Token) attach.Verdict {
 		call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
 			attach.Authorize(r.Header, t.authorization())
 			return nil
@@ -93,8 +93,13 @@ func (c *Client) CallFor(ctx context.Context, req AuthenticateClientRequest, met
 		}
 		return attach.Accepted
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return notSent(op, err)
+	case result == nil:
+		return nil
+	case contested > 0:
+		return result.contested(contested)
 	}
 	return result
 }

@@ -314,7 +314,7 @@ func TestRefusalsOfOneUserDoNotKeepAnothersTokenFromBeingReplaced(t *testing.T) 
 			{SteamID: "76561198012345679", TradeURL: tradeURL}, {SteamID: steamID, TradeURL: tradeURL, ClientID: "2"},
 		} {
 			first := token(t, c.TokenSource(other))
-			time.Sleep(10 * time.Millisecond)
+			time.Sleep(time.Second) // two tokens of one second are equal
 			errorIs(t, c.CallFor(t.Context(), other, http.MethodPost, "/client/trades?page=1", nil, nil), assetpay.ErrUnauthorized)
 			if token(t, c.TokenSource(other)).ID() == first.ID() {
 				t.Error("not replaced")
@@ -323,45 +323,47 @@ func TestRefusalsOfOneUserDoNotKeepAnothersTokenFromBeingReplaced(t *testing.T) 
 	})
 }
 
-func TestTokenRejectedInTheSecondOfItsIssueIsReplacedInTheNext(t *testing.T) {
-	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
-		first := token(t, c.TokenSource(user()))
+func TestClient_RepeatedToken(t *testing.T) {
+	// trades rejects one token.
+	trades := func(srv *assetpaytest.Server, bad assetpay.Token) {
 		srv.Handle("GET /client/trades", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Authorization") == "Bearer "+first.Value() {
+			if r.Header.Get("Authorization") == "Bearer "+bad.Value() {
 				assetpaytest.WriteError(w, 401, 1102, "INVALID_TOKEN", "no")
 				return
 			}
 			assetpaytest.WriteData(w, 1)
 		}))
-		start := time.Now()
-		if err := c.CallFor(t.Context(), user(), http.MethodGet, "/client/trades", nil, nil); err != nil {
-			t.Fatal(err)
-		}
-		equal(t, "took", time.Since(start), time.Second)
-		equal(t, "exchanges", srv.Count(exchange), 3) // the second brought the first token again
-	})
-}
-
-func TestRejectedTokenThatIsIssuedAgainIsNotUsed(t *testing.T) {
-	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
-		answering(srv, 200, nil, `{"success":true,"data":{"token":"opaque"}}`)
-		token(t, c.TokenSource(user()))
-		srv.Intercept(func(next http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if strings.HasPrefix(r.URL.Path, "/client/") {
-					assetpaytest.WriteError(w, 401, 1102, "INVALID_TOKEN", "no")
-					return
-				}
-				next.ServeHTTP(w, r)
-			})
+	}
+	call := func(t *testing.T, c *assetpay.Client) error {
+		return c.CallFor(t.Context(), user(), http.MethodGet, "/client/trades", nil, nil)
+	}
+	t.Run("a stray rejection and a token that is issued again cost nothing", func(t *testing.T) {
+		bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+			srv.RepeatTokens(1, 0)
+			token(t, c.TokenSource(user()))
+			srv.StrayCalls(1000, 0)
+			for range 3600 { // an hour
+				inventory(t, c)
+				time.Sleep(time.Second)
+			}
+			calls, _ := srv.Strays()
+			equal(t, "strays, exchanges", fmt.Sprint(calls, ", ", srv.Count(exchange)), "3, 4")
 		})
-		start := time.Now()
-		err := c.CallFor(t.Context(), user(), http.MethodGet, "/client/trades", nil, nil)
-		equal(t, "key, attempts", fmt.Sprint(errorIs(t, err, assetpay.ErrUnauthorized).Key, errorIs(t, err).Attempts), "INVALID_TOKEN1")
-		equal(t, "took", time.Since(start), 0)
-		equal(t, "exchanges", srv.Count(exchange), 2)
-		_, err = c.Token(t.Context(), user())
-		errorIs(t, err, assetpay.ErrBadResponse)
+	})
+	t.Run("a token that is dead and issued again fails the call", func(t *testing.T) {
+		bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+			trades(srv, token(t, c.TokenSource(user())))
+			e := errorIs(t, call(t, c), assetpay.ErrUnauthorized, assetpay.ErrContested)
+			equal(t, "attempts", e.Attempts, 2)
+			equal(t, "exchanges", srv.Count(exchange), 2)
+			after, ok := e.Retryable()
+			equal(t, "retryable", ok && after > 0 && after <= time.Second, true)
+			time.Sleep(time.Second) // two tokens of one second are equal
+			if err := call(t, c); err != nil {
+				t.Error(err)
+			}
+			equal(t, "exchanges", srv.Count(exchange), 3)
+		})
 	})
 }
 

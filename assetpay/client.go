@@ -50,6 +50,11 @@ func (m MintMode) String() string {
 
 const defaultMaxEntries = 100_000
 
+// replacements is how many exchanges the rejections of all users together may
+// cause. AssetPay allows an unverified merchant 100 exchanges an hour: the other
+// 30 are for new users.
+var replacements = tokencache.Rate{Burst: 10, Refill: time.Minute}
+
 // Config of a [Client].
 type Config struct {
 	// APIKey returns the merchant's API key, which needs the scope
@@ -143,7 +148,7 @@ type Client struct {
 	timeout    time.Duration // of the operator's HTTPClient
 	cache      *tokencache.Cache[identity, purpose, Token]
 	api        *transport.Client
-	damper     *attach.Damper
+	breaker    *attach.Breaker
 }
 
 // New returns a Client. It checks the whole configuration and reports every
@@ -176,7 +181,7 @@ func New(cfg Config) (*Client, error) {
 		loose:      cfg.LooseTradeURL,
 		logger:     cfg.Logger,
 		base:       base,
-		damper:     attach.NewDamper(time.Minute),
+		breaker:    attach.NewBreaker(time.Minute),
 	}
 	if cfg.HTTPClient != nil {
 		c.timeout = cfg.HTTPClient.Timeout
@@ -185,14 +190,14 @@ func New(cfg Config) (*Client, error) {
 		Provider: "assetpay", BaseURL: base, HTTPClient: cfg.HTTPClient, Logger: cfg.Logger,
 		AttemptTimeout: cfg.AttemptTimeout, MaxAttempts: cfg.MaxAttempts, Clock: &c.clock,
 	})
-	retrieve, secret := c.retrieve, c.apiKey
-	if local {
-		retrieve, secret = c.mint, c.apiSecret
+	retrieve, secret, limit := c.retrieve, c.apiKey, replacements
+	if local { // which costs no exchange
+		retrieve, secret, limit = c.mint, c.apiSecret, tokencache.Rate{}
 	}
 	c.cache = tokencache.New(tokencache.Config[identity, purpose, Token]{
 		Mode: tokencache.Overlap, Retrieve: retrieve, Secret: secret, Local: cfg.Mint == MintLocal,
 		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
-		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Logger: cfg.Logger,
+		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Replacements: limit, Logger: cfg.Logger,
 	})
 	return c, nil
 }

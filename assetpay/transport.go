@@ -31,7 +31,7 @@ const peeked = 16 << 10
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	return attach.New(attach.Config[string]{
 		Base: c.over(base), Origin: c.base, Fail: unsent,
-		Tokens: attach.Tokens[string]{Token: c.key, Damper: c.damper},
+		Tokens: attach.Tokens[string]{Token: c.key},
 		Attach: func(r *http.Request, key string) error {
 			remove(r.Header, "Authorization")
 			transport.SetHeader(r.Header, keyHeader, key)
@@ -111,9 +111,9 @@ func (c *Client) key(ctx context.Context) (string, error) {
 // tokensOf are the user's tokens, replaced when they are rejected.
 func (c *Client) tokensOf(user *fixedSource) attach.Tokens[Token] {
 	return attach.Tokens[Token]{
-		Token: user.Token, Invalidate: c.Invalidate, Damper: c.damper,
-		ID:  func(t Token) credential.ID { return t.secret.ID() },
-		Key: user.who.steamID + user.who.clientID, // the first has a fixed length
+		Token: user.Token, Keeper: c.cache.Of(user.who), Breaker: c.breaker,
+		Key:    user.who.steamID + user.who.clientID, // the first has a fixed length
+		Secret: func(t Token) *credential.Secret { return t.secret },
 	}
 }
 

@@ -132,8 +132,8 @@ func New(cfg Config) (*Client, error) {
 		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
 	})
 	c.tokens = attach.Tokens[Token]{
-		Token: c.Token, Invalidate: c.Invalidate, Damper: attach.NewDamper(time.Minute),
-		ID: func(t Token) credential.ID { return t.secret.ID() },
+		Token: c.Token, Keeper: c.cache.Of(struct{}{}), Breaker: attach.NewBreaker(time.Minute),
+		Secret: func(t Token) *credential.Secret { return t.secret },
 	}
 	return c, nil
 }

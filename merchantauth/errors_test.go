@@ -256,18 +256,49 @@ func TestErrorHasTheRequestIDAndWhenToComeBack(t *testing.T) {
 	}
 }
 
-func TestErrorOfAContestedTokenSaysWhenTheNextOneMayBeHad(t *testing.T) {
-	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
-		for range 6 { // the first is from a login
+func TestClient_Contested(t *testing.T) {
+	// drained uses up the limiter, and has every call rejected.
+	drained := func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		for range 5 {
 			c.Invalidate(token(t, c))
 		}
-		_, err := c.Token(t.Context())
-		equal(t, "Token", errorIs(t, err, merchantauth.ErrContested).RetryAfter, 5*time.Second)
-		for way, call := range ways {
-			equal(t, way, errorIs(t, call(t, srv, c), merchantauth.ErrContested, merchantauth.ErrNotSent).RetryAfter, 5*time.Second)
-		}
-		time.Sleep(5 * time.Second)
 		token(t, c)
+		srv.StrayCalls(1, 0)
+	}
+	t.Run("a rejection that stands says when to come back", func(t *testing.T) {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+			drained(t, srv, c)
+			_, err := c.FindCustomers(t.Context(), merchantauth.CustomerQuery{ExternalID: "x"})
+			e := errorIs(t, err, merchantauth.ErrContested, merchantauth.ErrUnauthorized)
+			after, ok := e.Retryable()
+			equal(t, "status, attempts, retry after", fmt.Sprint(e.StatusCode, ", ", e.Attempts, ", ", after, ok), "401, 2, 5s true")
+			equal(t, "RetryAfter", e.RetryAfter, 5*time.Second)
+			equal(t, "ambiguous", e.Ambiguous(), false)
+			time.Sleep(after)
+			srv.StrayCalls(0, 0)
+			rates(t, c)
+		})
+	})
+	t.Run("HTTPClient returns the answer", func(t *testing.T) {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+			drained(t, srv, c)
+			for range 10 {
+				resp, err := c.HTTPClient().Get(srv.URL() + "/v2/rate/equivalent")
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				equal(t, "status", resp.StatusCode, http.StatusUnauthorized)
+			}
+		})
+	})
+	t.Run("a token is to be had all the time", func(t *testing.T) {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+			drained(t, srv, c)
+			tok := token(t, c)
+			equal(t, "dropped", c.Invalidate(tok), false)
+			equal(t, "the same", token(t, c).Value() == tok.Value(), true)
+		})
 	})
 }
 

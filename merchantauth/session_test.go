@@ -408,7 +408,7 @@ func TestKeepWarmRefreshesWithoutACaller(t *testing.T) {
 func TestRefreshBeforeSaysWhenToRefresh(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		tok := token(t, c)
-		for _, left := range []time.Duration{10*time.Minute + time.Second, 10 * time.Minute} {
+		for _, left := range []time.Duration{11*time.Minute + time.Second, 10 * time.Minute} {
 			costs(t, srv, 1, 0)
 			time.Sleep(time.Until(tok.ExpiresAt) - left)
 			token(t, c)

@@ -47,7 +47,7 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	if c.key != nil {
 		return attach.New(attach.Config[string]{
 			Base: base, Origin: c.base, Fail: unsent,
-			Tokens: attach.Tokens[string]{Token: c.key.Get, Damper: attach.NewDamper(0)},
+			Tokens: attach.Tokens[string]{Token: c.key.Get},
 			Attach: func(r *http.Request, key string) error {
 				complete(r)
 				remove(r.Header, "Authorization")

@@ -46,9 +46,9 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 		return fail(call.Op, err)
 	}
 	var sent int
-	var result error
+	var result *Error
 	path, _, _ := strings.Cut(call.Path, "?")
-	err := c.tokens.Use(ctx, call.Method, path, true, func(t Token) attach.Verdict {
+	contested, err := c.tokens.Use(ctx, call.Method, path, true, func(t Token) attach.Verdict {
 		call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
 			attach.Authorize(r.Header, t.secret.Bearer())
 			return nil
@@ -70,8 +70,13 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 		}
 		return attach.Accepted
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return notSent(call.Op, err)
+	case result == nil:
+		return nil
+	case contested > 0:
+		return result.contested(contested)
 	}
 	return result
 }

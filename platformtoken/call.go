@@ -91,7 +91,7 @@ func (c *Client) doFor(ctx context.Context, p Player, call transport.Call) error
 	path = "/" + strings.TrimPrefix(path, "/")
 	prepare := c.prepare(c.language)
 	var result *Error
-	err := tokens.Use(ctx, call.Method, path, true, func(t Token) attach.Verdict {
+	contested, err := tokens.Use(ctx, call.Method, path, true, func(t Token) attach.Verdict {
 		call.Prepare = func(ctx context.Context, r *http.Request, body []byte) error {
 			attach.Authorize(r.Header, t.secret.Bearer())
 			return prepare(ctx, r, body)
@@ -123,8 +123,10 @@ func (c *Client) doFor(ctx context.Context, p Player, call transport.Call) error
 	switch {
 	case err != nil:
 		return notSent(call.Op, err)
-	case result != nil:
-		return result
+	case result == nil:
+		return nil
+	case contested > 0:
+		return result.contested(contested)
 	}
-	return nil
+	return result
 }

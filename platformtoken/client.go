@@ -131,7 +131,7 @@ type Client struct {
 	timeout  time.Duration // of the operator's HTTPClient
 	cache    *tokencache.Cache[string, string, Token]
 	api      *transport.Client
-	damper   *attach.Damper
+	breaker  *attach.Breaker
 }
 
 // New returns a Client. It checks the whole configuration and reports every
@@ -168,7 +168,7 @@ func New(cfg Config) (*Client, error) {
 		rejected: cfg.Rejected,
 		logger:   cfg.Logger,
 		base:     base,
-		damper:   attach.NewDamper(longestPause),
+		breaker:  attach.NewBreaker(longestPause),
 	}
 	if cfg.Secret != nil {
 		c.secret = credential.NewSource("Secret", cfg.Secret)

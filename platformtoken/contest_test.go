@@ -129,38 +129,30 @@ func TestContestThatStopsWhenThePausesAreLongestIsOverThirtySecondsLater(t *test
 	})
 }
 
-func TestContestEmptiesTheBucketOfCallersThatInvalidateByThemselves(t *testing.T) {
+func TestContestOfCallersThatInvalidateByThemselvesIsBounded(t *testing.T) {
 	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
-		refused := 0
+		kept := 0
 		for range 6000 { // ten minutes
-			tok, err := c.Token(t.Context(), brl)
-			if err == nil {
-				if rec, _ := ct.srv.Token(tok.Value()); rec.DiedAt.IsZero() {
-					t.Error("a token was left alive")
-				}
-				c.Invalidate(tok)
-			} else {
-				e := errorIs(t, err, platformtoken.ErrContested)
-				after, ok := e.Retryable()
-				if !ok || after <= 0 || after > 5*time.Second || after != e.RetryAfter || e.Ambiguous() {
-					t.Errorf("after %v, %v, RetryAfter %v, ambiguous %v, want the time to the next refill", after, ok, e.RetryAfter, e.Ambiguous())
-				}
-				refused++
+			tok := token(t, c, brl)
+			if rec, _ := ct.srv.Token(tok.Value()); rec.DiedAt.IsZero() {
+				t.Error("a token was left alive")
+			}
+			if !c.Invalidate(tok) {
+				kept++
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		t.Logf("in ten minutes of 10 calls a second: 1 first creation, 0 due, %d by invalidation, %d ErrContested", ct.creations.Load()-1, refused)
+		t.Logf("in ten minutes of 10 calls a second: 1 first creation, 0 due, %d by invalidation, %d tokens kept", ct.creations.Load()-1, kept)
 		if n := ct.creations.Load(); n < bucketful || n > 1+bucketful {
 			t.Errorf("%d creations, want the first and what the bucket allows, %d", n, bucketful)
 		}
 
-		// Through the Client, what keeps the token from being had is not the
-		// call's own failure.
+		// A call whose rejection stands says so, and when to come back.
+		c.Invalidate(token(t, c, brl)) // takes the draw that there may be
 		_, err := c.Balance(t.Context(), brl)
-		e := errorIs(t, err, platformtoken.ErrContested, platformtoken.ErrNotSent)
-		equal(t, "RetryAfter is passed on", e.RetryAfter > 0, true)
-		_, err = c.HTTPClientFor(brl).Post(ct.srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
-		equal(t, "Op", errorIs(t, err, platformtoken.ErrContested, platformtoken.ErrNotSent).Op, "Transport")
+		e := errorIs(t, err, platformtoken.ErrContested, platformtoken.ErrUnauthorized)
+		after, ok := e.Retryable()
+		equal(t, "retryable, after the time to the next draw", ok && after > 0 && after <= 5*time.Second && after == e.RetryAfter, true)
 
 		ct.on.Store(false)
 		time.Sleep(30 * time.Second)

@@ -171,6 +171,14 @@ func called(op string, err error) *Error {
 	return fail(op, err).(*Error)
 }
 
+// contested is the error of a call whose rejection stands because no other token
+// was to be had. One may be had after wait.
+func (e *Error) contested(wait time.Duration) *Error {
+	e.RetryAfter = max(e.RetryAfter, wait)
+	e.Err = &outcome.Cause{Kind: ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
+	return e
+}
+
 // notSent is the error of a call that had no token or signature to go with.
 func notSent(op string, err error) *Error {
 	reason := outcome.NotSent(err)

@@ -162,17 +162,19 @@ func ExampleClient_Token_contested() {
 	srv, client := simulated()
 	defer srv.Close()
 	defer client.Close()
-	for {
+	for replaced := 0; ; replaced++ {
 		token, err := client.Token(context.Background(), player)
-		var e *platformtoken.Error
-		if errors.As(err, &e) {
-			fmt.Println(errors.Is(err, platformtoken.ErrContested), e.RetryAfter > 0)
+		if err != nil {
+			fmt.Println(err)
 			return
 		}
 		srv.OutsideCreate(player.UserID)
-		client.Invalidate(token) // a call with it was refused
+		if !client.Invalidate(token) { // a call with it was rejected
+			fmt.Println("no other token now, after", replaced)
+			return
+		}
 	}
-	// Output: true true
+	// Output: no other token now, after 5
 }
 
 // A signing service keeps the secret.

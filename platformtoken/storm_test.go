@@ -36,20 +36,16 @@ const (
 	stormBack     = 50 * time.Millisecond   // at most, of any answer
 )
 
-// A try is one request with a player's token. What happens is numbered, for its
-// order within one instant.
+// A try is one request with a player's token.
 type try struct {
 	token    string
-	asked    int // when the token had not been asked for yet
-	sent     int // when it had been handed out
 	at, back time.Time
 	status   int // 0: the answer was lost
 }
 
-// A call is what one caller wanted, with its one or two tries.
+// A call is what one caller wanted, with its tries.
 type call struct {
 	player, path, txID string
-	begun, ended       int
 	tries              []try
 	status             int
 	err                error
@@ -62,7 +58,6 @@ type creation struct {
 	token      string // "": it failed
 	lost       bool   // without an answer
 	first, due bool   // why it was made: nothing before, or the token's time was over
-	draws      bool   // it begins a flight that a rejection may have caused
 }
 
 // A storm is a record of everything that a client does.
@@ -71,7 +66,6 @@ type storm struct {
 	srv *platformtokentest.Server
 
 	mu        sync.Mutex
-	events    int // that have been numbered
 	calls     []*call
 	creations map[string][]*creation
 	running   map[string]int
@@ -90,10 +84,7 @@ func (s *storm) roll(most time.Duration) time.Duration {
 // send is under the calls: it delays them and writes down what was sent.
 func (s *storm) send(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 	c := r.Context().Value(callKey{}).(*call)
-	x := try{token: strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), asked: c.begun, sent: s.event(), at: time.Now()}
-	if len(c.tries) > 0 {
-		x.asked = c.ended
-	}
+	x := try{token: strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), at: time.Now()}
 	time.Sleep(s.roll(stormLatency))
 	resp, err := next.RoundTrip(r)
 	time.Sleep(s.roll(stormBack))
@@ -101,15 +92,7 @@ func (s *storm) send(r *http.Request, next http.RoundTripper) (*http.Response, e
 		x.status = resp.StatusCode
 	}
 	c.tries = append(c.tries, x)
-	c.ended = s.event()
 	return resp, err
-}
-
-func (s *storm) event() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.events++
-	return s.events
 }
 
 // create is under the requests for tokens.
@@ -164,7 +147,6 @@ func (s *storm) caller(hc *http.Client, player string, id int, until time.Time) 
 			}
 			body = fmt.Sprintf(`{"txId":%q,"transferType":%d,"amount":%d}`, c.txID, direction, amount)
 		}
-		c.begun = s.event()
 		r, err := http.NewRequestWithContext(context.WithValue(s.t.Context(), callKey{}, c), http.MethodPost, s.srv.URL()+c.path, strings.NewReader(body))
 		if err != nil {
 			s.t.Error(err)
@@ -176,7 +158,7 @@ func (s *storm) caller(hc *http.Client, player string, id int, until time.Time) 
 			_, _ = io.Copy(io.Discard, resp.Body)
 			resp.Body.Close()
 		}
-		c.err, c.end, c.ended = err, time.Now(), s.event()
+		c.err, c.end = err, time.Now()
 		s.mu.Lock()
 		s.calls = append(s.calls, c)
 		s.mu.Unlock()

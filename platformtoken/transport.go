@@ -36,8 +36,7 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	return buffering{attach.New(attach.Config[struct{}]{
 		Base: c.over(base), Origin: c.base, Fail: unsent,
 		Tokens: attach.Tokens[struct{}]{
-			Token:  func(context.Context) (struct{}, error) { return struct{}{}, nil },
-			Damper: c.damper,
+			Token: func(context.Context) (struct{}, error) { return struct{}{}, nil },
 		},
 		Attach: func(r *http.Request, _ struct{}) error { return c.signBuffered(r) },
 	})}
@@ -100,8 +99,8 @@ func (c *Client) httpClient(rt http.RoundTripper) *http.Client {
 // tokensOf are the player's tokens, replaced when they are rejected.
 func (c *Client) tokensOf(p Player) attach.Tokens[Token] {
 	return attach.Tokens[Token]{
-		Token: c.sourceOf(p).Token, Invalidate: c.Invalidate, Damper: c.damper, Key: p.UserID,
-		ID: func(t Token) credential.ID { return t.secret.ID() },
+		Token: c.sourceOf(p).Token, Keeper: c.cache.Of(p.UserID), Key: p.UserID, Breaker: c.breaker,
+		Secret: func(t Token) *credential.Secret { return t.secret },
 	}
 }
 

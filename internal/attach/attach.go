@@ -61,6 +61,9 @@ func (t *transport[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req == nil || req.URL == nil {
 		return nil, t.unsent(req, misused("is required"))
 	}
+	if req.URL.Opaque != "" {
+		return nil, t.unsent(req, misused("must not be opaque: net/http would send it to another place than its host"))
+	}
 	if !SameOrigin(req.URL, t.Origin) {
 		return nil, t.unsent(req, misused("must have the scheme, host and port of Config.BaseURL: credentials are sent nowhere else"))
 	}
@@ -72,7 +75,7 @@ func (t *transport[T]) RoundTrip(req *http.Request) (*http.Response, error) {
 	body := req.Body != nil && req.Body != http.NoBody
 	// Below the base URL, as calls name it.
 	path := strings.TrimPrefix(req.URL.Path, strings.TrimSuffix(t.Origin.Path, "/"))
-	err := t.Tokens.Use(req.Context(), req.Method, path, !body || req.GetBody != nil, func(tok T) Verdict {
+	_, err := t.Tokens.Use(req.Context(), req.Method, path, !body || req.GetBody != nil, func(tok T) Verdict {
 		own, err := t.own(req, tok, sent)
 		if err != nil {
 			if !sent {

@@ -1,4 +1,4 @@
 package attach
 
-// Calls counts the calls that are remembered.
-func (d *Damper) Calls() int { return int(d.active.Load()) }
+// Pauses counts the pauses that are remembered.
+func (b *Breaker) Pauses() int { return int(b.active.Load()) }

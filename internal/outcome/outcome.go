@@ -47,6 +47,8 @@ type Cause struct {
 	Temporary bool
 	// RetryAfter is how long to wait before the next call; 0 if unknown.
 	RetryAfter time.Duration
+	// Status is the HTTP status of the answer; 0 if there is none.
+	Status int
 }
 
 func (c *Cause) Error() string {
@@ -75,6 +77,13 @@ func (c *Cause) Unwrap() error { return c.Err }
 // Ambiguous reports whether err means that the provider acted or may have
 // acted and there is no usable result.
 func Ambiguous(err error) bool { return errors.Is(err, ErrAmbiguous) }
+
+// CredentialRefused reports whether the provider refused the credential of the
+// request itself, so that a request for something else would be refused too.
+func CredentialRefused(err error) bool {
+	var c *Cause
+	return errors.As(err, &c) && (c.Status == http.StatusUnauthorized || c.Status == http.StatusForbidden)
+}
 
 // Advised is an error that can say for itself whether the call may be made
 // again; every provider's error is one.

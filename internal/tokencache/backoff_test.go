@@ -99,32 +99,6 @@ func TestOutageHoldsUpEveryRequestOfTheKey(t *testing.T) {
 	})
 }
 
-func TestInvalidationEndsTheBackOffOnce(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		p := newProvider()
-		p.fail = func(n int) error {
-			if n > 1 {
-				return errRefused
-			}
-			return nil
-		}
-		c := open(t, p, tokencache.Overlap)
-		get(t, c)
-		inWindow()
-		get(t, c) // starts the renewal that is refused
-		time.Sleep(p.latency + 1)
-		equal(t, "within the back-off", get(t, c).value, "T1")
-		equal(t, "requests", p.requests(), 2)
-		c.Invalidate("", id("T1")) // nothing is left to serve
-		_, err := c.Get(t.Context(), "", "")
-		errorIs(t, err, errRefused)
-		equal(t, "requests after the invalidation", p.requests(), 3)
-		c.Invalidate("", id("T1"))
-		_, _ = c.Get(t.Context(), "", "")
-		equal(t, "requests after it was repeated", p.requests(), 3)
-	})
-}
-
 func TestChangedSecretEndsTheBackOff(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		var secret atomic.Value

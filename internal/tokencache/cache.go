@@ -9,8 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
 // Mode says what a new token does to the old one.
@@ -40,8 +41,8 @@ type Ask[K, F comparable, T any] struct {
 	// Previous is the token before, for its grant; SingleUse only, also if the
 	// token itself was invalidated.
 	Previous T
-	// Dead is the ID of a token of this key that is known to be dead; a
-	// retrieval that brings it again has failed.
+	// Dead is the ID of the key's token that was rejected last and is to be
+	// replaced. A retrieval that brings it again says that it is good.
 	Dead credential.ID
 }
 
@@ -90,9 +91,16 @@ type Config[K, F comparable, T any] struct {
 	RefreshBefore time.Duration
 	// KeepWarm renews tokens without waiting for a caller.
 	KeepWarm bool
-	// MaxEntries bounds the number of keys. Zero: there is one key only, and
-	// K should be struct{}.
+	// MaxEntries bounds the number of keys, of those with a token and of those
+	// with a failure. Zero: there is one key only, and K should be struct{}.
 	MaxEntries int
+	// Shorten returns what is kept of an error for the callers within a
+	// back-off: at most 1 KiB. Optional.
+	Shorten func(error) error
+	// Replacements limits the replacements of rejected tokens of all keys
+	// together, beside the limit of each key. A token that was rejected five
+	// times in a row does not count. Zero: no limit.
+	Replacements Rate
 	// Logger may be nil.
 	Logger *slog.Logger
 }
@@ -106,6 +114,10 @@ type Cache[K, F comparable, T any] struct {
 	seed     maphash.Seed
 	shards   []shard[K, F, T]
 
+	timetable  timetable[K, F, T]
+	shared     sharedLimiter
+	background *semaphore.Weighted // flights that nobody waits for
+
 	life    sync.Mutex // guards closed against running.Add
 	closed  bool
 	running sync.WaitGroup // flights and probes
@@ -115,20 +127,28 @@ type Cache[K, F comparable, T any] struct {
 	probes   atomic.Uint64 // that found a secret
 	warnOnce sync.Once
 	counters
+
+	coldMu sync.Mutex
+	cold   []K // evicted keys that may have a timer of KeepWarm
 }
 
-// A snapshot is a finished token and is not changed after it is published,
-// but for dead.
+// A snapshot is a finished token, or the tombstone of a rejected one. It is not
+// changed after it is published, but for dropped and strikes.
 type snapshot[F comparable, T any] struct {
-	token      T
+	token      T // of a tombstone: for its grant; SingleUse only
 	id         credential.ID
 	issuedFor  F
 	refreshAt  int64 // Unix ns on the wall clock, like the next two; 0: not fresh whatever the time
 	validUntil int64
 	expiresAt  int64
-	gone       bool        // a tombstone: id is dead, token only serves SingleUse as a grant
-	dead       atomic.Bool // invalidated while it was current
+	old        *snapshot[F, T] // of a tombstone: the rejected token, used again if no other is to be had; nil if it is dead
+	gone       bool            // a tombstone
+	dropped    atomic.Bool     // it was rejected while it was current, and not brought back
+	strikes    atomic.Int32    // rejections in a row, with no accepted request between
 }
+
+// maxBackground is how many flights that nobody waits for may run at once.
+const maxBackground = 64
 
 // New returns a Cache; Close it to end its background work.
 func New[K, F comparable, T any](cfg Config[K, F, T]) *Cache[K, F, T] {
@@ -144,9 +164,11 @@ func New[K, F comparable, T any](cfg Config[K, F, T]) *Cache[K, F, T] {
 	}
 	c.shards = make([]shard[K, F, T], n)
 	for i := range c.shards {
-		c.shards[i].slots = make(map[K]*slot[F, T])
-		c.shards[i].kept = func(key K) bool { return c.many == nil || c.many.has(key) }
+		c.shards[i].slots = make(map[K]*slot[K, F, T])
 	}
+	c.timetable.bound, c.timetable.forget = min(max(cfg.MaxEntries, 1), maxFailures), c.forgetDue
+	c.shared.rate = cfg.Replacements
+	c.background = semaphore.NewWeighted(maxBackground)
 	return c
 }
 
@@ -180,35 +202,31 @@ func (c *Cache[K, F, T]) Get(ctx context.Context, key K, want F) (T, error) {
 // slow is Get where a token is not fresh.
 func (c *Cache[K, F, T]) slow(ctx context.Context, key K, want F) (T, error) {
 	sh := c.shard(key)
-	for restarts := 0; ; {
+	for {
 		if err := ctx.Err(); err != nil {
 			var none T
 			return none, err
 		}
 		sh.mu.Lock()
-		t, fl, err := c.decide(sh, key, want)
+		ch := c.decideLocked(sh, key, want)
 		sh.mu.Unlock()
-		if fl == nil {
-			return t, err
+		if ch.flight == nil {
+			return ch.token, ch.err
 		}
-		if err := c.wait(ctx, fl); err != nil {
-			return t, err
+		switch done, err := c.wait(ctx, ch.flight, ch.patience); {
+		case err != nil:
+			return ch.token, err
+		case !done:
+			return ch.token, nil
 		}
-		if !c.serves(fl.want, want) {
-			continue // it brought a token for somebody else
+		if !c.serves(ch.flight.want, want) {
+			continue // it brought a token for another scope
 		}
 		sh.mu.Lock()
-		t, again, err := c.result(sh, key, want, fl)
+		t, final, err := c.resultLocked(sh, key, want, ch.flight)
 		sh.mu.Unlock()
-		switch again {
-		case final:
+		if final {
 			return t, err
-		case superseded:
-			continue
-		}
-		if restarts++; restarts > 2 {
-			c.contested.Add(1)
-			return t, &outcome.Cause{Kind: outcome.ErrContested, RetryAfter: bucketRefill}
 		}
 	}
 }
@@ -225,19 +243,19 @@ func (c *Cache[K, F, T]) Force(ctx context.Context, key K, want F, spends bool, 
 			return zero, err
 		}
 		sh.mu.Lock()
-		sl := sh.slot(key)
+		sl := c.slotLocked(sh, key)
 		fl, mine := sl.flight, false
 		if fl == nil {
 			s, now := c.current(key)
-			var err error
-			if fl, err = c.start(sl, key, want, s, now, fetch, spends); err != nil {
+			fl = &flight[F, T]{want: want, before: s, startedAt: now, spends: spends}
+			if err := c.startLocked(sh, sl, fl, fetch); err != nil {
 				sh.mu.Unlock()
 				return zero, err
 			}
 			mine = true
 		}
 		sh.mu.Unlock()
-		if err := c.wait(ctx, fl); err != nil {
+		if _, err := c.wait(ctx, fl, 0); err != nil {
 			return zero, err
 		}
 		if mine {
@@ -249,25 +267,6 @@ func (c *Cache[K, F, T]) Force(ctx context.Context, key K, want F, spends bool, 
 	}
 }
 
-// Invalidate drops the key's token if it is the one named, and reports whether
-// it was. It starts nothing: the next Get does, if the churn limit allows.
-func (c *Cache[K, F, T]) Invalidate(key K, id credential.ID) bool {
-	sh := c.shard(key)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	s, now := c.current(key)
-	if s == nil || s.gone || s.id != id {
-		return false
-	}
-	s.dead.Store(true)
-	c.put(key, c.tombstone(s), now)
-	sl := sh.slot(key)
-	sl.invalidated = now
-	sl.retryAt = 0 // nothing is left to serve
-	c.invalidations.Add(1)
-	return true
-}
-
 // Close ends background work and waits for running flights, which end by
 // themselves within their deadline. From then on a token that is still good is
 // returned and anything else is outcome.ErrClosed.
@@ -275,6 +274,7 @@ func (c *Cache[K, F, T]) Close() {
 	c.life.Lock()
 	c.closed = true
 	c.life.Unlock()
+	c.timetable.close()
 	for i := range c.shards {
 		sh := &c.shards[i]
 		sh.mu.Lock()
@@ -297,6 +297,14 @@ func (c *Cache[K, F, T]) current(key K) (*snapshot[F, T], int64) {
 	return c.many.load(key, now), now
 }
 
+// peek returns what is kept for the key, which is no use of it.
+func (c *Cache[K, F, T]) peek(key K) *snapshot[F, T] {
+	if c.many == nil {
+		return c.one.Load()
+	}
+	return c.many.peek(key)
+}
+
 // put replaces what is kept for the key. Its callers hold the shard's mutex,
 // so there is one writer for a key.
 func (c *Cache[K, F, T]) put(key K, s *snapshot[F, T], now int64) {
@@ -309,15 +317,6 @@ func (c *Cache[K, F, T]) put(key K, s *snapshot[F, T], now int64) {
 
 func (c *Cache[K, F, T]) serves(have, want F) bool {
 	return have == want || c.cfg.Serves(have, want)
-}
-
-// tombstone remembers that s is dead, and its grant where there is one.
-func (c *Cache[K, F, T]) tombstone(s *snapshot[F, T]) *snapshot[F, T] {
-	t := &snapshot[F, T]{id: s.id, issuedFor: s.issuedFor, gone: true}
-	if c.cfg.Mode == SingleUse {
-		t.token = s.token
-	}
-	return t
 }
 
 func (c *Cache[K, F, T]) shard(key K) *shard[K, F, T] {
@@ -342,17 +341,30 @@ func expired[F comparable, T any](s *snapshot[F, T], now int64) bool {
 	return s.gone || now >= s.expiresAt
 }
 
-// evicted is called by the map for a key that had to make room.
-func (c *Cache[K, F, T]) evicted(_ K, s *snapshot[F, T]) {
+// evicted is called by the map for a key that had to make room. Some shard's
+// mutex may be held.
+func (c *Cache[K, F, T]) evicted(key K, s *snapshot[F, T]) {
 	c.evictions.Add(1)
 	if c.cfg.Mode == Exclusive && !expired(s, time.Now().UnixNano()) {
 		c.evictedLive.Add(1)
 	}
+	if c.cfg.KeepWarm {
+		c.coldMu.Lock()
+		defer c.coldMu.Unlock()
+		c.cold = append(c.cold, key)
+	}
 }
 
-// warnEvicted tells once that live tokens are being evicted. No lock is held:
-// a logger may write to a disk.
-func (c *Cache[K, F, T]) warnEvicted() {
+// afterEvictions does what has to be done about evicted keys, without a lock:
+// it stops their timers, and tells once that live tokens are being evicted.
+func (c *Cache[K, F, T]) afterEvictions() {
+	c.coldMu.Lock()
+	cold := c.cold
+	c.cold = nil
+	c.coldMu.Unlock()
+	for _, key := range cold {
+		c.cool(key)
+	}
 	if c.evictedLive.Load() == 0 {
 		return
 	}

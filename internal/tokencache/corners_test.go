@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
@@ -16,29 +14,12 @@ import (
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
-func TestTokenInvalidatedDuringTheFlightThatBringsItAgainIsNotHandedOut(t *testing.T) {
-	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
-		p := newProvider()
-		p.value = func(int) string { return "T1" }
-		c := open(t, p, mode)
-		get(t, c)
-		time.Sleep(58 * time.Minute)
-		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = c.Get(t.Context(), "", "") })
-		synctest.Wait()
-		equal(t, "was current", c.Invalidate("", id("T1")), true)
-		_, err := c.Get(t.Context(), "", "")
-		errorIs(t, err, outcome.ErrBadResponse)
-		wg.Wait()
-	})
-}
-
 func TestWaiterIsNotGivenAnExclusiveTokenThatAFinishedFlightHasKilled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, newProvider(), tokencache.Exclusive)
 		getFor(t, c, "", "BRL")
-		_, superseded, killed := c.ResultOf("", "BRL", func() { getFor(t, c, "", "USD") })
-		equal(t, "has to look again", superseded || killed, true)
+		_, final := c.ResultOf("", "BRL", func() { getFor(t, c, "", "USD") })
+		equal(t, "final", final, false)
 	})
 }
 
@@ -78,26 +59,6 @@ func TestBackOffHoldsIfTheSecretAlternates(t *testing.T) {
 		}
 		if n := requests.Load(); n > 15 {
 			t.Errorf("%d requests in ten seconds, want about one a second", n)
-		}
-	})
-}
-
-func TestOutageAfterAnInvalidationIsReportedAsSuch(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		p := newProvider()
-		p.fail = func(n int) error {
-			if n > 1 {
-				return errRefused
-			}
-			return nil
-		}
-		c := open(t, p, tokencache.Overlap)
-		get(t, c)
-		c.Invalidate("", id("T1"))
-		for range 6000 { // two minutes
-			_, err := c.Get(t.Context(), "", "")
-			errorIs(t, err, errRefused) // and not ErrContested: nothing was created
-			time.Sleep(20 * time.Millisecond)
 		}
 	})
 }

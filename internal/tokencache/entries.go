@@ -2,7 +2,7 @@ package tokencache
 
 import (
 	"cmp"
-	"math"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -13,7 +13,11 @@ import (
 
 // entries is a bounded map of finished snapshots. Anybody may read it at any
 // time, without a lock; writers of one key must take turns. When it is full,
-// the expired entries make room, and then the least recently used ones.
+// expired entries make room, and then the least recently used ones.
+//
+// It consists of parts of some five hundred keys, and room is made in one part:
+// no operation visits more than a part. So the oldest of one part go, which are
+// among the oldest of all, since keys are spread over the parts by their hash.
 //
 // The map underneath is xsync's because none that can be put together from the
 // standard library is near it where several cores want one key or 100,000: a
@@ -28,9 +32,9 @@ import (
 // second, and whenever a 64th of the bound has been stored; below a bound of
 // 128 that is after every store.
 type entries[K comparable, V any] struct {
-	m       *xsync.Map[K, held[V]]
+	parts   []atomic.Pointer[part[K, V]] // made when they are needed
+	seed    maphash.Seed
 	max     int
-	slack   int // how many entries one eviction removes, so that the next inserts need none
 	expired func(v *V, now int64) bool
 	evicted func(K, *V)
 	ticked  atomic.Int64  // when, in Unix ns
@@ -40,11 +44,16 @@ type entries[K comparable, V any] struct {
 
 	uses   atomic.Uint64
 	stores atomic.Uint64
-	size   atomic.Int64 // at least the entries in m, at most max
+	size   atomic.Int64 // at least the entries in all parts, at most max
+}
 
-	// inserting is held for reading to insert, so that its holder for writing
-	// finds all that counts in size in the map, and nothing new comes in.
-	inserting sync.RWMutex
+// keysPerPart is how many keys a part has on average if the map is full.
+const keysPerPart = 512
+
+// A part holds the keys with one hash.
+type part[K comparable, V any] struct {
+	m         *xsync.Map[K, held[V]]
+	inserting sync.Mutex // held to insert, so that a map of one part is in agreement with its size
 }
 
 // held is what the map holds for a key. The use stands apart from the snapshot
@@ -56,6 +65,7 @@ type held[V any] struct {
 }
 
 type victim[K comparable, V any] struct {
+	of   *part[K, V]
 	key  K
 	v    *V
 	used uint64
@@ -68,9 +78,9 @@ const tickEvery = int64(time.Second)
 // had to make room; it is not called for one that was replaced.
 func newEntries[K comparable, V any](bound int, expired func(v *V, now int64) bool, evicted func(K, *V)) *entries[K, V] {
 	return &entries[K, V]{
-		m:       xsync.NewMap[K, held[V]](),
+		parts:   make([]atomic.Pointer[part[K, V]], (bound+keysPerPart-1)/keysPerPart),
+		seed:    maphash.MakeSeed(),
 		max:     bound,
-		slack:   max(bound/64, 1),
 		expired: expired,
 		evicted: evicted,
 	}
@@ -79,7 +89,11 @@ func newEntries[K comparable, V any](bound int, expired func(v *V, now int64) bo
 // load returns what is stored for the key, expired or not, or nil. Its now,
 // like that of store, is in Unix ns.
 func (e *entries[K, V]) load(key K, now int64) *V {
-	h, ok := e.m.Load(key)
+	p := e.parts[e.index(key)].Load()
+	if p == nil {
+		return nil
+	}
+	h, ok := p.m.Load(key)
 	if !ok {
 		return nil
 	}
@@ -93,35 +107,49 @@ func (e *entries[K, V]) load(key K, now int64) *V {
 	return h.v
 }
 
+// peek is load that is no use of the entry.
+func (e *entries[K, V]) peek(key K) *V {
+	p := e.parts[e.index(key)].Load()
+	if p == nil {
+		return nil
+	}
+	h, _ := p.m.Load(key)
+	return h.v
+}
+
 // store keeps v for the key. If the key is new and the map is full, others are
-// evicted first. The map is gone through for that while readers and replacements
-// go on and other insertions wait: some ten milliseconds for 100,000 entries,
-// once in 1562 insertions.
+// evicted first.
 func (e *entries[K, V]) store(key K, v *V, now int64) {
-	if e.replace(key, v) {
+	p := e.part(key)
+	if e.replace(p, key, v) {
 		return
 	}
-	e.inserting.RLock()
-	ok := e.insert(key, v)
-	e.inserting.RUnlock()
-	if ok {
-		return
-	}
-	for _, g := range e.insertIntoFull(key, v, now) {
+	for _, g := range e.insert(p, key, v, now) {
 		e.evicted(g.key, g.v)
 	}
 }
 
-// has reports whether something is stored for the key, which is no use of it.
-func (e *entries[K, V]) has(key K) bool {
-	_, ok := e.m.Load(key)
-	return ok
+func (e *entries[K, V]) index(key K) int {
+	if len(e.parts) == 1 {
+		return 0
+	}
+	return int(maphash.Comparable(e.seed, key) % uint64(len(e.parts)))
+}
+
+// part returns the key's part, made if need be.
+func (e *entries[K, V]) part(key K) *part[K, V] {
+	at := &e.parts[e.index(key)]
+	if p := at.Load(); p != nil {
+		return p
+	}
+	at.CompareAndSwap(nil, &part[K, V]{m: xsync.NewMap[K, held[V]]()})
+	return at.Load()
 }
 
 func (e *entries[K, V]) len() int { return int(e.size.Load()) }
 
-func (e *entries[K, V]) replace(key K, v *V) bool {
-	_, ok := e.m.Compute(key, func(h held[V], ok bool) (held[V], xsync.ComputeOp) {
+func (e *entries[K, V]) replace(p *part[K, V], key K, v *V) bool {
+	_, ok := p.m.Compute(key, func(h held[V], ok bool) (held[V], xsync.ComputeOp) {
 		if !ok {
 			return h, xsync.CancelOp
 		}
@@ -131,70 +159,76 @@ func (e *entries[K, V]) replace(key K, v *V) bool {
 	return ok
 }
 
-// insert adds a key that is not in the map, unless the map is full.
-func (e *entries[K, V]) insert(key K, v *V) bool {
+// insert adds a key that is not in the map, and returns what it has evicted.
+func (e *entries[K, V]) insert(p *part[K, V], key K, v *V, now int64) (gone []victim[K, V]) {
+	p.inserting.Lock()
+	defer p.inserting.Unlock()
+	for !e.reserve() {
+		for _, c := range e.candidates(p, now) {
+			if e.remove(c) {
+				gone = append(gone, c)
+			}
+		}
+	}
+	h := held[V]{v, new(atomic.Uint64)}
+	h.used.Store(e.use())
+	p.m.Store(key, h)
+	return gone
+}
+
+// reserve counts one more entry, unless the map is full.
+func (e *entries[K, V]) reserve() bool {
 	for {
 		n := e.size.Load()
 		if n >= int64(e.max) {
 			return false
 		}
 		if e.size.CompareAndSwap(n, n+1) {
-			break
+			return true
 		}
 	}
-	h := held[V]{v, new(atomic.Uint64)}
-	h.used.Store(e.use())
-	e.m.Store(key, h)
-	return true
 }
 
-func (e *entries[K, V]) insertIntoFull(key K, v *V, now int64) (gone []victim[K, V]) {
-	e.inserting.Lock()
-	defer e.inserting.Unlock()
-	for !e.insert(key, v) {
-		for _, c := range e.candidates(now) {
-			if e.remove(c) {
-				gone = append(gone, c)
+// candidates returns entries that have to go, of p, or of the next part that has
+// any: others may be about to insert what counts in size.
+func (e *entries[K, V]) candidates(p *part[K, V], now int64) []victim[K, V] {
+	if all := e.oldest(p, now); len(all) > 0 {
+		return all
+	}
+	for i := range e.parts {
+		if other := e.parts[i].Load(); other != nil && other != p {
+			if all := e.oldest(other, now); len(all) > 0 {
+				return all
 			}
 		}
 	}
-	return gone
+	return nil
 }
 
-// candidates returns what has to go: everything expired, and if that is less
-// than the slack, the least recently used up to the slack.
-func (e *entries[K, V]) candidates(now int64) []victim[K, V] {
-	var dead, old []victim[K, V]
-	limit := uint64(math.MaxUint64)
-	oldest := func() {
-		slices.SortFunc(old, func(a, b victim[K, V]) int { return cmp.Compare(a.used, b.used) })
-		old = old[:min(len(old), e.slack)]
-	}
-	e.m.RangeRelaxed(func(key K, h held[V]) bool { // nothing is inserted, so no key comes twice
-		c := victim[K, V]{key, h.v, h.used.Load()}
-		switch {
-		case e.expired(c.v, now):
-			dead = append(dead, c)
-		case c.used < limit:
-			old = append(old, c)
-			if len(old) == 2*e.slack {
-				oldest()
-				limit = old[len(old)-1].used
-			}
+// oldest returns the expired entries of a part, and if they are fewer than a
+// 64th of it, the least recently used up to that number.
+func (e *entries[K, V]) oldest(p *part[K, V], now int64) (gone []victim[K, V]) {
+	var live []victim[K, V]
+	p.m.RangeRelaxed(func(key K, h held[V]) bool {
+		c := victim[K, V]{p, key, h.v, h.used.Load()}
+		if e.expired(c.v, now) {
+			gone = append(gone, c)
+		} else {
+			live = append(live, c)
 		}
 		return true
 	})
-	if more := e.slack - len(dead); more > 0 {
-		oldest()
-		dead = append(dead, old[:min(len(old), more)]...)
+	if more := max((len(gone)+len(live))/64, 1) - len(gone); more > 0 && len(live) > 0 {
+		slices.SortFunc(live, func(a, b victim[K, V]) int { return cmp.Compare(a.used, b.used) })
+		gone = append(gone, live[:min(len(live), more)]...)
 	}
-	return dead
+	return gone
 }
 
 // remove deletes an entry that has been neither used nor replaced since it was
 // chosen.
 func (e *entries[K, V]) remove(c victim[K, V]) (ok bool) {
-	e.m.Compute(c.key, func(h held[V], found bool) (held[V], xsync.ComputeOp) {
+	c.of.m.Compute(c.key, func(h held[V], found bool) (held[V], xsync.ComputeOp) {
 		if ok = found && h.used.Load() == c.used; ok {
 			return h, xsync.DeleteOp
 		}
@@ -210,7 +244,7 @@ func (e *entries[K, V]) remove(c victim[K, V]) (ok bool) {
 // it, so that uses after a store are told from it.
 func (e *entries[K, V]) use() uint64 {
 	n := e.uses.Add(1)
-	if e.stores.Add(1)%uint64(e.slack) == 0 {
+	if e.stores.Add(1)%uint64(max(e.max/64, 1)) == 0 {
 		e.mark.Store(n)
 	}
 	return n

@@ -21,15 +21,15 @@ func Plan(mode Mode, life, refreshBefore, flight time.Duration) (refreshAt, vali
 
 // ResultOf is what a waiter gets of an ended flight that brought the current
 // token, after something has happened to it.
-func (c *Cache[K, F, T]) ResultOf(key K, want F, happens func()) (tok T, superseded, killed bool) {
+func (c *Cache[K, F, T]) ResultOf(key K, want F, happens func()) (tok T, final bool) {
 	s, _ := c.current(key)
 	fl := &flight[F, T]{want: want, got: s}
 	happens()
 	sh := c.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	t, a, _ := c.result(sh, key, want, fl)
-	return t, a == 1, a == 2
+	t, final, _ := c.resultLocked(sh, key, want, fl)
+	return t, final
 }
 
 // WarmEarly makes the timer of a key fire now.
@@ -43,12 +43,16 @@ func (c *Cache[K, F, T]) WarmEarly(key K) {
 
 // each calls f for the entries, until it returns false.
 func (e *entries[K, V]) each(f func(K, *V) bool) {
-	e.m.Range(func(key K, h held[V]) bool { return f(key, h.v) })
+	for i := range e.parts {
+		if p := e.parts[i].Load(); p != nil {
+			p.m.Range(func(key K, h held[V]) bool { return f(key, h.v) })
+		}
+	}
 }
 
 // delete frees a place, so that tests see the map at every level.
 func (e *entries[K, V]) delete(key K) {
-	if _, ok := e.m.LoadAndDelete(key); ok {
+	if _, ok := e.part(key).m.LoadAndDelete(key); ok {
 		e.size.Add(-1)
 	}
 }

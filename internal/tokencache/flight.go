@@ -15,137 +15,195 @@ import (
 // that runs it writes got, err and ambiguous before it closes done; nobody
 // else writes them.
 type flight[F comparable, T any] struct {
-	want   F
-	before *snapshot[F, T] // what was current when it started
-	shown  *snapshot[F, T] // what callers see while it runs: before, or its rotating copy
-	epoch  atomic.Uint64   // of the secret that it last asked for; else when it started
-	drew   bool            // on the bucket
-	spends bool            // it was forced, and spends the grant of before
-	done   chan struct{}
+	want      F
+	before    *snapshot[F, T] // what was current when it started
+	shown     *snapshot[F, T] // what callers see while it runs: before, or its rotating copy
+	startedAt int64           // Unix ns
+	epoch     atomic.Uint64   // of the secret that it last asked for; else when it started
+	drew      draws
+	unwaited  bool // it is one of the maxBackground
+	spends    bool // it was forced, and spends the grant of before
+	done      chan struct{}
 
 	got       *snapshot[F, T] // nil: it failed with err
 	err       error
 	ambiguous bool
 }
 
-// decide says what a caller that found no fresh token gets: a token, an error,
-// or a flight to wait for. The shard's mutex is held.
-func (c *Cache[K, F, T]) decide(sh *shard[K, F, T], key K, want F) (t T, _ *flight[F, T], _ error) {
+// A choice is what a caller that found no fresh token gets: a token, an error,
+// or a flight to wait for. With a patience it waits no longer than that, and
+// then gets the token.
+type choice[F comparable, T any] struct {
+	token    T
+	flight   *flight[F, T]
+	patience time.Duration
+	err      error
+}
+
+// decideLocked chooses.
+func (c *Cache[K, F, T]) decideLocked(sh *shard[K, F, T], key K, want F) (ch choice[F, T]) {
 	s, now := c.current(key)
 	mine := s != nil && !s.gone && c.serves(s.issuedFor, want)
 	if mine && now < s.refreshAt {
-		return s.token, nil, nil
+		return choice[F, T]{token: s.token}
 	}
 	usable := mine && now < s.validUntil
-	sl := sh.slot(key)
-	if sl.flight != nil {
+	old := c.usableOld(s, want, now)
+	sl := sh.slots[key]
+	switch {
+	case sl != nil && sl.flight != nil:
 		if usable && c.cfg.Mode != Exclusive {
-			return s.token, nil, nil
+			return choice[F, T]{token: s.token}
 		}
-		return t, sl.flight, nil
-	}
-	if c.backingOff(sl, want, now) {
-		c.probe(now)
-		if usable || mine && sl.ambiguous && now < s.expiresAt {
-			return s.token, nil, nil
+		return c.waitOr(sl, old, now)
+	case c.backingOff(sl, want, now):
+		c.Probe()
+		switch {
+		case usable, mine && sl.failure.ambiguous && now < s.expiresAt:
+			return choice[F, T]{token: s.token}
+		case old != nil:
+			return choice[F, T]{token: c.bringBack(key, s, now).token}
 		}
-		return t, nil, sl.err
+		return choice[F, T]{err: sl.failure.err}
 	}
-	drew := c.churns(sl, s, mine, now)
-	if drew {
-		if wait, ok := sl.bucket.take(now); !ok {
-			c.contested.Add(1)
-			return t, nil, &outcome.Cause{Kind: outcome.ErrContested, RetryAfter: wait}
-		}
+	unwaited := usable && c.cfg.Mode != Exclusive
+	if unwaited && !c.background.TryAcquire(1) {
+		return choice[F, T]{token: s.token}
 	}
-	fl, err := c.start(sl, key, want, s, now, nil, false)
-	if fl != nil {
-		fl.drew = drew // its goroutine looks only under the mutex
+	err := c.createLocked(sh, key, &flight[F, T]{want: want, before: s, startedAt: now, unwaited: unwaited})
+	if err != nil && unwaited {
+		c.background.Release(1)
 	}
 	switch {
-	case usable && (err != nil || c.cfg.Mode != Exclusive):
-		return s.token, nil, nil
+	case usable && (err != nil || unwaited):
+		return choice[F, T]{token: s.token}
+	case err != nil && old != nil:
+		return choice[F, T]{token: c.bringBack(key, s, now).token}
 	case err != nil:
-		return t, nil, err
+		if errors.Is(err, outcome.ErrContested) {
+			c.contested.Add(1)
+		}
+		return choice[F, T]{err: err}
 	}
-	return t, fl, nil
+	return c.waitOr(sh.slots[key], old, now)
 }
 
-// churns reports whether a creation is caused by an invalidation, or by a
-// switch of what an exclusive token is for, and so draws on the bucket.
-func (c *Cache[K, F, T]) churns(sl *slot[F, T], s *snapshot[F, T], mine bool, now int64) bool {
-	return sl.invalidated != 0 || c.cfg.Mode == Exclusive && s != nil && !s.gone && !mine && now < s.expiresAt
+// waitOr is a wait for the flight of the slot. A rejected token that may be good
+// is used again if its replacement takes long, and at once if the last flight
+// failed. In Exclusive the flight kills it.
+func (c *Cache[K, F, T]) waitOr(sl *slot[K, F, T], old *snapshot[F, T], now int64) choice[F, T] {
+	if old == nil || c.cfg.Mode == Exclusive {
+		return choice[F, T]{flight: sl.flight}
+	}
+	patience := replaceTime - time.Duration(now-sl.flight.startedAt)
+	if sl.failure != nil || patience <= 0 {
+		return choice[F, T]{token: old.token}
+	}
+	return choice[F, T]{token: old.token, flight: sl.flight, patience: patience}
 }
 
-// again says whether a waiter has to look again.
-type again int
+// createLocked starts a flight for a new token, if the limiters allow it.
+func (c *Cache[K, F, T]) createLocked(sh *shard[K, F, T], key K, fl *flight[F, T]) error {
+	sl := c.slotLocked(sh, key)
+	now := fl.startedAt
+	if c.churns(sl, fl, now) {
+		var wait time.Duration
+		if fl.drew, wait = c.draw(sl, fl.before, now); wait > 0 {
+			c.tidyLocked(sh, sl, now)
+			return &outcome.Cause{Kind: outcome.ErrContested, RetryAfter: wait}
+		}
+	}
+	return c.startLocked(sh, sl, fl, nil)
+}
 
-const (
-	final      again = iota
-	superseded       // the next flight is already killing what this one brought
-	killed           // somebody has invalidated what this one brought
-)
+// churns reports whether a creation has to draw on the limiters: after a
+// rejection, for a switch of an exclusive token's scope, and for another scope
+// than the one that was just refused for good. Callers can cause each of these
+// without end.
+func (c *Cache[K, F, T]) churns(sl *slot[K, F, T], fl *flight[F, T], now int64) bool {
+	s, f := fl.before, sl.failure
+	switch {
+	case sl.marked != 0:
+		return true
+	case c.cfg.Mode == Exclusive && s != nil && !s.gone && !c.serves(s.issuedFor, fl.want) && now < s.expiresAt:
+		return true
+	}
+	return f != nil && f.permanent && f.scope != fl.want && now < f.retryAt
+}
 
-// result says what a waiter gets now that the flight it waited for has ended.
-// The shard's mutex is held.
-func (c *Cache[K, F, T]) result(sh *shard[K, F, T], key K, want F, fl *flight[F, T]) (t T, _ again, _ error) {
-	// A flight for somebody who wants another thing is not waited for: two
-	// callers that wait for each other's flights in turn would go on until the
-	// bucket is empty, and neither would have had its token.
+// resultLocked says what a waiter gets now that the flight it waited for has
+// ended. If that is not final, it has to look again.
+func (c *Cache[K, F, T]) resultLocked(sh *shard[K, F, T], key K, want F, fl *flight[F, T]) (t T, final bool, _ error) {
+	// Do not wait for a flight of another scope: two callers that alternate
+	// between scopes would replace each other's token until the limiter stops
+	// both.
 	if sl := sh.slots[key]; sl != nil && sl.flight != nil && c.cfg.Mode == Exclusive && (fl.got == nil || c.serves(sl.flight.want, want)) {
-		return t, superseded, nil
+		return t, false, nil // the next flight is already killing what this one brought
 	}
 	s, now := c.current(key)
 	mine := s != nil && !s.gone && c.serves(s.issuedFor, want)
 	switch {
 	case mine && now < s.validUntil:
-		return s.token, final, nil
-	case fl.got != nil && fl.got.dead.Load():
-		return t, killed, nil
+		return s.token, true, nil
+	case fl.got != nil && fl.got.dropped.Load():
+		return t, false, nil // somebody has rejected what it brought
 	case fl.got != nil && c.cfg.Mode == Exclusive && s != nil && s != fl.got:
-		return t, superseded, nil // a later flight has killed it, and has ended
+		return t, false, nil // a later flight has killed it, and has ended
 	case fl.got != nil:
-		return fl.got.token, final, nil // too short-lived to be kept, or evicted already
+		return fl.got.token, true, nil // too short-lived to be kept, or evicted already
 	case mine && fl.ambiguous && now < s.expiresAt:
-		return s.token, final, nil
+		return s.token, true, nil
 	}
-	return t, final, fl.err
+	return t, true, fl.err
 }
 
-// wait waits for the flight to end, or for ctx.
-func (c *Cache[K, F, T]) wait(ctx context.Context, fl *flight[F, T]) error {
+// wait waits for the flight to end, at most for patience unless that is 0. It
+// reports whether the flight has ended; the error is that of ctx.
+func (c *Cache[K, F, T]) wait(ctx context.Context, fl *flight[F, T], patience time.Duration) (done bool, _ error) {
 	c.waits.Add(1)
+	var tired <-chan time.Time
+	if patience > 0 {
+		timer := time.NewTimer(patience)
+		defer timer.Stop()
+		tired = timer.C
+	}
 	select {
 	case <-fl.done:
-		return nil
+		return true, nil
+	case <-tired:
+		return false, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 }
 
-// start begins a flight. In Exclusive callers are first kept from the token
-// that it is about to kill. The shard's mutex is held.
-func (c *Cache[K, F, T]) start(sl *slot[F, T], key K, want F, s *snapshot[F, T], now int64, fetch Retriever[K, F, T], spends bool) (*flight[F, T], error) {
+// startLocked begins a flight, with fetch instead of the configured retrievers
+// unless that is nil. In Exclusive callers are first kept from the token that it
+// is about to kill.
+func (c *Cache[K, F, T]) startLocked(sh *shard[K, F, T], sl *slot[K, F, T], fl *flight[F, T], fetch Retriever[K, F, T]) error {
 	if !c.begin() {
-		return nil, &outcome.Cause{Kind: outcome.ErrClosed}
+		c.tidyLocked(sh, sl, fl.startedAt)
+		return &outcome.Cause{Kind: outcome.ErrClosed}
 	}
-	fl := &flight[F, T]{want: want, before: s, shown: s, spends: spends, done: make(chan struct{})}
+	fl.shown, fl.done = fl.before, make(chan struct{})
 	if c.cfg.Secret != nil {
 		fl.epoch.Store(c.cfg.Secret.Epoch())
 	}
-	if c.cfg.Mode == Exclusive && s != nil && !s.gone {
+	if s := fl.before; c.cfg.Mode == Exclusive && s != nil && !s.gone {
 		fl.shown = s.with(s.token)
-		c.put(key, fl.shown, now)
+		c.put(sl.key, fl.shown, fl.startedAt)
 	}
 	sl.flight = fl
 	c.inFlight.Add(1)
-	go c.fly(key, fl, sl.unclear, fetch)
-	return fl, nil
+	go c.fly(sl.key, fl, sl.unclear, fetch)
+	return nil
 }
 
 // with is a copy that is not fresh and holds the given token.
 func (s *snapshot[F, T]) with(t T) *snapshot[F, T] {
-	return &snapshot[F, T]{token: t, id: s.id, issuedFor: s.issuedFor, validUntil: s.validUntil, expiresAt: s.expiresAt}
+	other := &snapshot[F, T]{token: t, id: s.id, issuedFor: s.issuedFor, validUntil: s.validUntil, expiresAt: s.expiresAt}
+	other.strikes.Store(s.strikes.Load())
+	return other
 }
 
 // A trip is what became of the requests of one flight.
@@ -170,8 +228,11 @@ func (c *Cache[K, F, T]) fly(key K, fl *flight[F, T], unclear int, fetch Retriev
 		}
 		c.settle(key, fl, &tr)
 		c.inFlight.Add(-1)
+		if fl.unwaited {
+			c.background.Release(1)
+		}
 		close(fl.done)
-		c.warnEvicted()
+		c.afterEvictions()
 		c.running.Done()
 	}()
 	ctx, cancel := context.WithTimeout(context.Background(), c.deadline)
@@ -187,7 +248,7 @@ func (c *Cache[K, F, T]) fly(key K, fl *flight[F, T], unclear int, fetch Retriev
 		ask.Previous = fl.before.token
 	}
 	c.travel(ctx, ask, fl, &tr, fetch)
-	if b := fl.before; c.cfg.Local && tr.err == nil && b != nil && b.dead.Load() {
+	if b := fl.before; c.cfg.Local && tr.err == nil && b != nil && b.dropped.Load() {
 		ask.Dead, tr = b.id, trip[T]{unclear: unclear}
 		c.travel(ctx, ask, fl, &tr, fetch)
 	}
@@ -229,6 +290,9 @@ func (c *Cache[K, F, T]) renew(ctx context.Context, ask Ask[K, F, T], tr *trip[T
 	for {
 		c.attempt(ctx, c.cfg.Renew, ask, tr)
 		switch {
+		case tr.last == nil && tr.issued.ID == ask.Dead: // a login may bring another
+			*tr = trip[T]{unclear: tr.unclear}
+			return true
 		case errors.Is(tr.last, ErrGrantRefused):
 			*tr = trip[T]{unclear: 2} // never spent again, by no later flight either
 			return true
@@ -245,9 +309,6 @@ func (c *Cache[K, F, T]) renew(ctx context.Context, ask Ask[K, F, T], tr *trip[T
 // undone by a later refusal.
 func (c *Cache[K, F, T]) attempt(ctx context.Context, fetch Retriever[K, F, T], ask Ask[K, F, T], tr *trip[T]) {
 	issued, err := c.guarded(ctx, fetch, ask)
-	if err == nil && issued.ID == ask.Dead {
-		err = errDead
-	}
 	tr.last = err
 	if err == nil {
 		tr.issued, tr.err = issued, nil
@@ -289,51 +350,102 @@ func (c *Cache[K, F, T]) tellPanic(r any) {
 func (c *Cache[K, F, T]) settle(key K, fl *flight[F, T], tr *trip[T]) {
 	sh := c.shard(key)
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sl := sh.slot(key)
+	sl := sh.slots[key] // it is there for as long as it has a flight
 	sl.flight = nil
 	sl.unclear = tr.unclear
 	s, now := c.current(key)
-	if tr.err == nil && s != nil && s.gone && s.id == tr.issued.ID {
-		tr.err, tr.last = errDead, errDead // invalidated while it was under way
-	}
+	var oldest *slot[K, F, T]
 	if tr.err == nil {
-		p := planLife(c.cfg.Mode, now, tr.issued.ExpiresAt.UnixNano(), c.cfg.RefreshBefore, c.deadline)
-		fl.got = &snapshot[F, T]{
-			token: tr.issued.Token, id: tr.issued.ID, issuedFor: fl.want,
-			refreshAt: p.refreshAt, validUntil: p.validUntil, expiresAt: p.expiresAt,
-		}
-		c.put(key, fl.got, now)
-		sl.succeeded()
-		c.refreshes.Add(1)
-		c.warmAt(sl, key, p.refreshAt, now)
-		return
+		c.succeedLocked(sl, fl, s, tr, now)
+	} else {
+		oldest = c.failedLocked(sl, fl, s, tr, now)
 	}
-	fl.err, fl.ambiguous = tr.err, tr.ambiguous
-	if fl.drew && !tr.ambiguous {
-		sl.bucket.fullAt -= int64(bucketRefill) // nothing was created
-	}
-	c.failures.Add(1)
-	c.lastError.Store(now)
-	if c.cfg.Mode == Exclusive && s != nil && s == fl.shown && !s.gone {
-		switch {
-		case tr.unusable: // the provider acted: the token is dead
-			c.put(key, c.tombstone(s), now)
-		case tr.ambiguous:
-			c.put(key, s.with(c.cfg.Suspect(s.token)), now)
-		default: // a refusal kills nothing
-			c.put(key, fl.before, now)
-		}
-	}
-	if !errors.Is(tr.last, ErrGrantRefused) { // a forced renewal: the next flight starts from scratch
-		c.backOff(sl, fl, tr, now)
-	}
-	if s != nil && !s.gone && (now < s.expiresAt || !sl.permanent) {
-		c.warmAt(sl, key, sl.retryAt, now)
+	c.tidyLocked(sh, sl, now)
+	sh.mu.Unlock()
+	if oldest != nil {
+		c.forgetFailure(oldest)
 	}
 }
 
-var (
-	errExited = &outcome.Cause{Err: errors.New("the retriever ended its goroutine"), Ambiguous: true, Repeatable: true}
-	errDead   = &outcome.Cause{Kind: outcome.ErrBadResponse, Err: errors.New("the provider issued a token again that is known to be dead"), Temporary: true}
-)
+// succeedLocked publishes the token of a flight. s is what is current.
+func (c *Cache[K, F, T]) succeedLocked(sl *slot[K, F, T], fl *flight[F, T], s *snapshot[F, T], tr *trip[T], now int64) {
+	p := planLife(c.cfg.Mode, now, tr.issued.ExpiresAt.UnixNano(), c.cfg.RefreshBefore, c.deadline)
+	fl.got = &snapshot[F, T]{
+		token: tr.issued.Token, id: tr.issued.ID, issuedFor: fl.want,
+		refreshAt: p.refreshAt, validUntil: p.validUntil, expiresAt: p.expiresAt,
+	}
+	if s != nil && s.old != nil {
+		s = s.old
+	}
+	if s != nil && s.id == fl.got.id { // the same token again
+		fl.got.strikes.Store(s.strikes.Load())
+	}
+	c.put(sl.key, fl.got, now)
+	if sl.failure != nil {
+		sl.failure = nil
+		c.timetable.recovered(sl)
+	}
+	sl.marked, sl.unclear = 0, 0
+	c.refreshes.Add(1)
+	c.warmAt(sl, p.refreshAt, now)
+}
+
+// failedLocked notes that a flight brought no token. s is what is current. It
+// returns the slot whose failure had to make room, if there is one.
+func (c *Cache[K, F, T]) failedLocked(sl *slot[K, F, T], fl *flight[F, T], s *snapshot[F, T], tr *trip[T], now int64) (oldest *slot[K, F, T]) {
+	fl.err, fl.ambiguous = tr.err, tr.ambiguous
+	c.failures.Add(1)
+	c.lastError.Store(now)
+	s = c.keepLocked(sl, fl, s, tr, now)
+	if !errors.Is(tr.last, ErrGrantRefused) { // a forced renewal: the next flight starts from scratch
+		oldest = c.failLocked(sl, fl, tr, now)
+	}
+	f := sl.failure
+	if f != nil && f.permanent && s != nil {
+		s.strikes.Store(0) // only rejections from here on say that the token is dead
+	}
+	if !tr.ambiguous && (f == nil || !f.permanent) {
+		c.giveBack(sl, fl.drew) // nothing was created, and asking again may help
+	}
+	if s != nil && !s.gone && f != nil && (now < s.expiresAt || !f.permanent) {
+		c.warmAt(sl, f.retryAt, now)
+	}
+	return oldest
+}
+
+// keepLocked decides what becomes of the token after a flight that failed, and
+// returns what is current then. A rejected token is used again. In Exclusive,
+// the flight has killed the token if the provider says that it acted; if that is
+// unclear, the token is suspect; a refusal kills nothing.
+func (c *Cache[K, F, T]) keepLocked(sl *slot[K, F, T], fl *flight[F, T], s *snapshot[F, T], tr *trip[T], now int64) *snapshot[F, T] {
+	if s == nil && c.cfg.Mode == Exclusive {
+		s = fl.shown // it was evicted meanwhile
+	}
+	if s == nil || s.gone && s.old == nil {
+		return s
+	}
+	live := s
+	if s.gone {
+		live = s.old
+	}
+	mine := live == fl.shown || s == fl.shown // nobody has replaced it meanwhile
+	exclusive := c.cfg.Mode == Exclusive && mine
+	switch {
+	case exclusive && tr.unusable:
+		s = &snapshot[F, T]{id: live.id, issuedFor: live.issuedFor, gone: true}
+	case exclusive && tr.ambiguous:
+		s = live.with(c.cfg.Suspect(live.token))
+	case exclusive && live == fl.shown && !fl.before.gone: // its rotating copy
+		fl.before.strikes.Store(live.strikes.Load())
+		s = fl.before
+	case s.gone:
+		s = live
+	default:
+		return s
+	}
+	s.dropped.Store(false)
+	c.put(sl.key, s, now)
+	return s
+}
+
+var errExited = &outcome.Cause{Err: errors.New("the retriever ended its goroutine"), Ambiguous: true, Repeatable: true}

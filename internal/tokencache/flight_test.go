@@ -445,6 +445,8 @@ func TestCloseStartsNothingEndsNothingAndWaits(t *testing.T) {
 		wg.Wait()
 		equal(t, "a fresh token after Close", get(t, c).value, "T1")
 		c.Invalidate("", id("T1"))
+		equal(t, "a token that was rejected after Close", get(t, c).value, "T1")
+		time.Sleep(2 * time.Hour)
 		_, err := c.Get(t.Context(), "", "")
 		errorIs(t, err, outcome.ErrClosed)
 		_, err = c.Force(t.Context(), "", "", false, p.retrieve)

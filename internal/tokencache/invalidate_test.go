@@ -1,7 +1,6 @@
 package tokencache_test
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -9,7 +8,6 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -41,32 +39,6 @@ func TestTenLateRejectionsOfOneTokenCauseOneNewToken(t *testing.T) {
 	})
 }
 
-func TestInvalidationDuringTheFlightThatReplacesTheTokenIsNotLost(t *testing.T) {
-	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
-		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 2 {
-				return errRefused
-			}
-			return nil
-		}
-		c := open(t, p, mode)
-		get(t, c)
-		time.Sleep(58 * time.Minute)
-		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = c.Get(t.Context(), "", "") })
-		synctest.Wait()
-		equal(t, "was current", c.Invalidate("", id("T1")), true)
-		crowd(5, func(int) { // the renewal is refused, and T1 is dead
-			_, err := c.Get(t.Context(), "", "")
-			errorIs(t, err, errRefused)
-		})
-		wg.Wait()
-		time.Sleep(time.Minute)
-		equal(t, "token", get(t, c).value, "T3")
-	})
-}
-
 func TestInvalidationDuringAFlightStartsNoSecondOne(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
@@ -80,21 +52,6 @@ func TestInvalidationDuringAFlightStartsNoSecondOne(t *testing.T) {
 		equal(t, "token", get(t, c).value, "T2")
 		wg.Wait()
 		equal(t, "requests", p.requests(), 2)
-	})
-}
-
-func TestTokenIssuedAgainAfterItWasRefusedIsAFailedFlight(t *testing.T) {
-	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
-		p := newProvider()
-		p.value = func(n int) string { return fmt.Sprintf("T%d", max(n-1, 1)) } // T1, T1, T2
-		c := open(t, p, mode)
-		get(t, c)
-		c.Invalidate("", id("T1"))
-		_, err := c.Get(t.Context(), "", "")
-		errorIs(t, err, outcome.ErrBadResponse)
-		equal(t, "the retriever is told which token is dead", p.asks[1].Dead, id("T1"))
-		time.Sleep(time.Minute)
-		equal(t, "token", get(t, c).value, "T2")
 	})
 }
 
@@ -128,35 +85,6 @@ func TestWaiterStartsOverIfItsResultWasInvalidatedMeanwhile(t *testing.T) {
 		})
 		equal(t, "token", get(t, c).value, "T3")
 		equal(t, "requests", p.requests(), 3)
-	})
-}
-
-func TestInvalidationsCreateAtMostFiveTokensAtOnceAndThenOnePerFiveSeconds(t *testing.T) {
-	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
-		p := newProvider()
-		p.latency = 0
-		c := open(t, p, mode)
-		contested := 0
-		for range 600 { // a minute of calls that are all refused for another reason
-			tok, err := c.Get(t.Context(), "", "")
-			var cause *outcome.Cause
-			switch {
-			case err == nil:
-				c.Invalidate("", id(tok.value))
-			case errors.As(err, &cause) && errors.Is(err, outcome.ErrContested):
-				contested++
-				if cause.RetryAfter <= 0 || cause.RetryAfter > 5*time.Second {
-					t.Errorf("RetryAfter %v, want the time to the next refill", cause.RetryAfter)
-				}
-			default:
-				t.Fatal(err)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-		equal(t, "creations: first, five, one per 5 s of the minute", p.requests(), 1+5+11)
-		equal(t, "contested", c.Stats().Contested, uint64(contested))
-		time.Sleep(25 * time.Second)
-		get(t, c) // all is well again
 	})
 }
 
@@ -210,44 +138,12 @@ func TestFirstAndExpiryDrivenCreationsDrawOnNoBucket(t *testing.T) {
 	})
 }
 
-func TestBucketOutlivesTheEvictionOfItsKey(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		p := newProvider()
-		p.latency = 0
-		c := open(t, p, tokencache.Exclusive, func(cfg *config) { cfg.MaxEntries = 1 })
-		others := 0
-		evict := func() {
-			for range 3000 { // enough to have every part of the table swept
-				others++
-				if _, err := c.Get(t.Context(), fmt.Sprint(others), ""); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		for range 5 {
-			tok, err := c.Get(t.Context(), "a", "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Invalidate("a", id(tok.value))
-			if _, err := c.Get(t.Context(), "a", ""); err != nil {
-				t.Fatal(err)
-			}
-			evict()
-		}
-		tok, _ := c.Get(t.Context(), "a", "")
-		c.Invalidate("a", id(tok.value))
-		_, err := c.Get(t.Context(), "a", "")
-		errorIs(t, err, outcome.ErrContested)
-	})
-}
-
 func TestWaiterIsNotGivenAResultThatWasInvalidatedBeforeItLooked(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		c := open(t, newProvider(), mode)
 		get(t, c)
-		tok, _, killed := c.ResultOf("", "", func() { c.Invalidate("", id("T1")) })
-		equal(t, "killed", killed, true)
+		tok, final := c.ResultOf("", "", func() { c.Invalidate("", id("T1")) })
+		equal(t, "final", final, false)
 		equal(t, "token", tok, token{})
 	})
 }
@@ -258,11 +154,11 @@ func TestWaiterIsNotGivenAnExclusiveTokenThatTheNextFlightIsKilling(t *testing.T
 		c := open(t, p, mode)
 		get(t, c)
 		var wg sync.WaitGroup
-		tok, superseded, _ := c.ResultOf("", "", func() {
+		tok, final := c.ResultOf("", "", func() {
 			wg.Go(func() { _, _ = c.Force(t.Context(), "", "", false, p.retrieve) })
 			synctest.Wait()
 		})
-		if equal(t, "superseded", superseded, mode == tokencache.Exclusive); !superseded {
+		if equal(t, "final", final, mode != tokencache.Exclusive); final {
 			equal(t, "token", tok, token{value: "T1"})
 		}
 		wg.Wait()

@@ -84,7 +84,9 @@ type plan struct {
 
 // planLife fixes both when a token is received. They are fractions of its
 // life, so that a token of seconds is not fetched on every call and still has
-// a time in which it is renewed while it is good.
+// a time in which it is renewed while it is good. Renewals are spread over at
+// least a tenth of the lead, or tokens that came together would be renewed
+// together.
 func planLife(mode Mode, now, expires int64, refreshBefore, flight time.Duration) plan {
 	life := time.Duration(max(expires-now, 0))
 	lead := refreshBefore
@@ -93,11 +95,16 @@ func planLife(mode Mode, now, expires int64, refreshBefore, flight time.Duration
 		lead = min(lead, life/2)
 	case mode == Exclusive:
 		lead = min(max(3*flight, life/20), maxExclusive, life/4)
-	default: // a fifth, spread so that many processes do not renew at once
-		lead = life*4/25 + rand.N(life*2/25+1)
+	default:
+		lead = life * 4 / 25
 	}
+	early := lead/10 + 1
+	if refreshBefore == 0 && mode != Exclusive {
+		early = life*2/25 + 1 // so a fifth on average
+	}
+	early = rand.N(early)
 	return plan{
-		refreshAt:  expires - int64(lead),
+		refreshAt:  expires - int64(lead+early),
 		validUntil: expires - int64(min(maxMargin, lead/2)),
 		expiresAt:  expires,
 	}

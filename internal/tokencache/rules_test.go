@@ -2,7 +2,6 @@ package tokencache_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -90,41 +89,6 @@ func rotate(cfg *config, fail func() error) *rotating {
 	return r
 }
 
-func TestCreationThatWasRefusedIsNotCountedAgainstTheBucketAndAnUnclearOneIs(t *testing.T) {
-	for name, tc := range map[string]struct {
-		err       error
-		contested bool
-	}{"refused": {errRefused, false}, "lost": {errLost, true}} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				var r *rotating
-				var down atomic.Bool
-				c := open(t, newProvider(), tokencache.Exclusive, func(cfg *config) {
-					r = rotate(cfg, func() error {
-						if down.Load() {
-							return tc.err
-						}
-						return nil
-					})
-				})
-				get(t, c)
-				c.Invalidate("", id("T1"))
-				down.Store(true)
-				contested := false
-				for range 15 { // each a new secret, which ends the back-off
-					_, err := c.Get(t.Context(), "", "")
-					contested = contested || errors.Is(err, outcome.ErrContested)
-					r.n.Add(1)
-					time.Sleep(1100 * time.Millisecond)
-					_, _ = c.Get(t.Context(), "", "") // has the secret looked at
-					synctest.Wait()
-				}
-				equal(t, "contested", contested, tc.contested)
-			})
-		})
-	}
-}
-
 func TestTheLongestRetryAfterOfAFlightCounts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
@@ -192,26 +156,6 @@ func TestLocalRetrievalIsMadeAgainIfTheTokenBeforeIsInvalidatedMeanwhile(t *test
 			}
 		})
 	}
-}
-
-func TestBucketHoldsThoughManyKeysComeBetween(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		p := newProvider()
-		p.latency = 0
-		c := open(t, p, tokencache.Exclusive, keyed(100_000))
-		created := 0
-		for i := range 8 {
-			tok, err := c.Get(t.Context(), "victim", "")
-			if err == nil {
-				created++
-				c.Invalidate("victim", id(tok.value))
-			}
-			for j := range 1500 {
-				getFor(t, c, fmt.Sprint(i, " ", j), "")
-			}
-		}
-		equal(t, "creations at one moment", created, 1+5)
-	})
 }
 
 func TestInvalidatedKeysThatNobodyAsksForAreForgottenInTime(t *testing.T) {

@@ -1,169 +1,138 @@
 package tokencache
 
 import (
-	"context"
-	"errors"
-	"math/rand/v2"
+	"container/list"
 	"sync"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
-const (
-	firstBackOff  = 250 * time.Millisecond
-	maxBackOff    = time.Minute
-	maxRetryAfter = time.Hour // no provider's word keeps a key silent longer
-
-	bucketSize   = 5
-	bucketRefill = 5 * time.Second
-
-	probeEvery = time.Second
-)
-
-// A shard is one part of the table of flights. Its mutex is never held across
-// a request, a timer or a wait for a channel.
+// A shard is one part of the table of slots. Its mutex is never held across a
+// request, a timer or a wait for a channel.
 type shard[K, F comparable, T any] struct {
-	mu      sync.Mutex
-	slots   map[K]*slot[F, T]
-	sweepAt int
-	kept    func(K) bool // whether the key has a token
+	mu    sync.Mutex
+	slots map[K]*slot[K, F, T]
 }
 
-// A slot is what a key needs beside its token, and only for as long as there
-// is something to remember: a flight, a back-off, a bucket that is not full.
-type slot[F comparable, T any] struct {
-	flight *flight[F, T]
+// A slot holds what a key needs beside its token: its flight, its last failure,
+// its limiter. Idle slots are removed. The shard's mutex guards all but the last
+// three fields.
+type slot[K, F comparable, T any] struct {
+	key     K
+	flight  *flight[F, T]
+	failure *failure[F] // of the last flight; nil if it succeeded
+	limiter limiter
+	marked  int64 // Unix ns: when a rejection marked the key; its next creation draws on the limiters; 0: not marked
+	unclear int   // how often the grant has been spent with an unclear outcome
+	warm    *time.Timer
 
-	err       error // of the last flight, if it failed
-	errFor    F
-	failedAt  int64 // Unix ns, like retryAt
-	retryAt   int64
-	tries     int  // failed flights in a row
-	permanent bool // asking for the same again would be refused again
-	ambiguous bool
-	epoch     uint64 // of the secret that the failed flight used
-	noSecret  bool   // it had none; probes is how many probes had found one by then
-	probes    uint64
-
-	invalidated int64 // Unix ns: the next creation is caused by an Invalidate; 0: it is not
-	unclear     int   // how often the grant has been spent with an unclear outcome
-	bucket      bucket
-	warm        *time.Timer
+	// Of the timetable, and guarded by its mutex.
+	due   int64 // Unix ns
+	place int   // in byTime
+	age   *list.Element
 }
 
-// slot returns the key's slot, made if need be. From time to time the slots
-// with nothing left to remember are swept out.
-func (sh *shard[K, F, T]) slot(key K) *slot[F, T] {
-	if sl := sh.slots[key]; sl != nil {
-		return sl
+// slotLocked returns the key's slot, made if need be. Whoever calls it either
+// starts a flight or calls tidyLocked.
+func (c *Cache[K, F, T]) slotLocked(sh *shard[K, F, T], key K) *slot[K, F, T] {
+	sl := sh.slots[key]
+	if sl == nil {
+		sl = &slot[K, F, T]{key: key, place: -1}
+		sh.slots[key] = sl
 	}
-	if len(sh.slots) >= sh.sweepAt {
-		now := time.Now().UnixNano()
-		for k, sl := range sh.slots {
-			if sl.warm != nil && !sh.kept(k) && sl.warm.Stop() {
-				sl.warm = nil // evicted, so there is nothing to keep warm
-			}
-			if sl.idle(now) {
-				delete(sh.slots, k)
-			}
-		}
-		sh.sweepAt = 2*len(sh.slots) + 16
-	}
-	sl := &slot[F, T]{}
-	sh.slots[key] = sl
 	return sl
 }
 
-func (sl *slot[F, T]) idle(now int64) bool {
-	return sl.flight == nil && sl.warm == nil && sl.unclear == 0 &&
-		(sl.err == nil || now >= sl.retryAt+int64(maxBackOff)) && sl.bucket.full(now) &&
-		// Forgotten, it costs no draw. One a refill is what the bucket gives.
-		(sl.invalidated == 0 || now >= sl.invalidated+int64(bucketRefill) || now < sl.invalidated)
-}
-
-func (sl *slot[F, T]) succeeded() {
-	var none F
-	sl.err, sl.errFor, sl.retryAt, sl.tries, sl.permanent, sl.ambiguous = nil, none, 0, 0, false, false
-	sl.invalidated, sl.unclear = 0, 0
-}
-
-// backingOff reports whether want is to be answered without a request. A
-// refusal that asking again cannot change holds for the same want only.
-func (c *Cache[K, F, T]) backingOff(sl *slot[F, T], want F, now int64) bool {
-	if sl.err == nil || now >= sl.retryAt || now < sl.failedAt || // the wall clock was set back
-		sl.permanent && sl.errFor != want {
-		return false
+// tidyLocked forgets what time has ended, removes the slot if nothing is left,
+// and else has it looked at again in time.
+func (c *Cache[K, F, T]) tidyLocked(sh *shard[K, F, T], sl *slot[K, F, T], now int64) {
+	if sl.flight != nil {
+		return // settle calls again
 	}
-	if sl.noSecret {
-		return c.probes.Load() == sl.probes
-	}
-	// Once a second, or a function that returns now this value and now that
-	// would leave no back-off.
-	return c.cfg.Secret == nil || c.cfg.Secret.Epoch() == sl.epoch || sl.tries > 1 && now-sl.failedAt < int64(probeEvery)
-}
-
-// backOff sets when the key may be tried again: doubling from 250 ms to a
-// minute, half of it by chance, a minute at once for what asking again cannot
-// change, never before the provider's Retry-After.
-func (c *Cache[K, F, T]) backOff(sl *slot[F, T], fl *flight[F, T], tr *trip[T], now int64) {
-	var adv outcome.Advised
-	sl.permanent = false
-	if !tr.ambiguous && errors.As(tr.err, &adv) {
-		_, ok := adv.Retryable()
-		sl.permanent = !ok
-	}
-	d := maxBackOff
-	if !sl.permanent && sl.tries < 8 {
-		d = min(d, firstBackOff<<sl.tries)
-	}
-	sl.tries++
-	d = d/2 + rand.N(d/2+1)
-	d = max(d, min(tr.retryAfter, maxRetryAfter))
-	sl.err, sl.errFor, sl.ambiguous, sl.epoch = tr.err, fl.want, tr.ambiguous, fl.epoch.Load()
-	sl.failedAt, sl.retryAt = now, now+int64(d)
-	sl.noSecret, sl.probes = errors.Is(tr.err, outcome.ErrSecretUnavailable), c.probes.Load()
-}
-
-// probe looks, at most once a second, whether the secret has changed or can be
-// had again; if so, back-offs for want of it are over. The caller does not
-// wait for it.
-func (c *Cache[K, F, T]) probe(now int64) {
-	last := c.probedAt.Load()
-	if c.cfg.Secret == nil || now >= last && now-last < int64(probeEvery) || !c.probedAt.CompareAndSwap(last, now) || !c.begin() {
-		return
-	}
-	if !c.probing.CompareAndSwap(false, true) {
-		c.running.Done()
-		return
-	}
-	go func() {
-		defer c.running.Done()
-		defer c.probing.Store(false)
-		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.AttemptTimeout)
-		defer cancel()
-		if _, err := c.cfg.Secret.Get(ctx); err == nil {
-			c.probes.Add(1)
+	var due int64
+	if f := sl.failure; f != nil {
+		if f.over(now) {
+			sl.failure = nil
+			c.timetable.recovered(sl)
+		} else {
+			due = max(due, f.retryAt+int64(maxBackOff))
 		}
-	}()
-}
-
-// A bucket limits creations that somebody's Invalidate causes: five at once,
-// then one per five seconds. The zero bucket is full.
-type bucket struct {
-	fullAt int64 // Unix ns
-}
-
-func (b *bucket) take(now int64) (wait time.Duration, ok bool) {
-	full := max(b.fullAt, now)
-	if full-now > int64(bucketSize*bucketRefill) {
-		full = now // the wall clock was set back
 	}
-	if over := time.Duration(full-now) - (bucketSize-1)*bucketRefill; over > 0 {
-		return over, false
+	if full := sl.limiter.full(keyRate, now); full > now {
+		due = max(due, full)
 	}
-	b.fullAt = full + int64(bucketRefill)
-	return 0, true
+	if sl.marked != 0 {
+		// Forgotten, a mark costs no draw, and the limiter has one more by then.
+		if end := sl.marked + int64(keyRate.Refill); now >= sl.marked && now < end {
+			due = max(due, end)
+		} else {
+			sl.marked = 0
+		}
+	}
+	if due == 0 && sl.warm == nil && sl.unclear == 0 {
+		delete(sh.slots, sl.key)
+	}
+	c.timetable.set(sl, due, now)
 }
 
-func (b *bucket) full(now int64) bool { return now >= b.fullAt }
+// forgetDue tidies the slots that are due. It is what the timetable's timer
+// calls, and holds no lock for longer than one slot takes.
+func (c *Cache[K, F, T]) forgetDue() {
+	if !c.begin() {
+		return
+	}
+	defer c.running.Done()
+	now := time.Now().UnixNano()
+	for {
+		due := c.timetable.take(now)
+		if len(due) == 0 {
+			break
+		}
+		for _, sl := range due {
+			sh := c.shard(sl.key)
+			sh.mu.Lock()
+			if sh.slots[sl.key] == sl {
+				c.tidyLocked(sh, sl, now)
+			}
+			sh.mu.Unlock()
+		}
+	}
+	c.timetable.arm(now)
+}
+
+// forgetFailure drops the failure of a slot that had to make room. No lock is
+// held. If the key has failed again meanwhile, its new failure stays.
+func (c *Cache[K, F, T]) forgetFailure(sl *slot[K, F, T]) {
+	sh := c.shard(sl.key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.slots[sl.key] == sl && !c.timetable.lists(sl) {
+		sl.failure = nil
+		c.tidyLocked(sh, sl, time.Now().UnixNano())
+	}
+}
+
+// A Key is one key of a Cache, for callers that make requests with its tokens.
+type Key[K, F comparable, T any] struct {
+	cache *Cache[K, F, T]
+	key   K
+}
+
+// Of returns a key.
+func (c *Cache[K, F, T]) Of(key K) Key[K, F, T] { return Key[K, F, T]{c, key} }
+
+// Current is [Cache.Current] of the key.
+func (k Key[K, F, T]) Current(id credential.ID) bool { return k.cache.Current(k.key, id) }
+
+// Reject is [Cache.Reject] of the key.
+func (k Key[K, F, T]) Reject(id credential.ID) (first bool) { return k.cache.Reject(k.key, id) }
+
+// Accept is [Cache.Accept] of the key.
+func (k Key[K, F, T]) Accept(s *credential.Secret) { k.cache.Accept(k.key, s) }
+
+// Contested is [Cache.Contested] of the key.
+func (k Key[K, F, T]) Contested() (wait time.Duration) { return k.cache.Contested(k.key) }
+
+// Probe is [Cache.Probe].
+func (k Key[K, F, T]) Probe() uint64 { return k.cache.Probe() }

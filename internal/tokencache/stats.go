@@ -12,14 +12,14 @@ type Stats struct {
 	Waits         uint64    // callers that waited for a flight
 	Refreshes     uint64    // flights that brought a token
 	Failures      uint64    // flights that did not
-	Invalidations uint64    // current tokens dropped because they were refused
-	Contested     uint64    // calls answered ErrContested
+	Invalidations uint64    // current tokens dropped because they were rejected
+	Contested     uint64    // calls answered ErrContested, and rejections that stood for want of another token
 	Evictions     uint64    // keys dropped to make room
 	EvictedLive   uint64    // of these, exclusive tokens that were still good
 	Entries       int       // keys kept
 	InFlight      int       // flights under way
 	LastError     time.Time // when a flight failed last; zero: never
-	BackoffUntil  time.Time // when the last of the back-offs in force ends; zero: none
+	BackoffUntil  time.Time // when the last of the back-offs in force ends, at the latest; zero: none
 }
 
 type counters struct {
@@ -45,19 +45,7 @@ func (c *Cache[K, F, T]) Stats() Stats {
 	if at := c.lastError.Load(); at != 0 {
 		st.LastError = time.Unix(0, at)
 	}
-	now := time.Now().UnixNano()
-	var until int64
-	for i := range c.shards {
-		sh := &c.shards[i]
-		sh.mu.Lock()
-		for _, sl := range sh.slots {
-			if sl.err != nil {
-				until = max(until, sl.retryAt)
-			}
-		}
-		sh.mu.Unlock()
-	}
-	if until > now {
+	if until := c.timetable.backoffUntil(); until > time.Now().UnixNano() {
 		st.BackoffUntil = time.Unix(0, until)
 	}
 	return st

@@ -10,24 +10,25 @@ import (
 
 var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).UnixNano()
 
-func TestBucketGoesOnAfterTheWallClockWasSetBack(t *testing.T) {
-	var b bucket
-	b.take(noon)
-	for i := range bucketSize {
-		if wait, ok := b.take(noon - int64(time.Hour)); !ok {
+func TestLimiter_SetBack(t *testing.T) {
+	var l limiter
+	l.take(keyRate, noon)
+	for i := range keyRate.Burst {
+		if wait := l.wait(keyRate, noon-int64(time.Hour)); wait > 0 {
 			t.Fatalf("draw %d after the step has to wait %v", i+1, wait)
 		}
+		l.take(keyRate, noon-int64(time.Hour))
 	}
-	if _, ok := b.take(noon - int64(time.Hour)); ok {
-		t.Error("the bucket has no bottom any more")
+	if l.wait(keyRate, noon-int64(time.Hour)) == 0 {
+		t.Error("the limiter has no end any more")
 	}
 }
 
 func TestBackOffIsOverAfterTheWallClockWasSetBack(t *testing.T) {
 	c := New(Config[string, string, string]{AttemptTimeout: time.Second})
 	defer c.Close()
-	sl := &slot[string, string]{}
-	c.backOff(sl, &flight[string, string]{}, &trip[string]{err: errors.New("down")}, noon)
+	sl := &slot[string, string, string]{place: -1}
+	c.failLocked(sl, &flight[string, string]{}, &trip[string]{err: errors.New("down")}, noon)
 	if !c.backingOff(sl, "", noon+1) {
 		t.Error("no back-off after a failure")
 	}

@@ -259,7 +259,7 @@ func (x *exchange) fail(cause *outcome.Cause, a *answer) *Error {
 	cause.Repeatable = x.call.Policy == Safe
 	e := &Error{provider: x.client.provider, Op: x.call.Op, Attempts: x.attempts, Cause: cause}
 	if a != nil {
-		cause.RetryAfter = a.retryAfter
+		cause.RetryAfter, cause.Status = a.retryAfter, a.status
 		e.Status, e.Header, e.Body, e.RetryAfter = a.status, a.header, a.body, a.retryAfter
 		if len(e.Body) > maxErrorBody && !x.now.refused {
 			e.Body = append([]byte(nil), e.Body[:maxErrorBody]...)

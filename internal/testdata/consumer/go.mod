@@ -10,6 +10,7 @@ require (
 	github.com/hashicorp/go-cleanhttp v0.5.2 // indirect
 	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
 	github.com/puzpuzpuz/xsync/v4 v4.5.0 // indirect
+	golang.org/x/sync v0.22.0 // indirect
 )
 
 replace github.com/providerauth/providerauth-go => ../../..

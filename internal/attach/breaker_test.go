@@ -36,7 +36,7 @@ func TestRejectedReplayIsPassedOnAndReplacesNothingForAWhile(t *testing.T) {
 	})
 }
 
-func TestOtherPathsAreUnharmedByTheDamper(t *testing.T) {
+func TestOtherPathsAreUnharmedByTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &rig{good: map[string]bool{}}
 		g.respond = func(r *http.Request) (*http.Response, error) {
@@ -205,7 +205,7 @@ func TestRequestWithoutAMethodIsAGet(t *testing.T) {
 	})
 }
 
-func TestServerErrorSaysNothingOfTheTokenAndDoesNotEndTheDamper(t *testing.T) {
+func TestServerErrorSaysNothingOfTheTokenAndDoesNotEndTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &rig{good: map[string]bool{}}
 		rt := g.transport()
@@ -219,7 +219,7 @@ func TestServerErrorSaysNothingOfTheTokenAndDoesNotEndTheDamper(t *testing.T) {
 	})
 }
 
-func TestAcceptedCallEndsTheDamper(t *testing.T) {
+func TestAcceptedCallEndsTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &rig{good: map[string]bool{}}
 		rt := g.transport()
@@ -233,13 +233,13 @@ func TestAcceptedCallEndsTheDamper(t *testing.T) {
 	})
 }
 
-func TestDamperRemembersABoundedNumberOfCalls(t *testing.T) {
-	g := &rig{damper: attach.NewDamper(time.Minute)}
+func TestBreakerRemembersABoundedNumberOfCalls(t *testing.T) {
+	g := &rig{breaker: attach.NewBreaker(time.Minute)}
 	for i := range 5_500 { // two entries each: the call, and its key
 		g.key = fmt.Sprint("player ", i)
 		_, _, _ = post(t, g.transport(), target, nil)
 	}
-	if n := g.damper.Calls(); n > 10_000 || n < 9_000 {
+	if n := g.breaker.Pauses(); n > 10_000 || n < 9_000 {
 		t.Errorf("%d calls remembered, want 10,000", n)
 	}
 }

@@ -1,0 +1,44 @@
+package partnerjwt_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/testkit"
+	"github.com/providerauth/providerauth-go/partnerjwt"
+	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
+)
+
+// subject is a client whose calls are half typed and half by HTTPClient.
+func subject(t *testing.T) (testkit.Subject, func()) {
+	srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true})
+	srv.Delay(20 * time.Millisecond)
+	c, err := partnerjwt.New(srv.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := c.HTTPClient()
+	order := map[string]string{"ticker": "AAPL", "orderSide": "BUY"}
+	return testkit.Subject{
+		Token: func() error { _, err := c.Token(t.Context()); return err },
+		Call: func(i int) error {
+			if i%2 == 0 {
+				return testkit.Get(h, srv.URL()+"/portfolio")
+			}
+			_, err := c.Portfolio(t.Context())
+			return err
+		},
+		Always:     func(int) error { return c.Call(t.Context(), http.MethodPost, "/trade", order, nil) },
+		Half:       func(int) error { return c.Call(t.Context(), http.MethodGet, "/half", nil, nil) },
+		IsAlways:   testkit.Path("/trade"),
+		IsHalf:     testkit.Path("/half"),
+		StrayCalls: srv.StrayCalls,
+		Strays:     func() (calls, tokens int) { return srv.Strays(), 0 },
+		Creations:  srv.Tokens,
+	}, func() { _ = c.Close(); srv.Close() }
+}
+
+func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
+
+func TestClient_BadEndpoints(t *testing.T) { testkit.BadEndpoints(t, subject) }

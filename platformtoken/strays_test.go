@@ -1,0 +1,61 @@
+package platformtoken_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/testkit"
+	"github.com/providerauth/providerauth-go/platformtoken"
+	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
+)
+
+// subject is a client whose calls are half typed and half by HTTPClientFor.
+func subject(t *testing.T) (testkit.Subject, func()) {
+	srv := platformtokentest.NewServer(platformtokentest.Options{InMemory: true})
+	srv.Delay(20 * time.Millisecond)
+	c := open(t, srv.Config())
+	p := platformtoken.Player{UserID: "u1"}
+	h := c.HTTPClientFor(p)
+	one, err := platformtoken.ParseAmount("1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return testkit.Subject{
+		Token: func() error { _, err := c.Token(t.Context(), p); return err },
+		Call: func(i int) error {
+			if i%2 == 1 {
+				_, err := c.Balance(t.Context(), p)
+				return err
+			}
+			resp, err := h.Post(srv.URL()+"/player/getBalance", "application/json", bytes.NewReader([]byte(`{"userId":"u1"}`)))
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("status %d", resp.StatusCode)
+			}
+			return nil
+		},
+		Always: func(int) error { _, err := c.TransferStatus(t.Context(), p, "r0"); return err },
+		Half: func(i int) error {
+			_, err := c.Transfer(t.Context(), p, platformtoken.TransferRequest{
+				TxID: fmt.Sprint("tx", i), Direction: platformtoken.TransferIn, Amount: one,
+			})
+			return err
+		},
+		IsAlways:    testkit.Path("/player/getTransferStatus"),
+		IsHalf:      testkit.Path("/player/transfer"),
+		StrayCalls:  srv.StrayCalls,
+		StrayTokens: srv.StrayTokens,
+		Strays:      srv.Strays,
+		Creations:   func() int { return srv.Count("/auth/createToken") },
+	}, func() { _ = c.Close(); srv.Close() }
+}
+
+func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
+
+func TestClient_BadEndpoints(t *testing.T) { testkit.BadEndpoints(t, subject) }
