@@ -358,3 +358,24 @@ func TestClient_RefreshThatBringsARejectedTokenAgain(t *testing.T) {
 		costs(t, srv, 1, 1)
 	})
 }
+
+func TestClient_Refresh(t *testing.T) {
+	t.Run("leaves when its context ends, and the refresh goes on", func(t *testing.T) {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+			first := token(t, c)
+			srv.Delay(5*time.Second, to(refreshPath))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			start := time.Now()
+			_, err := c.Refresh(ctx, first)
+			equal(t, "Op", errorIs(t, err, context.DeadlineExceeded).Op, "Refresh")
+			equal(t, "left after", time.Since(start), time.Second)
+			time.Sleep(5 * time.Second)
+			if token(t, c).ID() == first.ID() {
+				t.Error("the Client has not kept what the refresh brought")
+			}
+			spentAlready(t, srv, c, first)
+			costs(t, srv, 1, 1)
+		})
+	})
+}

@@ -64,9 +64,12 @@ func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
 	case !c.grants.isCurrent(id):
 		return c.refresh(ctx, t)
 	}
-	replaced := false
+	// The flight may outlive this call, which leaves when ctx ends, so it hands
+	// over the fact and writes no variable of this function.
+	replaced := make(chan struct{}, 1)
 	next, err := c.cache.Force(ctx, struct{}{}, struct{}{}, true, func(ctx context.Context, a ask) (issued, error) {
-		if replaced = a.Previous.refresh.ID() != id; replaced { // a moment ago
+		if a.Previous.refresh.ID() != id { // another flight has replaced it a moment ago
+			replaced <- struct{}{}
 			return kept(a.Previous), nil
 		}
 		if c.grants.replaced(id) { // by an answer that brought no token
@@ -74,10 +77,12 @@ func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
 		}
 		return c.renew(ctx, a)
 	})
-	if replaced {
+	select {
+	case <-replaced:
 		return Token{}, errReplaced()
+	default:
+		return next, err
 	}
-	return next, err
 }
 
 func invalidToken(rule string) *Error {
