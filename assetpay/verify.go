@@ -2,7 +2,6 @@ package assetpay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -32,10 +31,12 @@ type ClientClaims struct {
 // The header's userId and the claim merchantId must both be Config.MerchantID.
 // Only HS256 is accepted, exp and the Steam ID are required. A token that is
 // longer than 8 KiB, is not three base64url segments, names a critical header
-// or was issued more than 5 seconds in the future is refused. It may live
-// longer than a day, and the trade URL is taken as it is. The error matches
-// [ErrInvalidToken], and [ErrTokenExpired] if that is what is wrong; its Fields
-// name the rule under "token".
+// or was issued more than 5 seconds in the future is refused. Names of members
+// are exact: "steamid" is an unknown member, and unknown members are ignored. A
+// token is refused if an object of its header or payload, at any depth, has two
+// members of one name. It may live longer than a day, and the trade URL is taken
+// as it is. The error matches [ErrInvalidToken], and [ErrTokenExpired] if that is
+// what is wrong; its Fields name the rule under "token".
 //
 // Without Config.APISecret and MerchantID the error matches
 // [ErrInvalidRequest] and names them; an APISecret that cannot be had matches
@@ -54,22 +55,28 @@ func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientCla
 		MerchantID string      `json:"merchantId"`
 		Client     clientClaim `json:"client"`
 	}
-	head, err := jwtclaims.Verify(token, secret, &cl, jwtclaims.Options{
+	var h tokenHeader
+	err = jwtclaims.Verify(token, secret, &h, &cl, jwtclaims.Options{
 		Leeway: ahead, Now: func() time.Time { return now },
 	})
 	if err != nil {
 		return ClientClaims{}, invalidToken(op, err)
 	}
 	times, _ := jwtclaims.Peek(token)
-	var h tokenHeader
 	rule := ""
 	switch {
 	case !now.Before(times.ExpiresAt), !time.Now().Before(times.ExpiresAt.Add(ahead)): // the leeway is for iat only, and no answer's Date brings a token back
 		return ClientClaims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrExpired, Rule: "exp: past"})
-	case json.Unmarshal(head, &h) != nil || h.UserID != c.merchantID:
-		rule = "header: userId is not this merchant's"
+	case h.UserID == "":
+		rule = "header.userId: required"
+	case h.UserID != c.merchantID:
+		rule = "header.userId: not this merchant's"
+	case cl.MerchantID == "":
+		rule = "merchantId: required"
 	case cl.MerchantID != c.merchantID:
 		rule = "merchantId: not this merchant's"
+	case cl.Client.SteamID == "":
+		rule = "client.steamID: required"
 	case !validSteamID(cl.Client.SteamID):
 		rule = "client.steamID: must be 17 digits that begin with 76561"
 	}

@@ -191,7 +191,7 @@ func TestBadTokensAreRefused(t *testing.T) {
 		"no Steam ID":        {alter(`"steamID":"76561198012345678",`, ``), "client.steamID", false},
 		"Steam ID malformed": {alter(steamID, "x"), "client.steamID", false},
 		"Steam ID a number":  {alter(`"`+steamID+`"`, steamID), "not of the expected type", false},
-		"date a number":      {alter(`"tradeUrl"`, `"clientData":{"registrationDate":7},"tradeUrl"`), "payload: not of the expected form", false},
+		"date a number":      {alter(`"tradeUrl"`, `"clientData":{"registrationDate":7},"tradeUrl"`), "client.clientData.registrationDate: not of the expected type", false},
 		"level a fraction":   {alter(`"tradeUrl"`, `"clientData":{"kycLevel":2.5},"tradeUrl"`), "not of the expected type", false},
 		"a member twice":     {alter(`{`, `{"merchantId":"other",`), "comes twice", false},
 		"payload an array":   {sign(goodHeader, `[]`), "payload", false},
@@ -217,4 +217,83 @@ func TestBadTokensAreRefused(t *testing.T) {
 func unsignedNone(payload string) string {
 	enc := base64.RawURLEncoding.EncodeToString
 	return enc([]byte(`{"alg":"none","userId":"merchant-uuid"}`)) + "." + enc([]byte(payload)) + "."
+}
+
+func TestClient_VerifyClientToken(t *testing.T) {
+	good := payload("1709550000", "1709636400")
+	const other = "76561198000000001"
+	type tokens map[string]struct{ token, rule string }
+	alter := func(old, with string) string { return sign(goodHeader, strings.Replace(good, old, with, 1)) }
+	refuses := func(t *testing.T, tokens tokens) {
+		for name, tc := range tokens {
+			t.Run(name, func(t *testing.T) {
+				bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+					until(vectorTime)
+					claims, err := c.VerifyClientToken(t.Context(), tc.token)
+					equal(t, "claims", claims, assetpay.ClientClaims{})
+					e := errorIs(t, err, assetpay.ErrInvalidToken)
+					equal(t, "rule", e.Fields["token"], tc.rule)
+					if strings.Contains(err.Error(), other) || strings.Contains(err.Error(), "canary") {
+						t.Errorf("the error shows the token: %v", err)
+					}
+				})
+			})
+		}
+	}
+	t.Run("refuses a member that is given twice", func(t *testing.T) {
+		refuses(t, tokens{
+			"the Steam ID":          {alter(`"steamID"`, `"steamID":"`+other+`","steamID"`), "client.steamID: comes twice"},
+			"with an escape":        {alter(`"steamID"`, `"steam\u0049D":"`+other+`","steamID"`), "client.steamID: comes twice"},
+			"with the same value":   {alter(`"steamID"`, `"steamID":"`+steamID+`","steamID"`), "client.steamID: comes twice"},
+			"client data":           {alter(`"tradeUrl"`, `"clientData":{"kycLevel":1,"kycLevel":3},"tradeUrl"`), "client.clientData.kycLevel: comes twice"},
+			"an unknown one":        {alter(`"tradeUrl"`, `"canary":1,"canary":2,"tradeUrl"`), "client: a member comes twice"},
+			"below an unknown one":  {alter(`"tradeUrl"`, `"canary":{"x":[{"canary":1,"canary":2}]},"tradeUrl"`), "client: a member comes twice"},
+			"deep down":             {alter(`"iat"`, `"x":`+strings.Repeat(`[{"x":`, 400)+`{"x":1,"x":2}`+strings.Repeat(`}]`, 400)+`,"iat"`), "payload: a member comes twice"},
+			"the client":            {alter(`"client"`, `"client":{"steamID":"`+other+`"},"client"`), "client: comes twice"},
+			"exp":                   {alter(`"iat"`, `"exp":1809636400,"iat"`), "exp: comes twice"},
+			"userId":                {sign(`{"alg":"HS256","userId":"canary","userId":"merchant-uuid"}`, good), "header.userId: comes twice"},
+			"below the header":      {sign(`{"alg":"HS256","userId":"merchant-uuid","x":{"canary":1,"canary":2}}`, good), "header: a member comes twice"},
+			"in an empty name":      {alter(`"iat"`, `"":1,"":2,"iat"`), "payload: a member comes twice"},
+			"with a lone surrogate": {alter(`"iat"`, `"\ud800":1,"\ud800":2,"iat"`), "payload: a member comes twice"},
+		})
+	})
+	t.Run("refuses a required member that is spelled in another case", func(t *testing.T) {
+		refuses(t, tokens{
+			"userId":     {sign(`{"alg":"HS256","USERID":"merchant-uuid"}`, good), "header.userId: required"},
+			"merchantId": {alter(`"merchantId"`, `"merchantid"`), "merchantId: required"},
+			"client":     {alter(`"client"`, `"CLIENT"`), "client.steamID: required"},
+			"steamID":    {alter(`"steamID"`, `"steamId"`), "client.steamID: required"},
+			"long s":     {alter(`"steamID"`, `"ſteamID"`), "client.steamID: required"},
+			"exp":        {alter(`"exp"`, `"Exp"`), "exp: required"},
+		})
+	})
+	t.Run("reads the Steam ID by its exact name", func(t *testing.T) {
+		bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+			until(vectorTime)
+			got, err := c.VerifyClientToken(t.Context(), alter(`"tradeUrl"`, `"steamid":"`+other+`","tradeUrl"`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "Steam ID", got.SteamID, steamID)
+		})
+	})
+	t.Run("ignores members that are spelled in another case", func(t *testing.T) {
+		bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+			until(vectorTime)
+			got, err := c.VerifyClientToken(t.Context(), sign(
+				`{"alg":"HS256","ALG":"none","userId":"merchant-uuid","userid":"canary"}`,
+				`{"merchantId":"merchant-uuid","MERCHANTID":"canary",`+
+					`"client":{"steamID":"`+steamID+`","steamid":"`+other+`","TradeURL":"canary","clientid":"canary","clientDATA":{"kycHash":"canary"},`+
+					`"clientData":{"totalWager":1,"TotalWager":9,"KYCHash":"canary"}},`+
+					`"Client":{"steamID":"`+other+`"},"exp":1709636400,"EXP":1,"IAT":1809550000}`,
+			))
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "claims", got, assetpay.ClientClaims{
+				MerchantID: "merchant-uuid", SteamID: steamID, ExpiresAt: time.Unix(1709636400, 0).UTC(),
+				ClientData: &assetpay.ClientData{TotalWager: 1},
+			})
+		})
+	})
 }

@@ -34,9 +34,12 @@ type Claims struct {
 //
 // Only HS256 is accepted, and exp and clientId are required. A token that is
 // longer than 8 KiB, is not three base64url segments, names a critical header
-// or was issued in the future is refused. The error matches [ErrInvalidToken],
-// and [ErrTokenExpired] if that is what is wrong; its Fields name the rule
-// under "token". A secret that cannot be had matches [ErrSecretUnavailable].
+// or was issued in the future is refused. Names of members are exact:
+// "clientid" is an unknown member, and unknown members are ignored. A token is
+// refused if an object of its header or payload, at any depth, has two members
+// of one name. The error matches [ErrInvalidToken], and [ErrTokenExpired] if
+// that is what is wrong; its Fields name the rule under "token". A secret that
+// cannot be had matches [ErrSecretUnavailable].
 func Verify(ctx context.Context, token string, secret SecretFunc, opts VerifyOptions) (Claims, error) {
 	const op = "Verify"
 	var p check.Problems
@@ -55,11 +58,11 @@ func Verify(ctx context.Context, token string, secret SecretFunc, opts VerifyOpt
 	var c struct {
 		ClientID string `json:"clientId"`
 	}
-	if _, err := jwtclaims.Verify(token, key, &c, jwtclaims.Options{Leeway: opts.Leeway}); err != nil {
+	if err := jwtclaims.Verify(token, key, nil, &c, jwtclaims.Options{Leeway: opts.Leeway}); err != nil {
 		return Claims{}, invalidToken(op, err)
 	}
 	if c.ClientID == "" {
-		return Claims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrMalformed, Rule: "clientId is missing"})
+		return Claims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrMalformed, Rule: "clientId: required"})
 	}
 	if opts.ClientID != "" && c.ClientID != opts.ClientID {
 		return Claims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrMalformed, Rule: "clientId is that of another client"})

@@ -133,3 +133,34 @@ func TestVerifyRefusesALeewayBelowZero(t *testing.T) {
 		}
 	})
 }
+
+func TestVerify(t *testing.T) {
+	const h = `{"alg":"HS256","typ":"JWT"}`
+	for name, tc := range map[string]struct {
+		token, rule string // "" means that it is good
+	}{
+		"ignores members that are spelled in another case":       {sign(`{"alg":"HS256","ALG":"none"}`, `{"clientId":"client-1","clientid":"canary","ClientID":"canary","exp":1700000900,"EXP":1}`), ""},
+		"refuses a required member spelled in another case":      {sign(h, `{"CLIENTID":"client-1","exp":1700000900}`), "clientId: required"},
+		"refuses an exp spelled in another case":                 {sign(h, `{"clientId":"client-1","EXP":1700000900}`), "exp: required"},
+		"refuses a member that is given twice":                   {sign(h, `{"clientId":"canary","clientId":"client-1","exp":1700000900}`), "clientId: comes twice"},
+		"refuses a member that is given twice with an escape":    {sign(h, `{"client\u0049d":"canary","clientId":"client-1","exp":1700000900}`), "clientId: comes twice"},
+		"refuses a member that is given twice in another object": {sign(h, `{"clientId":"client-1","exp":1700000900,"x":[[],{"canary":{},"canary":{}}]}`), "payload: a member comes twice"},
+		"refuses a header with a member that is given twice":     {sign(`{"alg":"none","alg":"HS256"}`, `{"clientId":"client-1","exp":1700000900}`), "header.alg: comes twice"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(time.Until(time.Unix(1700000000, 0)))
+				got, err := partnerjwt.Verify(t.Context(), tc.token, partnerjwt.StaticSecret("secret-1"), partnerjwt.VerifyOptions{})
+				if tc.rule == "" {
+					if err != nil {
+						t.Fatal(err)
+					}
+					equal(t, "client", got.ClientID, "client-1")
+					return
+				}
+				e := errorIs(t, err, partnerjwt.ErrInvalidToken)
+				equal(t, "rule", e.Fields["token"], tc.rule)
+			})
+		})
+	}
+}

@@ -11,33 +11,38 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
 )
 
-// FuzzVerify looks for a token that is accepted and should not be. header and
-// payload are also signed with the right secret, or mutation would never get
-// past the signature.
+// FuzzVerify looks for a token that is accepted and should not be, or that a
+// reader of exact names reads otherwise. header and payload are also signed
+// with the right secret, or mutation would never get past the signature.
 func FuzzVerify(f *testing.F) {
 	f.Add(partnerToken, `{"alg":"HS256"}`, `{"exp":1700000900}`)
-	f.Fuzz(func(t *testing.T, token, header, payload string) {
-		for _, token := range []string{token, sign(secret, header, payload)} {
-			var claims map[string]any
-			got, err := jwtclaims.Verify(token, secret, &claims, at(partnerIat))
+	f.Add("", `{"alg":"HS256","userId":"a","x":{"y":1,"y":2}}`, `{"exp":1700000900}`)
+	f.Add("", `{"alg":"HS256","userId":"a","USERID":"b"}`, `{"exp":1700000900,"client":{"steamID":"a","steamid":"b","client\u0049d":"c"}}`)
+	f.Add("", `{"alg":"HS256"}`, `{"exp":1700000900,"client":{"steamID":"a","steam\u0049D":"b"}}`)
+	f.Add("", `{"alg":"HS256"}`, `{"exp":1700000900,"x":[[{"\ud800":1,"\udfff":2}]]}`)
+	f.Fuzz(func(t *testing.T, token, head, payload string) {
+		for _, token := range []string{token, sign(secret, head, payload)} {
+			var head header
+			var claims merchantClaims
+			err := jwtclaims.Verify(token, secret, &head, &claims, at(partnerIat))
 			if err != nil {
 				if invalid := (*jwtclaims.Invalid)(nil); !errors.As(err, &invalid) || invalid.Kind == nil || invalid.Rule == "" {
 					t.Fatalf("error %#v does not say what is wrong", err)
 				}
-				if got != nil {
-					t.Fatal("a header beside an error")
-				}
 				continue
 			}
-			checkAccepted(t, token, got)
+			checkAccepted(t, token)
+			checkRead(t, token, head, claims)
 		}
 	})
 }
 
-func checkAccepted(t *testing.T, token string, header []byte) {
+func checkAccepted(t *testing.T, token string) {
 	t.Helper()
 	if len(token) > 8192 || strings.Count(token, ".") != 2 || strings.ContainsAny(token, " \r\n=") {
 		t.Fatalf("accepted in this form: %q", token)
@@ -48,16 +53,13 @@ func checkAccepted(t *testing.T, token string, header []byte) {
 	if parts[2] != base64.RawURLEncoding.EncodeToString(mac.Sum(nil)) {
 		t.Fatalf("accepted with a wrong signature: %q", token)
 	}
-	if string(header) != decode(t, parts[0]) {
-		t.Fatalf("header %q is not that of %q", header, token)
-	}
 	var h, p map[string]json.RawMessage
-	if json.Unmarshal(header, &h) != nil || json.Unmarshal([]byte(decode(t, parts[1])), &p) != nil {
+	if json.Unmarshal([]byte(decode(t, parts[0])), &h) != nil || json.Unmarshal([]byte(decode(t, parts[1])), &p) != nil {
 		t.Fatalf("accepted without JSON: %q", token)
 	}
 	var alg string
 	if json.Unmarshal(h["alg"], &alg) != nil || alg != "HS256" || h["crit"] != nil {
-		t.Fatalf("accepted with header %s", header)
+		t.Fatalf("accepted with header %s", decode(t, parts[0]))
 	}
 	now := big.NewRat(partnerIat, 1)
 	exp, ok := new(big.Rat).SetString(string(p["exp"]))
@@ -73,6 +75,43 @@ func checkAccepted(t *testing.T, token string, header []byte) {
 		if !ok || v.Cmp(new(big.Rat).Add(now, big.NewRat(1, 2_000_000))) > 0 {
 			t.Fatalf("accepted with %s %s", name, p[name])
 		}
+	}
+}
+
+// checkRead reads an accepted token once more: jsontext refuses repeated names,
+// and maps hold names as they are.
+func checkRead(t *testing.T, token string, head header, claims merchantClaims) {
+	t.Helper()
+	parts := strings.Split(token, ".")
+	var h, p map[string]any
+	for i, into := range []*map[string]any{&h, &p} {
+		text := decode(t, parts[i])
+		if !jsontext.Value(text).IsValid(jsontext.AllowInvalidUTF8(true)) {
+			t.Fatalf("accepted with a member that comes twice: %s", text)
+		}
+		dec := json.NewDecoder(strings.NewReader(text))
+		dec.UseNumber()
+		if err := dec.Decode(into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client, _ := p["client"].(map[string]any)
+	for name, read := range map[string]struct {
+		got  string
+		want any
+	}{
+		"userId":     {head.UserID, h["userId"]},
+		"merchantId": {claims.MerchantID, p["merchantId"]},
+		"steamID":    {claims.Client.SteamID, client["steamID"]},
+		"tradeUrl":   {claims.Client.TradeURL, client["tradeUrl"]},
+		"clientId":   {claims.Client.ClientID, client["clientId"]},
+	} {
+		if want, _ := read.want.(string); read.got != want {
+			t.Fatalf("%s is read as %q, want %q", name, read.got, want)
+		}
+	}
+	if (claims.Client.ClientData != nil) != (client["clientData"] != nil) {
+		t.Fatalf("client data %v of %s", claims.Client.ClientData, decode(t, parts[1]))
 	}
 }
 

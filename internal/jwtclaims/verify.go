@@ -6,14 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
+	"reflect"
 	"time"
-	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
-
-	"github.com/providerauth/providerauth-go/internal/check"
 )
 
 // MaxToken is the length in bytes of the longest token that is looked at.
@@ -47,30 +43,31 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Verify checks an HS256 token against secret and then decodes its payload
-// into claims, a non-nil pointer, which must not be used if there is an error.
-// It returns the JSON of the header as it was signed.
+// Verify checks an HS256 token against secret and then decodes its header and
+// payload into header and claims, which must not be used if there is an error.
+// claims is a non-nil pointer, header one or nil. The members of structs go by
+// the exact names of the json tags.
 //
 // The token must be three non-empty base64url segments of at most [MaxToken]
 // bytes in all; its header must say HS256 and have no crit; exp is required;
 // exp, nbf and iat must be numbers from 1 to 253402300799 (the end of the year
-// 9999), now must be before exp and not before nbf and iat. A member given
-// twice in the header or the payload, spelled in any case, is refused: readers
-// differ in which one they take.
+// 9999), now must be before exp and not before nbf and iat. Two members of one
+// name are refused in any object of header and payload, known or not. A member
+// that is spelled in another case is an unknown member, and ignored.
 //
 // A token that is refused makes an [*Invalid]. An empty secret, under which
 // anyone can sign, makes another error.
-func Verify(token, secret string, claims any, opts Options) (header []byte, err error) {
+func Verify(token, secret string, header, claims any, opts Options) error {
 	if secret == "" {
-		return nil, errNoSecret
+		return errNoSecret
 	}
 	segments, rule := split(token)
 	if rule != "" {
-		return nil, &Invalid{ErrMalformed, rule}
+		return &Invalid{ErrMalformed, rule}
 	}
-	header, err = checkHeader(segments[0])
+	head, err := checkHeader(segments[0], header)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	now := opts.Now
 	if now == nil {
@@ -84,22 +81,17 @@ func Verify(token, secret string, claims any, opts Options) (header []byte, err 
 		jwt.WithLeeway(opts.Leeway),
 		jwt.WithTimeFunc(now),
 	)
-	var signed payload
+	signed := payload{claims: claims}
 	_, err = parser.ParseWithClaims(token, &signed, func(*jwt.Token) (any, error) { return []byte(secret), nil })
 	if err != nil {
-		return nil, refusal(err)
+		return refusal(err)
 	}
-	if err := json.Unmarshal(signed.raw, claims); err != nil {
-		rule := "payload: not of the expected form"
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			if field := check.JSONField(claims, wrong.Field); field != "" {
-				rule = field + ": not of the expected type"
-			}
+	if header != nil {
+		if err := decode("header", head, reflect.ValueOf(header).Elem()); err != nil {
+			return err
 		}
-		return nil, &Invalid{ErrMalformed, rule}
 	}
-	return header, nil
+	return decode("payload", signed.raw, reflect.ValueOf(claims).Elem())
 }
 
 // refusal translates golang-jwt's errors, whose text may quote the token.
@@ -117,55 +109,70 @@ func refusal(err error) error {
 	case errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
 		return &Invalid{ErrNotYetValid, "iat: in the future"}
 	}
-	return &Invalid{ErrMalformed, "payload or signature: not well formed"}
+	return malformed("payload or signature", "not well formed")
 }
 
-func checkHeader(segment string) ([]byte, error) {
-	header, err := base64.RawURLEncoding.Strict().DecodeString(segment)
+// checkHeader returns the JSON of the header, of which into takes the members.
+func checkHeader(segment string, into any) ([]byte, error) {
+	data, err := base64.RawURLEncoding.Strict().DecodeString(segment)
 	if err != nil {
-		return nil, &Invalid{ErrMalformed, "header: not base64url"}
+		return nil, malformed("header", "not base64url")
 	}
-	members, err := object(header)
-	if err != nil {
-		return nil, &Invalid{ErrMalformed, "header: " + err.Error()}
+	var h struct {
+		Alg  json.RawMessage `json:"alg"`
+		Crit json.RawMessage `json:"crit"`
 	}
-	if _, ok := members["crit"]; ok {
-		return nil, &Invalid{ErrMalformed, "crit: demands extensions that are not supported"}
+	if err := checkObject("header", data, &h, into); err != nil {
+		return nil, err
+	}
+	if err := decode("header", data, reflect.ValueOf(&h).Elem()); err != nil {
+		return nil, err
+	}
+	if h.Crit != nil {
+		return nil, malformed("crit", "demands extensions that are not supported")
 	}
 	var alg string
-	if json.Unmarshal(members["alg"], &alg) != nil || alg != "HS256" {
+	if json.Unmarshal(h.Alg, &alg) != nil || alg != "HS256" {
 		return nil, &Invalid{ErrSignature, "alg: must be HS256"}
 	}
-	return header, nil
+	return data, nil
 }
 
 // payload is what golang-jwt validates. Its types are our own: those of
 // golang-jwt take strings for dates, know no upper limit and depend on
 // package-wide settings that anyone may change.
 type payload struct {
+	claims        any // what raw is decoded into
 	raw           []byte
 	exp, nbf, iat *jwt.NumericDate
 }
 
 func (p *payload) UnmarshalJSON(data []byte) error {
-	members, err := object(data)
-	if err != nil {
-		return &Invalid{ErrMalformed, "payload: " + err.Error()}
+	var dates struct {
+		Exp json.RawMessage `json:"exp"`
+		Nbf json.RawMessage `json:"nbf"`
+		Iat json.RawMessage `json:"iat"`
 	}
-	if _, ok := members["exp"]; !ok {
-		return &Invalid{ErrMalformed, "exp: required"}
+	if err := checkObject("payload", data, &dates, p.claims); err != nil {
+		return err
+	}
+	if err := decode("payload", data, reflect.ValueOf(&dates).Elem()); err != nil {
+		return err
+	}
+	if dates.Exp == nil {
+		return malformed("exp", "required")
 	}
 	for _, claim := range []struct {
-		name string
-		into **jwt.NumericDate
-	}{{"exp", &p.exp}, {"nbf", &p.nbf}, {"iat", &p.iat}} {
-		value, ok := members[claim.name]
-		if !ok {
+		name  string
+		value json.RawMessage
+		into  **jwt.NumericDate
+	}{{"exp", dates.Exp, &p.exp}, {"nbf", dates.Nbf, &p.nbf}, {"iat", dates.Iat, &p.iat}} {
+		if claim.value == nil {
 			continue
 		}
-		t, ok := date(value)
+		t, ok := date(claim.value)
 		if !ok {
-			return &Invalid{ErrMalformed, fmt.Sprintf("%s: must be a number from 1 to %d", claim.name, int64(maxDate))}
+			return malformed(claim.name, fmt.Sprintf("must be a number from 1 to %d", int64(maxDate)))
 		}
 		*claim.into = &jwt.NumericDate{Time: t}
 	}
@@ -204,44 +211,4 @@ func split(token string) (segments [3]string, rule string) {
 	}
 	segments[2] = token[start:]
 	return segments, ""
-}
-
-// object reads a JSON object and nothing after it, no member of which may
-// come twice. encoding/json matches struct fields without regard to case, so
-// spellings that differ only in case are the same member.
-func object(data []byte) (map[string]json.RawMessage, error) {
-	if !utf8.Valid(data) {
-		return nil, errors.New("not UTF-8")
-	}
-	notObject := errors.New("not a JSON object")
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, notObject
-	}
-	members, folded := map[string]json.RawMessage{}, map[string]bool{}
-	for dec.More() {
-		t, err := dec.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return nil, notObject
-		}
-		// Up and down again, as the Kelvin sign and the long s fold to k and s.
-		fold := strings.ToLower(strings.ToUpper(name))
-		if folded[fold] {
-			return nil, errors.New("a member comes twice")
-		}
-		folded[fold] = true
-		var value json.RawMessage
-		if dec.Decode(&value) != nil {
-			return nil, notObject
-		}
-		members[name] = value
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, notObject
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, notObject
-	}
-	return members, nil
 }

@@ -34,24 +34,24 @@ func TestVerifyAcceptsTheVectors(t *testing.T) {
 	const sorted = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJjbGllbnRJZCI6ImNsaWVudC0xIiwiZXhwIjoxNzAwMDAwOTAwLCJpYXQiOjE3MDAwMDAwMDB9.IBLFSjO-g2nMfX3II8KfNaNxZxMWx3A_k-RnaJ3Wfmk"
 	for _, test := range []struct {
 		name, token, secret string
-		header              string
+		header              header
 		want                partnerClaims
 	}{
-		{"main", partnerToken, secret, `{"alg":"HS256","typ":"JWT"}`, partnerClaims{"client-1", partnerIat, partnerExp}},
-		{"unescaped", unescapedToken, "sécret", `{"alg":"HS256","typ":"JWT"}`, partnerClaims{"a&b<c>é", partnerIat, partnerExp}},
-		{"header in another order", wrongOrder, secret, `{"typ":"JWT","alg":"HS256"}`, partnerClaims{"client-1", partnerIat, partnerExp}},
-		{"claims in another order", sorted, secret, `{"alg":"HS256","typ":"JWT"}`, partnerClaims{"client-1", partnerIat, partnerExp}},
+		{"main", partnerToken, secret, header{Alg: "HS256", Typ: "JWT"}, partnerClaims{"client-1", partnerIat, partnerExp}},
+		{"unescaped", unescapedToken, "sécret", header{Alg: "HS256", Typ: "JWT"}, partnerClaims{"a&b<c>é", partnerIat, partnerExp}},
+		{"header in another order", wrongOrder, secret, header{Alg: "HS256", Typ: "JWT"}, partnerClaims{"client-1", partnerIat, partnerExp}},
+		{"claims in another order", sorted, secret, header{Alg: "HS256", Typ: "JWT"}, partnerClaims{"client-1", partnerIat, partnerExp}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			var head header
 			var got partnerClaims
-			header, err := jwtclaims.Verify(test.token, test.secret, &got, at(partnerIat))
-			if err != nil {
+			if err := jwtclaims.Verify(test.token, test.secret, &head, &got, at(partnerIat)); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.header, string(header)); diff != "" {
+			if diff := cmp.Diff(test.header, head); diff != "" {
 				t.Errorf("header (-want +got):\n%s", diff)
 			}
 		})
@@ -59,16 +59,16 @@ func TestVerifyAcceptsTheVectors(t *testing.T) {
 }
 
 func TestVerifyReturnsHeaderAndNestedClaims(t *testing.T) {
+	var head header
 	var got merchantClaims
-	header, err := jwtclaims.Verify(merchantToken, "test_api_secret", &got, at(1709550000))
-	if err != nil {
+	if err := jwtclaims.Verify(merchantToken, "test_api_secret", &head, &got, at(1709550000)); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(merchant(), got); diff != "" {
 		t.Errorf("claims (-want +got):\n%s", diff)
 	}
-	if want := `{"alg":"HS256","userId":"merchant-uuid"}`; string(header) != want {
-		t.Errorf("header %s, want %s", header, want)
+	if diff := cmp.Diff(header{Alg: "HS256", UserID: "merchant-uuid"}, head); diff != "" {
+		t.Errorf("header (-want +got):\n%s", diff)
 	}
 }
 
@@ -121,8 +121,11 @@ func TestVerifyRefuses(t *testing.T) {
 		{"alg missing", signed(`{}`, good), jwtclaims.ErrSignature, "alg: must be HS256"},
 		{"alg null", signed(`{"alg":null}`, good), jwtclaims.ErrSignature, "alg: must be HS256"},
 		{"alg an array", signed(`{"alg":["HS256"]}`, good), jwtclaims.ErrSignature, "alg: must be HS256"},
-		{"alg twice", signed(`{"alg":"none","alg":"HS256"}`, good), jwtclaims.ErrMalformed, "header: a member comes twice"},
-		{"a member twice in two cases", signed(`{"alg":"HS256","userId":"a","userid":"canary"}`, good), jwtclaims.ErrMalformed, "header: a member comes twice"},
+		{"alg twice", signed(`{"alg":"none","alg":"HS256"}`, good), jwtclaims.ErrMalformed, "header.alg: comes twice"},
+		{"a member of the header twice", signed(`{"alg":"HS256","userId":"a","userId":"canary"}`, good), jwtclaims.ErrMalformed, "header.userId: comes twice"},
+		{"an unknown member of the header twice", signed(`{"alg":"HS256","canary":1,"canary":1}`, good), jwtclaims.ErrMalformed, "header: a member comes twice"},
+		{"a member twice deep in the header", signed(`{"alg":"HS256","jwk":[{"canary":1,"canary":1}]}`, good), jwtclaims.ErrMalformed, "header: a member comes twice"},
+		{"a member of the header of another type", signed(`{"alg":"HS256","userId":["canary"]}`, good), jwtclaims.ErrMalformed, "header.userId: not of the expected type"},
 		{"crit", signed(`{"alg":"HS256","crit":["canary"],"canary":1}`, good), jwtclaims.ErrMalformed, "crit: demands extensions that are not supported"},
 		{"an empty crit", signed(`{"alg":"HS256","crit":[]}`, good), jwtclaims.ErrMalformed, "crit: demands extensions that are not supported"},
 		{"a null crit", signed(`{"alg":"HS256","crit":null}`, good), jwtclaims.ErrMalformed, "crit: demands extensions that are not supported"},
@@ -139,9 +142,13 @@ func TestVerifyRefuses(t *testing.T) {
 		{"a payload with more behind it", signed(jose, good+`,`), jwtclaims.ErrMalformed, "payload or signature: not well formed"},
 		{"a byte order mark", signed(jose, "\ufeff"+good), jwtclaims.ErrMalformed, "payload or signature: not well formed"},
 		{"a payload not in UTF-8", signed(jose, "{\"clientId\":\"\xff\",\"exp\":1700000900}"), jwtclaims.ErrMalformed, "payload: not UTF-8"},
-		{"exp twice", signed(jose, `{"exp":1,"exp":1700000900}`), jwtclaims.ErrMalformed, "payload: a member comes twice"},
-		{"exp twice in two cases", signed(jose, `{"exp":1700000900,"EXP":1}`), jwtclaims.ErrMalformed, "payload: a member comes twice"},
-		{"a member twice by the Kelvin sign", signed(jose, "{\"exp\":1700000900,\"k\":1,\"\u212a\":2}"), jwtclaims.ErrMalformed, "payload: a member comes twice"},
+		{"exp twice", signed(jose, `{"exp":1,"exp":1700000900}`), jwtclaims.ErrMalformed, "exp: comes twice"},
+		{"a claim twice", signed(jose, `{"exp":1700000900,"clientId":"a","clientId":"canary"}`), jwtclaims.ErrMalformed, "clientId: comes twice"},
+		{"a claim twice by an escape", signed(jose, `{"exp":1700000900,"clientId":"a","\u0063lientId":"canary"}`), jwtclaims.ErrMalformed, "clientId: comes twice"},
+		{"an unknown claim twice", signed(jose, `{"exp":1700000900,"canary":1,"canary":1}`), jwtclaims.ErrMalformed, "payload: a member comes twice"},
+		{"a member twice below a known one", signed(jose, `{"exp":1700000900,"clientId":{"clientId":1,"clientId":1}}`), jwtclaims.ErrMalformed, "clientId: a member comes twice"},
+		{"a member twice at the greatest depth", signed(jose, `{"exp":1700000900,"x":`+nested(`{"canary":1,"canary":1}`)+`}`), jwtclaims.ErrMalformed, "payload: a member comes twice"},
+		{"a member twice beside a number out of range", signed(jose, `{"exp":1700000900,"x":1e999,"x":{}}`), jwtclaims.ErrMalformed, "payload: a member comes twice"},
 		{"a claim of another type", signed(jose, `{"clientId":["canary"],"exp":1700000900}`), jwtclaims.ErrMalformed, "clientId: not of the expected type"},
 
 		{"no exp", signed(jose, `{"clientId":"client-1"}`), jwtclaims.ErrMalformed, "exp: required"},
@@ -165,13 +172,10 @@ func TestVerifyRefuses(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var claims partnerClaims
-			header, err := jwtclaims.Verify(test.token, secret, &claims, at(partnerIat))
+			err := jwtclaims.Verify(test.token, secret, new(header), &claims, at(partnerIat))
 			var invalid *jwtclaims.Invalid
 			if !errors.As(err, &invalid) {
 				t.Fatalf("err = %v, want an *Invalid", err)
-			}
-			if header != nil {
-				t.Errorf("header %q beside an error", header)
 			}
 			if diff := cmp.Diff(test.rule, invalid.Rule); diff != "" {
 				t.Errorf("rule (-want +got):\n%s", diff)
@@ -186,10 +190,47 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
+// nested is value in as many arrays as a token has room for.
+func nested(value string) string {
+	const deep = 2900
+	return strings.Repeat("[", deep) + value + strings.Repeat("]", deep)
+}
+
+func TestVerify(t *testing.T) {
+	for name, test := range map[string]struct {
+		payload string
+		want    merchantClaims
+	}{
+		"takes a member by its exact name": {
+			`{"merchantId":"a","MERCHANTID":"b","Exp":1,"client":{"steamID":"c","steamid":"d","STEAMID":"e","clientdata":{}},"Client":{"steamID":"f"}}`,
+			merchantClaims{MerchantID: "a", Client: merchantClient{SteamID: "c"}},
+		},
+		"tells the Kelvin sign from k":        {"{\"k\":1,\"\u212a\":2,\"K\":3}", merchantClaims{}},
+		"takes a name with escapes":           {`{"\u006derchantId":"a"}`, merchantClaims{MerchantID: "a"}},
+		"takes one name in different objects": {`{"merchantId":"a","client":{"merchantId":"b"},"x":[{"a":1},{"a":1}]}`, merchantClaims{MerchantID: "a"}},
+		"takes null for a member":             {`{"merchantId":null,"client":{"clientData":null}}`, merchantClaims{}},
+		"takes null for an object":            {`{"client":null}`, merchantClaims{}},
+		"takes a pointer to an object":        {`{"client":{"clientData":{"kycLevel":2,"KYCLEVEL":3}}}`, merchantClaims{Client: merchantClient{ClientData: &userData{KYCLevel: 2}}}},
+		"reads as deep as a token is long":    {`{"x":` + nested("1e999") + `}`, merchantClaims{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token := sign(secret, `{"alg":"HS256"}`, strings.TrimSuffix(test.payload, "}")+`,"exp":1700000900}`)
+			var got merchantClaims
+			if err := jwtclaims.Verify(token, secret, nil, &got, at(partnerIat)); err != nil {
+				t.Fatal(err)
+			}
+			test.want.Exp = partnerExp
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("claims (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestVerifyNeverTakesAnEmptySecret(t *testing.T) {
 	var claims partnerClaims
 	token := sign("", `{"alg":"HS256"}`, `{"exp":1700000900}`)
-	_, err := jwtclaims.Verify(token, "", &claims, at(partnerIat))
+	err := jwtclaims.Verify(token, "", nil, &claims, at(partnerIat))
 	if err == nil {
 		t.Fatal("a token that anyone can sign was accepted")
 	}
@@ -212,7 +253,7 @@ func TestVerifyReadsDatesWithFractionsAndExponents(t *testing.T) {
 	} {
 		var claims struct{}
 		opts := jwtclaims.Options{Now: func() time.Time { return test.now }}
-		_, err := jwtclaims.Verify(sign(secret, `{"alg":"HS256"}`, `{"exp":`+test.exp+`}`), secret, &claims, opts)
+		err := jwtclaims.Verify(sign(secret, `{"alg":"HS256"}`, `{"exp":`+test.exp+`}`), secret, nil, &claims, opts)
 		if (err == nil) != test.ok {
 			t.Errorf("exp %s at %v: %v, want ok %t", test.exp, test.now, err, test.ok)
 		}
@@ -236,7 +277,7 @@ func TestLeewayCountsForEveryDateAndIsExact(t *testing.T) {
 			opts := at(1700000000)
 			opts.Leeway = 30 * time.Second
 			var claims struct{}
-			if _, err := jwtclaims.Verify(test.token, secret, &claims, opts); !errors.Is(err, test.want) {
+			if err := jwtclaims.Verify(test.token, secret, nil, &claims, opts); !errors.Is(err, test.want) {
 				t.Errorf("err = %v, want %v", err, test.want)
 			}
 		})
@@ -245,10 +286,10 @@ func TestLeewayCountsForEveryDateAndIsExact(t *testing.T) {
 
 func TestVerifyUsesTheWallClockByDefault(t *testing.T) {
 	var claims struct{}
-	if _, err := jwtclaims.Verify(sign(secret, `{"alg":"HS256"}`, `{"exp":253402300799}`), secret, &claims, jwtclaims.Options{}); err != nil {
+	if err := jwtclaims.Verify(sign(secret, `{"alg":"HS256"}`, `{"exp":253402300799}`), secret, nil, &claims, jwtclaims.Options{}); err != nil {
 		t.Errorf("a token of the year 9999: %v", err)
 	}
-	if _, err := jwtclaims.Verify(partnerToken, secret, &claims, jwtclaims.Options{}); !errors.Is(err, jwtclaims.ErrExpired) {
+	if err := jwtclaims.Verify(partnerToken, secret, nil, &claims, jwtclaims.Options{}); !errors.Is(err, jwtclaims.ErrExpired) {
 		t.Errorf("a token of 2023: %v, want ErrExpired", err)
 	}
 }
