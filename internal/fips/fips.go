@@ -1,0 +1,32 @@
+// Package fips tells which inputs crypto refuses in FIPS 140-only mode
+// (GODEBUG=fips140=only). Crypto panics on them, so they have to be found
+// before they are used.
+//
+// crypto/fips140 of Go 1.25 does not tell this mode from fips140=on, and the
+// library reads no environment. So each function makes one attempt and
+// recovers. The result is not kept: since Go 1.26 the mode can be lifted for a
+// single goroutine, by crypto/fips140.WithoutEnforcement.
+package fips
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+)
+
+// minHMACKey is 112 bits.
+const minHMACKey = 14
+
+// HMACKey returns the rule that an HMAC key breaks in FIPS 140-only mode. It
+// returns "" for a key that can be used, outside this mode for every key.
+func HMACKey(key string) (rule string) {
+	if len(key) >= minHMACKey {
+		return ""
+	}
+	defer func() {
+		if recover() != nil {
+			rule = "must have at least 14 bytes in FIPS 140-only mode"
+		}
+	}()
+	hmac.New(sha256.New, []byte(key))
+	return ""
+}

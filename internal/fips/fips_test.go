@@ -1,0 +1,60 @@
+package fips_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/fips"
+)
+
+// inMode runs f in a process whose GODEBUG has this setting: the mode cannot be
+// changed after the start.
+func inMode(t *testing.T, setting string, f func(t *testing.T)) {
+	t.Helper()
+	if os.Getenv("FIPS_TEST_CHILD") != "" {
+		f(t)
+		return
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
+	cmd.Env = append(os.Environ(), "GODEBUG="+setting, "FIPS_TEST_CHILD=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestHMACKey(t *testing.T) {
+	t.Run("outside FIPS mode every key can be used", func(t *testing.T) {
+		for n := range 40 {
+			if rule := fips.HMACKey(strings.Repeat("k", n)); rule != "" {
+				t.Errorf("%d bytes: %q", n, rule)
+			}
+		}
+	})
+	t.Run("in FIPS mode every key can be used", func(t *testing.T) {
+		inMode(t, "fips140=on", func(t *testing.T) {
+			if rule := fips.HMACKey("k"); rule != "" {
+				t.Errorf("1 byte: %q", rule)
+			}
+		})
+	})
+	t.Run("in FIPS 140-only mode a key has at least 112 bits", func(t *testing.T) {
+		inMode(t, "fips140=only", func(t *testing.T) {
+			for n := range 40 {
+				want := ""
+				if n < 14 {
+					want = "must have at least 14 bytes in FIPS 140-only mode"
+				}
+				if rule := fips.HMACKey(strings.Repeat("k", n)); rule != want {
+					t.Errorf("%d bytes: %q, want %q", n, rule, want)
+				}
+			}
+		})
+	})
+}
