@@ -10,6 +10,7 @@ package fips
 
 import (
 	"crypto/hmac"
+	"crypto/md5"
 	"crypto/sha256"
 )
 
@@ -28,5 +29,17 @@ func HMACKey(key string) (rule string) {
 		}
 	}()
 	hmac.New(sha256.New, []byte(key))
+	return ""
+}
+
+// MD5 returns the rule that keeps MD5 from being used in FIPS 140-only mode. It
+// returns "" outside this mode.
+func MD5() (rule string) {
+	defer func() {
+		if recover() != nil {
+			rule = "MD5 is not allowed in FIPS 140-only mode"
+		}
+	}()
+	md5.Sum(nil)
 	return ""
 }

@@ -58,3 +58,25 @@ func TestHMACKey(t *testing.T) {
 		})
 	})
 }
+
+func TestMD5(t *testing.T) {
+	t.Run("outside FIPS mode it can be used", func(t *testing.T) {
+		if rule := fips.MD5(); rule != "" {
+			t.Errorf("%q", rule)
+		}
+	})
+	t.Run("in FIPS mode it can be used", func(t *testing.T) {
+		inMode(t, "fips140=on", func(t *testing.T) {
+			if rule := fips.MD5(); rule != "" {
+				t.Errorf("%q", rule)
+			}
+		})
+	})
+	t.Run("in FIPS 140-only mode it is not allowed", func(t *testing.T) {
+		inMode(t, "fips140=only", func(t *testing.T) {
+			if got, want := fips.MD5(), "MD5 is not allowed in FIPS 140-only mode"; got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
+	})
+}
