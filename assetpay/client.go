@@ -65,10 +65,11 @@ type Config struct {
 	// second to see whether the key has changed.
 	APIKey SecretFunc
 	// APISecret returns the merchant's API secret, whose text is the key that
-	// signs client tokens; it is not decoded. Required with MintLocal; with
-	// MintRemote only for [Client.MintClientToken] and
-	// [Client.VerifyClientToken]. It is called once for every token that is
-	// minted or verified, and while minting fails at most once a second.
+	// signs client tokens; it is not decoded. In FIPS 140-only mode it needs
+	// at least 14 bytes. Required with MintLocal; with MintRemote only for
+	// [Client.MintClientToken] and [Client.VerifyClientToken]. It is called
+	// once for every token that is minted or verified, and while minting fails
+	// at most once a second.
 	APISecret SecretFunc
 	// MerchantID is the merchant's id, which AssetPay puts into the tokens
 	// that it issues. Required wherever APISecret is.
@@ -161,7 +162,7 @@ func New(cfg Config) (*Client, error) {
 		p.Add("Mint", "must be MintRemote or MintLocal")
 	}
 	check.Secret(&p, "APIKey", cfg.APIKey, !local)
-	check.Secret(&p, "APISecret", cfg.APISecret, local)
+	check.HMACKey(&p, "APISecret", cfg.APISecret, local)
 	check.ID(&p, "MerchantID", cfg.MerchantID, local, 0)
 	base := check.BaseURL(&p, "BaseURL", cmp.Or(cfg.BaseURL, ProductionURL), true)
 	check.HTTPClient(&p, cfg.HTTPClient)
@@ -174,14 +175,18 @@ func New(cfg Config) (*Client, error) {
 	}
 
 	c := &Client{
-		apiKey:     source("APIKey", cfg.APIKey),
-		apiSecret:  source("APISecret", cfg.APISecret),
 		merchantID: cfg.MerchantID,
 		bare:       cfg.BareToken,
 		loose:      cfg.LooseTradeURL,
 		logger:     cfg.Logger,
 		base:       base,
 		breaker:    attach.NewBreaker(time.Minute),
+	}
+	if cfg.APIKey != nil {
+		c.apiKey = credential.NewSource("APIKey", cfg.APIKey)
+	}
+	if cfg.APISecret != nil {
+		c.apiSecret = credential.NewHMACKey("APISecret", cfg.APISecret)
 	}
 	if cfg.HTTPClient != nil {
 		c.timeout = cfg.HTTPClient.Timeout
@@ -200,13 +205,6 @@ func New(cfg Config) (*Client, error) {
 		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Replacements: limit, Logger: cfg.Logger,
 	})
 	return c, nil
-}
-
-func source(field string, f SecretFunc) *credential.Source {
-	if f == nil {
-		return nil
-	}
-	return credential.NewSource(field, f)
 }
 
 // Token returns the user's token, which is valid now and for at least the

@@ -47,6 +47,11 @@
 // for unverified merchants is 100 exchanges an hour, all users together. In
 // return AssetPay does not check the request when the token is made.
 //
+// In FIPS 140-only mode (GODEBUG=fips140=only) the API secret needs at least 14
+// bytes: crypto/hmac refuses shorter keys. [New] reports a shorter [StaticSecret],
+// and any other shorter secret is [ErrSecretUnavailable]. The API key may have any
+// length.
+//
 // # Traps
 //
 // The page says 24 hours and shows a token of a year: the Client uses a token

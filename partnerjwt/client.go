@@ -25,7 +25,7 @@ type Config struct {
 	// ClientID is the partner's client identifier. Required.
 	ClientID string
 	// Secret returns the partner's secret, whose text is the signing key; it
-	// is not decoded. Required. It is called once for every token that is
+	// is not decoded. Required; in FIPS 140-only mode at least 14 bytes. It is called once for every token that is
 	// minted, and while that fails at most once a second to see whether the
 	// secret has changed.
 	Secret SecretFunc
@@ -92,7 +92,7 @@ type Client struct {
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
 	check.ID(&p, "ClientID", cfg.ClientID, true, 0)
-	check.Secret(&p, "Secret", cfg.Secret, true)
+	check.HMACKey(&p, "Secret", cfg.Secret, true)
 	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
 	check.HTTPClient(&p, cfg.HTTPClient)
 	check.Duration(&p, "AttemptTimeout", cfg.AttemptTimeout)
@@ -114,7 +114,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		clientID: cfg.ClientID,
 		lifetime: int64(lifetime / time.Second),
-		secret:   credential.NewSource("Secret", cfg.Secret),
+		secret:   credential.NewHMACKey("Secret", cfg.Secret),
 		base:     base,
 	}
 	if cfg.HTTPClient != nil {

@@ -30,6 +30,10 @@
 // reads, tokens of the old one are used until the first 401, which replaces
 // them.
 //
+// In FIPS 140-only mode (GODEBUG=fips140=only) the secret needs at least 14
+// bytes: crypto/hmac refuses shorter keys. [New] reports a shorter [StaticSecret],
+// and any other shorter secret is [ErrSecretUnavailable].
+//
 // # Traps
 //
 // Nothing in the token says which user it is for, the API documents no errors,

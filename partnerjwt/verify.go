@@ -51,7 +51,7 @@ func Verify(ctx context.Context, token string, secret SecretFunc, opts VerifyOpt
 	if p != nil {
 		return Claims{}, &Error{Op: op, Fields: p}
 	}
-	key, err := credential.NewSource("secret", secret).Get(ctx)
+	key, err := credential.NewHMACKey("secret", secret).Get(ctx)
 	if err != nil {
 		return Claims{}, &Error{Op: op, Err: err}
 	}

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/fips"
 )
 
 // Problems are the rules that were broken, by field. The zero value is ready
@@ -148,6 +149,17 @@ func ID(p *Problems, field, value string, need bool, maxRunes int) {
 func Secret(p *Problems, field string, f credential.Func, need bool) {
 	if f == nil && need {
 		p.Add(field, "required (a static secret that is empty or blank counts as missing)")
+	}
+}
+
+// HMACKey is [Secret] for a key of HMAC. A static key is also a problem if FIPS
+// 140-only mode refuses it; any other f is not called.
+func HMACKey(p *Problems, field string, f credential.Func, need bool) {
+	Secret(p, field, f, need)
+	if key, ok := credential.StaticValue(f); ok {
+		if rule := fips.HMACKey(key); rule != "" {
+			p.Add(field, rule)
+		}
 	}
 }
 

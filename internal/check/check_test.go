@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/cookiejar"
 	"strings"
@@ -213,6 +214,25 @@ func TestID(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestHMACKey(t *testing.T) {
+	t.Run("takes short keys outside FIPS 140-only mode", func(t *testing.T) {
+		var p check.Problems
+		check.HMACKey(&p, "Static", credential.Static("x"), true)
+		check.HMACKey(&p, "Function", func(context.Context) (string, error) { panic("called") }, true)
+		check.HMACKey(&p, "NotNeeded", nil, false)
+		if p != nil {
+			t.Errorf("%v", p)
+		}
+	})
+	t.Run("reports a missing key", func(t *testing.T) {
+		var p check.Problems
+		check.HMACKey(&p, "Missing", nil, true)
+		if len(p) != 1 || p["Missing"] == "" {
+			t.Errorf("%v", p)
+		}
+	})
 }
 
 func TestSecret(t *testing.T) {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"unicode"
 
+	"github.com/providerauth/providerauth-go/internal/fips"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
@@ -19,11 +21,28 @@ type Func = func(ctx context.Context) (string, error)
 
 // Static returns a Func that always returns value; nil if value is empty or
 // white space only, so that a missing one is found when it is configured.
+//
+//go:noinline
 func Static(value string) Func {
 	if strings.TrimSpace(value) == "" {
 		return nil
 	}
 	return func(context.Context) (string, error) { return value, nil }
+}
+
+// staticCode is the code that all Funcs of Static share. The compiler copies the
+// code of a function literal only where it inlines the function around it.
+var staticCode = reflect.ValueOf(Static("any")).Pointer()
+
+// StaticValue returns the value of a Func of [Static]. ok is false for any other
+// Func, which is not called. A Func with the code of Static's does what Static's
+// does: it returns its value.
+func StaticValue(f Func) (value string, ok bool) {
+	if f == nil || reflect.ValueOf(f).Pointer() != staticCode {
+		return "", false
+	}
+	value, err := f(context.Background())
+	return value, err == nil
 }
 
 // Defect returns the rule that a credential breaks, "" if it is usable: it
@@ -52,6 +71,7 @@ func Control(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r ==
 type Source struct {
 	field string
 	f     Func
+	hmac  bool // the values are keys of HMAC
 
 	mu    sync.Mutex
 	last  uint64 // keyed hash of the last value; meaningless while epoch is 0
@@ -62,6 +82,12 @@ type Source struct {
 // configuration that holds it. With a nil f, Get always fails.
 func NewSource(field string, f Func) *Source {
 	return &Source{field: field, f: f}
+}
+
+// NewHMACKey returns a [NewSource] whose values are keys of HMAC. Get refuses
+// those that FIPS 140-only mode refuses.
+func NewHMACKey(field string, f Func) *Source {
+	return &Source{field: field, f: f, hmac: true}
 }
 
 // Get calls the function once. If that fails, panics or returns a value that
@@ -80,7 +106,11 @@ func (s *Source) Get(ctx context.Context) (string, error) {
 		return "", context.Canceled
 	}
 	if err == nil {
-		if rule := Defect(value); rule != "" {
+		rule := Defect(value)
+		if rule == "" && s.hmac {
+			rule = fips.HMACKey(value)
+		}
+		if rule != "" {
 			err = &failure{rule: rule}
 		}
 	}

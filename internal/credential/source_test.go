@@ -266,3 +266,48 @@ func TestNotingTellsOfWhichValueItWas(t *testing.T) {
 		t.Errorf("noted %d of %d", seen.Load(), s.Epoch())
 	}
 }
+
+func TestStaticValue(t *testing.T) {
+	t.Run("is the value of Static", func(t *testing.T) {
+		for _, value := range []string{sentinel, " padded ", "x"} {
+			got, ok := credential.StaticValue(credential.Static(value))
+			if !ok || got != value {
+				t.Errorf("%q: %q, %t", value, got, ok)
+			}
+		}
+	})
+	t.Run("calls no other function", func(t *testing.T) {
+		static := credential.Static(sentinel)
+		var vault panics
+		for name, f := range map[string]credential.Func{
+			"nil":         nil,
+			"a literal":   func(context.Context) (string, error) { panic("called") },
+			"a method":    vault.Secret,
+			"one on top":  func(ctx context.Context) (string, error) { t.Error("called"); return static(ctx) },
+			"a blank one": credential.Static(" "),
+		} {
+			if got, ok := credential.StaticValue(f); ok || got != "" {
+				t.Errorf("%s: %q, %t", name, got, ok)
+			}
+		}
+	})
+}
+
+type panics struct{}
+
+func (panics) Secret(context.Context) (string, error) { panic("called") }
+
+func TestNewHMACKey(t *testing.T) {
+	t.Run("takes short keys outside FIPS 140-only mode", func(t *testing.T) {
+		got, err := credential.NewHMACKey("Secret", credential.Static("x")).Get(t.Context())
+		if got != "x" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+	t.Run("refuses what a Source refuses", func(t *testing.T) {
+		_, err := credential.NewHMACKey("Secret", credential.Static("x\n")).Get(t.Context())
+		if !errors.Is(err, outcome.ErrSecretUnavailable) {
+			t.Errorf("%v", err)
+		}
+	})
+}

@@ -40,7 +40,8 @@ func Encode(v any) ([]byte, error) {
 // Sign returns the HS256 token of header and claims, both of which must
 // marshal as JSON objects. The header is written as given: it is the caller's
 // business that its alg says HS256. The key is the text of secret as it is,
-// not decoded, of any length but zero.
+// not decoded, of any length but zero. It must not break the rule of
+// fips.HMACKey: crypto/hmac panics.
 func Sign(secret string, header, claims any) (string, error) {
 	if secret == "" {
 		return "", errNoSecret

@@ -56,7 +56,8 @@ type Options struct {
 // that is spelled in another case is an unknown member, and ignored.
 //
 // A token that is refused makes an [*Invalid]. An empty secret, under which
-// anyone can sign, makes another error.
+// anyone can sign, makes another error. The secret must not break the rule of
+// fips.HMACKey: crypto/hmac panics.
 func Verify(token, secret string, header, claims any, opts Options) error {
 	if secret == "" {
 		return errNoSecret
