@@ -13,6 +13,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/fips"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -36,7 +37,8 @@ type Config struct {
 	// greater than 0.
 	TenantID int64
 	// Secret returns the merchant's signing secret, whose text is the key; it
-	// is not decoded. Required, unless Signer is set. It is called once for
+	// is not decoded. Required, unless Signer is set; not usable in FIPS
+	// 140-only mode, which does not allow MD5. It is called once for
 	// every request that is signed, and while tokens cannot be had at most
 	// once a second in addition, to see whether the secret has changed.
 	Secret SecretFunc
@@ -144,7 +146,10 @@ func New(cfg Config) (*Client, error) {
 		p.Add("TenantID", "required, must be greater than 0")
 	}
 	f, isFunc := cfg.Signer.(SignerFunc)
+	refused := fips.MD5()
 	switch {
+	case cfg.Signer == nil && refused != "":
+		p.Add("Secret", refused+", set Signer")
 	case cfg.Signer == nil:
 		check.Secret(&p, "Secret", cfg.Secret, true)
 	case cfg.Secret != nil:

@@ -60,7 +60,8 @@
 // # Traps
 //
 // The signature is MD5 and covers neither the timestamp nor the path; see
-// [Signer]. The pages say that a token lives 7 days and show one that lives 24
+// [Signer]. In FIPS 140-only mode (GODEBUG=fips140=only) MD5 is not allowed, and
+// [New] reports a Config without a Signer. The pages say that a token lives 7 days and show one that lives 24
 // hours: the Client believes what comes with the token, and assumes 24 hours
 // where nothing does. The members of a body have to come in the documented
 // order. The platform may refuse inside HTTP status 200, and its error codes
