@@ -169,8 +169,7 @@ func (c *Client) exchange(ctx context.Context, op string, who identity, why purp
 	resp, err := c.api.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/auth/authenticate-client", Policy: transport.Safe,
 		In:      exchangeBody{who.steamID, why.tradeURL, who.clientID, why.wire()},
-		Prepare: withKey(key),
-		Refusal: refused,
+		Prepare: withKey(key), Classify: classify,
 		Decode: func(r *transport.Response) error {
 			var env envelope
 			if err := env.open(r.Body, &answer); err != nil {

@@ -20,8 +20,8 @@ import (
 // GET and HEAD are repeated where that helps; any other method only if nothing
 // was sent, or on a 429 that says when to come back.
 //
-// Errors are [*Error]. If it is Ambiguous, look at what became of the call
-// before making it again.
+// Errors are [*Error]. If it is Ambiguous and not Retryable, look at what became
+// of the call before making it again.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	const op = "Call"
 	if ctx == nil {
@@ -105,7 +105,7 @@ func (c *Client) CallFor(ctx context.Context, req AuthenticateClientRequest, met
 }
 
 func newCall(op, method, path string, in, out any) transport.Call {
-	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.OnceStrict, Refusal: refused}
+	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once, Classify: classify}
 	if method == http.MethodGet || method == http.MethodHead {
 		call.Policy = transport.Safe
 	}

@@ -57,10 +57,30 @@ func (e *envelope) requestID(h http.Header) string {
 	return h.Get("X-Request-Id")
 }
 
-// refused reports whether an answer is AssetPay's own failure envelope.
-func refused(_ int, body []byte) bool {
+// classify reads an answer's failure envelope. AssetPay's own SDK takes every
+// key under a 5xx for definitive, except SERVER_ERROR, the key of a fault that
+// nobody foresaw. No key is documented for 408.
+func classify(status int, body []byte) transport.Class {
+	key, ok := failureKey(body)
+	switch {
+	case !ok:
+		return transport.Unread
+	case status >= http.StatusInternalServerError && isKey(key) && key != "SERVER_ERROR":
+		return transport.Refused
+	}
+	return transport.EnvelopeClass(status)
+}
+
+// failureKey returns the key of AssetPay's failure envelope; ok is false if body
+// is none.
+func failureKey(body []byte) (key string, ok bool) {
 	var e envelope
-	return json.Unmarshal(body, &e) == nil && string(e.Success) == "false" && len(e.Error) > 0 && e.Error[0] == '{'
+	if json.Unmarshal(body, &e) != nil || string(e.Success) != "false" || len(e.Error) == 0 || e.Error[0] != '{' {
+		return "", false
+	}
+	var r refusal
+	_ = json.Unmarshal(e.Error, &r)
+	return outcome.JSONText(r.Key), true
 }
 
 // read fills in what the answer says. Whatever cannot be read is left out.

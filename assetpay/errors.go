@@ -171,12 +171,16 @@ func rejects(status int, key string) bool {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports whether the same call again can succeed and can do no
-// harm, and how long to wait first; 0 leaves that to the caller. It is never
-// ok for an ambiguous call that is unsafe to repeat.
+// harm, and how long to wait first; 0 leaves that to the caller. Ask it before
+// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous call
+// that creates or moves something is never Retryable.
 func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
 
 // Ambiguous reports whether AssetPay acted or may have acted and there is no
-// usable result. Look at what the call was to do before making it again.
+// usable result. Unless the call is Retryable, look at what it was to do before
+// making it again. A 408 or 5xx to a call with another method than GET or HEAD
+// is ambiguous, except a 5xx with AssetPay's error envelope and another key than
+// SERVER_ERROR, such as SERVICE_UNAVAILABLE: AssetPay raises those before it acts.
 func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 
 // Body returns the beginning of the answer, at most 4 KiB. It may hold what

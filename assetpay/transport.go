@@ -2,7 +2,6 @@ package assetpay
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -119,14 +118,8 @@ func (c *Client) tokensOf(user *fixedSource) attach.Tokens[Token] {
 
 // keyOf returns the error key of an answer, "" if it is not AssetPay's.
 func keyOf(body []byte) string {
-	if !refused(http.StatusUnauthorized, body) {
-		return ""
-	}
-	var e struct {
-		Error refusal `json:"error"`
-	}
-	_ = json.Unmarshal(body, &e)
-	return outcome.JSONText(e.Error.Key)
+	key, _ := failureKey(body)
+	return key
 }
 
 func unsent(reason *outcome.Cause) error {

@@ -25,15 +25,15 @@ const keyHeader = "Api-key"
 // the access token is not good replaces it once, as in [Client.Transport]; but
 // a call whose outcome is unclear is not made again for that.
 //
-// Errors are [*Error]. If it is Ambiguous, look at what became of the call
-// before making it again.
+// Errors are [*Error]. If it is Ambiguous and not Retryable, look at what became
+// of the call before making it again.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	const op = "Call"
 	var problems check.Problems
 	if check.Out(&problems, "out", out); problems != nil {
 		return &Error{Op: op, Fields: problems}
 	}
-	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.OnceStrict}
+	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once}
 	if method == http.MethodGet || method == http.MethodHead {
 		call.Policy = transport.Safe
 	}
@@ -58,7 +58,7 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 	if err := c.api.Check(ctx, &call); err != nil {
 		return fail(call.Op, err)
 	}
-	call.Refusal = refused
+	call.Classify = classify
 	if c.key != nil {
 		key, err := c.key.Get(ctx)
 		if err != nil {

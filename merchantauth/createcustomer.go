@@ -106,8 +106,8 @@ func checkText(p *check.Problems, field, value string) {
 // CreateCustomer creates a customer and, with it, a wallet (POST
 // /v2/customer/create). Empty optional fields are left out.
 //
-// It is repeated only if nothing was sent, on a 429 or 503 that says when to
-// come back, and once where the access token was rejected. If the error is
+// It is repeated only if nothing was sent, on a 429 that says when to come back,
+// and once where the access token was rejected. If the error is
 // Ambiguous, the customer may have been created, and the id was in the answer
 // that is missing: look by [Client.FindCustomers], with the ExternalID or the
 // Email, before creating again. A second creation with the same Email should be
@@ -122,7 +122,7 @@ func (c *Client) CreateCustomer(ctx context.Context, req CreateCustomerRequest) 
 	}
 	var created Customer
 	err := c.do(ctx, transport.Call{
-		Op: op, Method: http.MethodPost, Path: "/v2/customer/create", Policy: transport.OnceUnlessUnsent,
+		Op: op, Method: http.MethodPost, Path: "/v2/customer/create", Policy: transport.Once,
 		In:     req.body(),
 		Decode: func(r *transport.Response) error { return open(r.Body, &created) },
 	})

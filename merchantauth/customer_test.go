@@ -171,7 +171,7 @@ func TestCreationIsRepeatedOnlyWhereKunaDidNotAct(t *testing.T) {
 		}, 2, 1, true},
 		"503 that says when": {func(s *merchantauthtest.Server) {
 			s.FailNext(1, 503, http.Header{"Retry-After": {"2"}}, to(createPath))
-		}, 2, 1, true},
+		}, 1, 0, false},
 		"429 that does not":    {func(s *merchantauthtest.Server) { s.FailNext(1, 429, nil, to(createPath)) }, 1, 0, false},
 		"503 that does not":    {func(s *merchantauthtest.Server) { s.FailNext(1, 503, nil, to(createPath)) }, 1, 0, false},
 		"502":                  {func(s *merchantauthtest.Server) { s.FailNext(1, 502, nil, to(createPath)) }, 1, 0, false},

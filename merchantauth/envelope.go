@@ -3,6 +3,7 @@ package merchantauth
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ func open(body []byte, out any) error {
 		return err
 	}
 	switch {
-	case len(entries(env.Errors)) > 0: // refused sees those without data
+	case len(entries(env.Errors)) > 0: // those without data are no success
 		return errBoth
 	case len(env.Data) == 0, out != nil && env.empty():
 		return errNoData
@@ -41,11 +42,23 @@ func open(body []byte, out any) error {
 
 func (e *envelope) empty() bool { return len(e.Data) == 0 || string(e.Data) == "null" }
 
-// refused reports whether an answer is Kuna's own failure envelope. One that
-// has data too may have been acted on.
-func refused(_ int, body []byte) bool {
+// classify reads an answer's failure envelope; an answer that has data too is
+// none. Of Kuna's codes only those of the authentication are public: an expired
+// token is refused before anything is done. The status decides what all others
+// prove.
+func classify(status int, body []byte) transport.Class {
 	var env envelope
-	return json.Unmarshal(body, &env) == nil && env.empty() && len(entries(env.Errors)) > 0
+	if json.Unmarshal(body, &env) != nil || !env.empty() {
+		return transport.Unread
+	}
+	list := entries(env.Errors)
+	switch {
+	case len(list) == 0:
+		return transport.Unread
+	case slices.ContainsFunc(list, expired):
+		return transport.Refused
+	}
+	return transport.EnvelopeClass(status)
 }
 
 // An ErrorEntry is one of the errors that an answer lists. What it says may
@@ -142,4 +155,4 @@ const (
 )
 
 // expired reports whether the entry says that the access token has expired.
-func (e *ErrorEntry) expired() bool { return e.Code == codeUnauthorized && e.Name == nameTokenExpired }
+func expired(e ErrorEntry) bool { return e.Code == codeUnauthorized && e.Name == nameTokenExpired }

@@ -136,8 +136,7 @@ func (e *Error) lists(code string) bool {
 
 // expired reports whether one of the errors says that the access token is.
 func (e *Error) expired() bool {
-	first := ErrorEntry{Code: e.Code, Name: e.Name}
-	return first.expired() || slices.ContainsFunc(e.Entries, func(x ErrorEntry) bool { return x.expired() })
+	return expired(ErrorEntry{Code: e.Code, Name: e.Name}) || slices.ContainsFunc(e.Entries, expired)
 }
 
 // rejects reports whether the answer is about the access token.
@@ -162,8 +161,9 @@ func (e *Error) refuses() bool {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports whether the same call again can succeed and can do no
-// harm, and how long to wait first; 0 leaves that to the caller. It is never
-// ok for an ambiguous call that is unsafe to repeat.
+// harm, and how long to wait first; 0 leaves that to the caller. Ask it before
+// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous call
+// that creates or moves something is never Retryable.
 func (e *Error) Retryable() (after time.Duration, ok bool) {
 	if e.lists(codeRefreshExpired) {
 		return 0, false
@@ -172,12 +172,16 @@ func (e *Error) Retryable() (after time.Duration, ok bool) {
 }
 
 // Ambiguous reports whether Kuna acted or may have acted and there is no usable
-// result. Look at what the call was to do before making it again: a customer
-// may have been created though [Client.CreateCustomer] returned this, and is
-// found by [Client.FindCustomers] with the ExternalID or the Email of the
-// request. (Not by [Client.CustomerDetails]: the id was in the answer that is
-// missing.) An unclear outcome takes a moment to settle, so do not create again
-// on the strength of one look that finds nothing.
+// result. A 408 or 5xx to a call that creates or moves something is ambiguous,
+// also with Kuna's errors: their codes are not public, except that of an expired
+// access token.
+//
+// Unless the call is Retryable, look at what it was to do before making it
+// again: a customer may have been created though [Client.CreateCustomer]
+// returned this, and is found by [Client.FindCustomers] with the ExternalID or
+// the Email of the request. (Not by [Client.CustomerDetails]: the id was in the
+// answer that is missing.) An unclear outcome takes a moment to settle, so do
+// not create again on the strength of one look that finds nothing.
 func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 
 // Body returns the beginning of the answer, at most 4 KiB. It may hold what

@@ -143,7 +143,7 @@ func TestDataAndErrorsDecideAndNotTheStatus(t *testing.T) {
 		{204, ``, "unusable"},
 		{200, ``, "unusable"},
 		{200, `<html>`, "unusable"},
-		{500, `{"errors":[{"code":"X"}]}`, "refused"},
+		{500, `{"errors":[{"code":"X"}]}`, "unclear"},
 		{502, `<html>`, "unclear"},
 	} {
 		t.Run(fmt.Sprint(tc.status, tc.body), func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestCallThatMayMoveMoneyIsRepeatedOnlyOn429(t *testing.T) {
 			{"503 that says when", func(s *merchantauthtest.Server) { s.FailNext(1, 503, soon, to("/v2/balance")) }, 1, true},
 			{"502", func(s *merchantauthtest.Server) { s.FailNext(1, 502, nil, to("/v2/balance")) }, 1, true},
 			{"reset", func(s *merchantauthtest.Server) { s.Reset(1, to("/v2/balance")) }, 1, true},
-			{"503 of Kuna", func(s *merchantauthtest.Server) { answering(s, "/v2/balance", 503, `{"errors":[{"code":"X"}]}`) }, 1, false},
+			{"503 of Kuna", func(s *merchantauthtest.Server) { answering(s, "/v2/balance", 503, `{"errors":[{"code":"X"}]}`) }, 1, true},
 		} {
 			t.Run(mode+", "+tc.name, func(t *testing.T) {
 				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {

@@ -73,7 +73,7 @@ func (c *Client) login(ctx context.Context) (Token, error) {
 	_, err = c.api.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/v2/auth/login", Policy: transport.Safe,
 		In:      loginBody{c.email.Value(), password},
-		Prepare: c.asMerchant, Refusal: refused,
+		Prepare: c.asMerchant, Classify: classify,
 		Decode: func(r *transport.Response) (err error) {
 			var s session
 			if err = s.read(r.Body); err == nil {

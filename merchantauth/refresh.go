@@ -135,7 +135,7 @@ func (c *Client) refresh(ctx context.Context, t Token) (Token, error) {
 	_, err := c.api.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/v2/auth/refresh", Policy: transport.Rotating,
 		In:      refreshBody{t.refresh.Value()},
-		Prepare: c.asMerchant, Refusal: refused,
+		Prepare: c.asMerchant, Classify: classify,
 		Decode: func(r *transport.Response) error {
 			var s session
 			err := s.read(r.Body)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/providerauth/providerauth-go/internal/attach"
@@ -103,12 +104,7 @@ func rejected(resp *http.Response) bool {
 	if json.Unmarshal(head, &env) != nil || !env.empty() {
 		return false
 	}
-	for _, e := range entries(env.Errors) {
-		if e.expired() {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(entries(env.Errors), expired)
 }
 
 // complete sets what Kuna's page has on every private call, where the caller

@@ -18,14 +18,14 @@ import (
 // other method only if nothing was sent, or on a 429 that says when to come
 // back. A 401 replaces the token once, as in [Client.Transport].
 //
-// Errors are [*Error]. If it is Ambiguous, look at what became of the call
-// before making it again: the API has no idempotency keys.
+// Errors are [*Error]. If it is Ambiguous and not Retryable, look at what became
+// of the call before making it again: the API has no idempotency keys.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	var p check.Problems
 	if check.Out(&p, "out", out); p != nil {
 		return &Error{Op: "Call", Fields: p}
 	}
-	policy := transport.OnceStrict
+	policy := transport.Once
 	if method == http.MethodGet || method == http.MethodHead {
 		policy = transport.Safe
 	}

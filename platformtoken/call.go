@@ -22,8 +22,8 @@ import (
 // helps; any other method only if nothing was sent, or on a 429 that says when
 // to come back.
 //
-// Errors are [*Error]. If it is Ambiguous, look at what became of the call
-// before making it again.
+// Errors are [*Error]. If it is Ambiguous and not Retryable, look at what became
+// of the call before making it again.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	const op = "Call"
 	var problems check.Problems
@@ -46,7 +46,7 @@ func (c *Client) CallFor(ctx context.Context, p Player, method, path string, in,
 }
 
 func newCall(op, method, path string, in, out any) transport.Call {
-	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.OnceStrict, Refusal: refused}
+	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once, Classify: classify}
 	if method == http.MethodGet || method == http.MethodHead {
 		call.Policy = transport.Safe
 	}
@@ -57,7 +57,7 @@ func newCall(op, method, path string, in, out any) transport.Call {
 // post is a call of an endpoint that is known.
 func post(op, path string, policy transport.Policy, in any, decode func(body []byte) error) transport.Call {
 	return transport.Call{
-		Op: op, Method: http.MethodPost, Path: path, In: in, Policy: policy, Refusal: refused,
+		Op: op, Method: http.MethodPost, Path: path, In: in, Policy: policy, Classify: classify,
 		Decode: func(r *transport.Response) error { return decode(r.Body) },
 	}
 }

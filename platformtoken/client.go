@@ -57,7 +57,9 @@ type Config struct {
 	//
 	// path extends BaseURL, as in "/player/getBalance"; code is 0 if the
 	// answer has no failure envelope. Successful answers are not asked about,
-	// nor those that leave open whether the platform acted. It must be safe
+	// nor those that leave open whether the platform acted: a 408 or 5xx to a
+	// call that creates or moves something, or to a request of HTTPClientFor
+	// that is no GET or HEAD, or without a failure envelope. It must be safe
 	// for concurrent use.
 	Rejected func(path string, status, code int) bool
 

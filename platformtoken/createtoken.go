@@ -109,8 +109,7 @@ func (c *Client) create(ctx context.Context, op string, a ask, language string) 
 	resp, err := c.api.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/auth/createToken", Policy: transport.Rotating,
 		In:      createTokenBody{c.tenantID, a.Key, a.For},
-		Prepare: c.prepare(language),
-		Refusal: refused,
+		Prepare: c.prepare(language), Classify: classify,
 		Decode: func(r *transport.Response) error {
 			if err := open(r.Body, &data); err != nil {
 				return err

@@ -35,8 +35,8 @@ var errLaunchURL = errors.New("data is not an absolute http or https URL")
 
 // EnterGame returns the URL that launches the game for the player (POST
 // /game/enter). In a browser it works once, so treat it like a credential. The
-// call takes no token. It is repeated only if nothing was sent, or if the
-// platform says when to come back.
+// call takes no token. It is repeated only if nothing was sent, or on a 429 that
+// says when to come back.
 //
 // The page is https://docs.gameboxsoft.com/en/011.html.
 func (c *Client) EnterGame(ctx context.Context, req EnterGameRequest) (string, error) {
@@ -50,7 +50,7 @@ func (c *Client) EnterGame(ctx context.Context, req EnterGameRequest) (string, e
 		return "", &Error{Op: op, Fields: problems}
 	}
 	var launch string
-	err := c.do(ctx, post(op, "/game/enter", transport.OnceUnlessUnsent,
+	err := c.do(ctx, post(op, "/game/enter", transport.Once,
 		enterGameBody{c.tenantID, req.UserID, req.GameID, req.Currency, req.Language},
 		func(body []byte) error {
 			if err := open(body, &launch); err != nil {

@@ -54,8 +54,7 @@ func open(body []byte, out any) error {
 }
 
 // readRefusal reads the platform's failure envelope; ok is false if body is
-// none. The platform's own word is proof that it did not act, whatever the
-// status.
+// none.
 func readRefusal(body []byte) (code int, message string, ok bool) {
 	var e envelope
 	if json.Unmarshal(body, &e) != nil || string(e.IsSuccess) != "false" {
@@ -65,9 +64,13 @@ func readRefusal(body []byte) (code int, message string, ok bool) {
 	return code, outcome.JSONText(e.Message), true
 }
 
-func refused(_ int, body []byte) bool {
-	_, _, ok := readRefusal(body)
-	return ok
+// classify reads an answer's failure envelope. The platform's codes are not
+// public, so the status decides what each of them proves.
+func classify(status int, body []byte) transport.Class {
+	if _, _, ok := readRefusal(body); !ok {
+		return transport.Unread
+	}
+	return transport.EnvelopeClass(status)
 }
 
 func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }

@@ -62,10 +62,11 @@ func TestAnswersAreJudgedByStatusFlagAndCode(t *testing.T) {
 		{200, `{"isSuccess":false,"message":"m"}`, refused, 0},
 		{400, `{"isSuccess":false,"code":3,"message":"m"}`, refused, 3},
 		{403, `{"isSuccess":false,"code":3,"message":"m"}`, refused, 3},
-		{500, `{"isSuccess":false,"code":3,"message":"m"}`, refused, 3},
-		{503, `{"isSuccess":false,"code":3,"message":"m"}`, refused, 3},
 		{302, `{"isSuccess":false,"code":3,"message":"m"}`, refused, 3},
 
+		{408, `{"isSuccess":false,"code":3,"message":"m"}`, ambiguous, 3},
+		{500, `{"isSuccess":false,"code":3,"message":"m"}`, ambiguous, 3},
+		{503, `{"isSuccess":false,"code":3,"message":"m"}`, ambiguous, 3},
 		{500, `{"isSuccess":true,"code":0,"data":{"x":1}}`, ambiguous, 0},
 		{502, `<html>`, ambiguous, 0},
 		{504, ``, ambiguous, 0},

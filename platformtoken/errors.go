@@ -114,13 +114,17 @@ func (e *Error) Is(target error) bool {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Retryable reports whether the same call again can succeed and can do no
-// harm, and how long to wait first; 0 leaves that to the caller. It is never
-// ok for an ambiguous call that is unsafe to repeat. A refusal under a status
+// harm, and how long to wait first; 0 leaves that to the caller. Ask it before
+// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous call
+// that creates or moves something is never Retryable. A refusal under a status
 // that says nothing is not ok either, except of a token.
 func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
 
 // Ambiguous reports whether the platform acted or may have acted and there is
-// no usable result. Look at what the call was to do before making it again.
+// no usable result. Unless the call is Retryable, look at what it was to do before
+// making it again. A 408 or 5xx to a call that creates or moves something is
+// always ambiguous, also with the platform's failure envelope: its codes are not
+// public, and the money may have moved before it failed.
 func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 
 // Body returns the beginning of the answer, at most 4 KiB, the "data" of a

@@ -13,6 +13,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/resend"
+	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 const (
@@ -70,6 +72,9 @@ func (c *Client) TransportFor(p Player, base http.RoundTripper) http.RoundTrippe
 				return resp.StatusCode == http.StatusUnauthorized
 			}
 			code, _, refusal := readRefusal(attach.Peek(resp, peeked))
+			if transport.EnvelopeClass(resp.StatusCode) == transport.MayHave && !resend.ByItself(resp.Request.Method) {
+				return false // nothing here says whether the request was only to read
+			}
 			return c.rejects(c.relative(resp.Request.URL.Path), resp.StatusCode, code, refusal)
 		},
 	})}
@@ -106,7 +111,8 @@ func (c *Client) tokensOf(p Player) attach.Tokens[Token] {
 
 // rejects reports whether an answer says that the player's token is dead. Under
 // a status that leaves open whether the platform acted, only its failure
-// envelope can say so: what may have been done is not done again.
+// envelope can say so, and only to a call that may be made twice: the callers
+// see to that.
 func (c *Client) rejects(path string, status, code int, refusal bool) bool {
 	if !refusal && (status < 300 || status == http.StatusRequestTimeout || status >= 500) {
 		return false

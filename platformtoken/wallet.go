@@ -182,7 +182,7 @@ func (c *Client) transfer(ctx context.Context, p Player, req TransferRequest) (T
 		return Transfer{}, &Error{Op: op, Fields: problems}
 	}
 	t := Transfer{TxID: req.TxID}
-	err := c.doFor(ctx, p, post(op, "/player/transfer", transport.OnceStrict,
+	err := c.doFor(ctx, p, post(op, "/player/transfer", transport.Once,
 		transferBody{req.TxID, req.Direction, req.Amount},
 		func(body []byte) error {
 			var data struct {

@@ -24,7 +24,7 @@ type attempted struct {
 	answer
 	made      bool // false: the call ended before there was anything to send
 	success   bool
-	refused   bool  // by the provider's own failure envelope
+	class     Class // of the body of an answer
 	unsent    bool  // proven
 	temporary bool  // without a status: it may be answered later
 	kind, err error // see outcome.Cause
@@ -169,7 +169,15 @@ func (x *exchange) answered(ctx, limited context.Context, resp *http.Response) {
 	if a.body, whole, err = read(resp.Body, resp.ContentLength, maxErrorBody); !whole && err == nil {
 		drain(resp.Body)
 	}
-	a.refused = x.call.Refusal != nil && x.call.Refusal(a.status, a.body)
+	a.class = x.classify()
+}
+
+// classify has the provider's package read the answer's body.
+func (x *exchange) classify() Class {
+	if x.call.Classify == nil {
+		return Unread
+	}
+	return x.call.Classify(x.now.status, x.now.body)
 }
 
 // accepted judges the body of a 2xx.
@@ -191,9 +199,9 @@ func (x *exchange) accepted(ctx, limited context.Context, resp *http.Response) {
 		a.kind, a.err = outcome.ErrBadResponse, errTooLarge
 	default:
 		a.body = body
-		a.refused = x.call.Refusal != nil && x.call.Refusal(a.status, body)
-		a.success = !a.refused
-		if a.refused {
+		a.class = x.classify()
+		a.success = a.class == Unread
+		if !a.success {
 			a.retryAfter, a.hinted = retryAfter(resp.Header, x.client.clock.Now())
 		}
 	}

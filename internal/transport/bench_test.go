@@ -55,7 +55,7 @@ func BenchmarkCall(b *testing.B) {
 	}
 	b.Run("net-http", func(b *testing.B) { plain(b, 0) })
 	b.Run("net-http-with-timeout", func(b *testing.B) { plain(b, 10*time.Second) })
-	for name, policy := range map[string]transport.Policy{"Do": transport.Safe, "Do-once": transport.OnceUnlessUnsent} {
+	for name, policy := range map[string]transport.Policy{"Do": transport.Safe, "Do-once": transport.Once} {
 		b.Run(name, func(b *testing.B) {
 			do := sdk(b, base, policy)
 			ctx := context.Background()
@@ -72,7 +72,7 @@ func BenchmarkCall(b *testing.B) {
 func TestCallMakesAtMostSixAllocationsMoreThanNetHTTP(t *testing.T) {
 	const base = "https://api.example/v1"
 	client := &http.Client{Transport: canned{}}
-	do := sdk(t, base, transport.OnceStrict)
+	do := sdk(t, base, transport.Once)
 	ctx := context.Background()
 	count := func(f func() error) float64 {
 		return testing.AllocsPerRun(1000, func() {

@@ -75,7 +75,7 @@ func TestBodyInAnErrorEndsAfter16KiB(t *testing.T) {
 func TestRefusalUnderASuccessIsInTheErrorAsAWhole(t *testing.T) {
 	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(200, strings.Repeat("x", 100_000)), nil }), nil)
 	call := post(transport.Rotating)
-	call.Refusal = func(int, []byte) bool { return true }
+	call.Classify = func(int, []byte) transport.Class { return transport.Refused }
 	_, err := c.Do(t.Context(), call)
 	if e := failure(t, err); len(e.Body) != 100_000 {
 		t.Errorf("%d bytes", len(e.Body))

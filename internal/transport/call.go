@@ -36,10 +36,11 @@ type Call struct {
 	// takes does not count towards AttemptTimeout. Its error ends the call
 	// without a request, and is passed on as it is. Optional.
 	Prepare func(ctx context.Context, r *http.Request, body []byte) error
-	// Refusal recognises the provider's own failure envelope: proof that the
-	// provider itself answered, and did not act. It makes an error of a 2xx
-	// too. Of any other answer it sees the first 16 KiB. Optional.
-	Refusal func(status int, body []byte) bool
+	// Classify recognises the provider's own failure envelope, and says whether
+	// it proves that the provider did not act. Any class but Unread makes an
+	// error of a 2xx too. Of any other answer Classify sees the first 16 KiB.
+	// Optional: nil is Unread for all answers.
+	Classify func(status int, body []byte) Class
 	// Decode reads a successful answer, once, after the last attempt. If it
 	// fails, the provider acted and there is no usable result: ErrBadResponse,
 	// and ambiguous. The text of its error is kept, so it must show nothing of
@@ -47,7 +48,7 @@ type Call struct {
 	Decode func(*Response) error
 }
 
-// A Response is a successful answer: a 2xx that is no Refusal.
+// A Response is a successful answer: a 2xx that is no failure envelope.
 type Response struct {
 	Status   int
 	Header   http.Header
@@ -261,7 +262,7 @@ func (x *exchange) fail(cause *outcome.Cause, a *answer) *Error {
 	if a != nil {
 		cause.RetryAfter, cause.Status = a.retryAfter, a.status
 		e.Status, e.Header, e.Body, e.RetryAfter = a.status, a.header, a.body, a.retryAfter
-		if len(e.Body) > maxErrorBody && !x.now.refused {
+		if len(e.Body) > maxErrorBody && x.now.class == Unread {
 			e.Body = append([]byte(nil), e.Body[:maxErrorBody]...)
 		}
 	}

@@ -37,7 +37,7 @@ func TestResponseIsWhatTheProviderSent(t *testing.T) {
 
 func TestInvalidCallsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	with := func(change func(*transport.Call)) transport.Call {
-		call := post(transport.OnceStrict)
+		call := post(transport.Once)
 		change(&call)
 		return call
 	}
@@ -58,8 +58,7 @@ func TestInvalidCallsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 		"path of another host":            {with(func(c *transport.Call) { c.Path = "https://elsewhere.example/" }), "path must be relative to the base URL, without scheme, host or fragment"},
 		"Rotating, Idempotency-Key":       {header(transport.Rotating, "Idempotency-Key", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
 		"Rotating, x-idempotency-key":     {header(transport.Rotating, "x-idempotency-key", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
-		"OnceUnlessUnsent, the same":      {header(transport.OnceUnlessUnsent, "IDEMPOTENCY-KEY", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
-		"OnceStrict, the same":            {header(transport.OnceStrict, "Idempotency-Key", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
+		"Once, the same":                  {header(transport.Once, "IDEMPOTENCY-KEY", "1"), "header Idempotency-Key: net/http may send the request again by itself, so the policy must be Safe"},
 		"header value with a line break":  {header(transport.Safe, "Authorization", "secret\n"), "header Authorization has control characters"},
 		"header value with DEL":           {header(transport.Safe, "Authorization", "\x7f"), "header Authorization has control characters"},
 		"header name that HTTP cannot do": {header(transport.Safe, "secret value", "1"), "a header name has characters that HTTP does not allow"},
@@ -89,7 +88,7 @@ func TestACallThatIsCheckedFirstIsMarshalledOnceAndSentTwice(t *testing.T) {
 		bodies = append(bodies, string(b))
 		return answer(200, ""), nil
 	}), nil)
-	call := post(transport.OnceStrict)
+	call := post(transport.Once)
 	in := &counting{}
 	call.In = in
 	if err := c.Check(t.Context(), &call); err != nil {
@@ -305,8 +304,8 @@ func TestRefusalMakesAnErrorOfASuccess(t *testing.T) {
 	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
 		return answer(200, failureEnvelope, "Retry-After", "7"), nil
 	}), nil)
-	call := post(transport.OnceStrict)
-	call.Refusal = func(status int, body []byte) bool { return status == 200 && string(body) == failureEnvelope }
+	call := post(transport.Once)
+	call.Classify = classify
 	call.Decode = func(*transport.Response) error { t.Error("decoded"); return nil }
 	_, err := c.Do(t.Context(), call)
 	e := failure(t, err)

@@ -306,7 +306,7 @@ func serveHTTP2(conn net.Conn, requests *atomic.Int32, reply func(n int32, strea
 // it did not look at it; and before Go 1.27 without a limit when the server
 // resets it with PROTOCOL_ERROR, which cannot be told apart.
 func TestRequestThatHTTP2GivesUpIsNotSentAgainBehindOurBack(t *testing.T) {
-	withoutBody := transport.Call{Op: "CreateOrder", Method: "DELETE", Path: "/orders/1", Policy: transport.OnceStrict}
+	withoutBody := transport.Call{Op: "CreateOrder", Method: "DELETE", Path: "/orders/1", Policy: transport.Once}
 	for name, call := range map[string]transport.Call{"with a body": post(transport.Rotating), "without a body": withoutBody} {
 		for reason, reply := range map[string]func(uint32) []byte{
 			"PROTOCOL_ERROR": func(stream uint32) []byte { return frame(frameReset, 0, stream, 0, 0, 0, 1) },

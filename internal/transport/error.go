@@ -17,7 +17,7 @@ type Error struct {
 	// the last answer before.
 	Status int
 	// Header and Body belong to Status. The body is cut after 16 KiB, that of a
-	// refusal under a 2xx is whole: what it says has to be read.
+	// failure envelope under a 2xx is whole: what it says has to be read.
 	Header http.Header
 	Body   []byte
 	// Attempts counts the attempts that were made, unsent ones included.

@@ -29,7 +29,7 @@ type verdict struct {
 	Retryable, Ambiguous bool
 }
 
-type verdicts struct{ Safe, Rotating, OnceUnlessUnsent, OnceStrict verdict }
+type verdicts struct{ Safe, Rotating, Once verdict }
 
 const (
 	later = true // Retryable
@@ -38,15 +38,38 @@ const (
 	sure  = false
 )
 
-func all(v verdict) verdicts { return verdicts{v, v, v, v} }
+func all(v verdict) verdicts { return verdicts{v, v, v} }
 
 // once is for failures that only a Safe call is repeated after.
-func once(safe, others verdict) verdicts { return verdicts{safe, others, others, others} }
+func once(safe, others verdict) verdicts { return verdicts{safe, others, others} }
+
+// unproven is for failures of the provider that do not prove that nothing was
+// done.
+var unproven = verdicts{
+	Safe:     verdict{3, later, sure},
+	Rotating: verdict{1, later, sure},
+	Once:     verdict{1, never, maybe},
+}
 
 const (
 	failureEnvelope = `{"error":"OUT_OF_FUNDS"}`
+	knownEnvelope   = `{"error":"CLOSED_FOR_TODAY"}` // raised before acting
+	actedEnvelope   = `{"error":"PARTLY_DONE"}`
 	htmlPage        = "<!DOCTYPE html><html><body>Bad gateway</body></html>"
 )
+
+// classify knows two of the provider's codes.
+func classify(status int, body []byte) transport.Class {
+	switch {
+	case !bytes.HasPrefix(body, []byte(`{"error"`)):
+		return transport.Unread
+	case string(body) == knownEnvelope:
+		return transport.Refused
+	case string(body) == actedEnvelope:
+		return transport.MayHave
+	}
+	return transport.EnvelopeClass(status)
+}
 
 func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 	type setup = func(t *testing.T, w *wire) http.RoundTripper
@@ -158,40 +181,37 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 		{name: "307", sent: true, setup: status(307, "", "Location", "/v2/orders"), status: 307, kind: outcome.ErrBadResponse, want: all(verdict{1, never, sure})},
 		{name: "401", sent: true, setup: status(401, "{}"), status: 401, want: all(verdict{1, never, sure})},
 		{name: "408", sent: true, setup: status(408, ""), status: 408, want: once(verdict{3, later, maybe}, verdict{1, never, maybe})},
+		{name: "408 from the provider itself", sent: true, setup: status(408, failureEnvelope), status: 408, want: unproven},
+		{name: "408 from the provider itself, with a code that is known", sent: true, setup: status(408, knownEnvelope), status: 408, want: once(verdict{3, later, sure}, verdict{1, later, sure})},
 		{name: "409", sent: true, setup: status(409, ""), status: 409, want: all(verdict{1, never, sure})},
 		{name: "425", sent: true, setup: status(425, ""), status: 425, want: all(verdict{1, later, sure})},
 		{name: "429 without Retry-After", sent: true, setup: status(429, ""), status: 429, want: all(verdict{1, later, sure})},
 		{name: "429 with an unreadable Retry-After", sent: true, setup: status(429, "", "Retry-After", "soon"), status: 429, want: all(verdict{1, later, sure})},
 		{name: "429 with Retry-After", sent: true, setup: status(429, "", "Retry-After", "2"), status: 429, want: verdicts{
-			Safe:             verdict{3, later, sure},
-			Rotating:         verdict{1, later, sure},
-			OnceUnlessUnsent: verdict{3, later, sure},
-			OnceStrict:       verdict{3, later, sure},
+			Safe:     verdict{3, later, sure},
+			Rotating: verdict{1, later, sure},
+			Once:     verdict{3, later, sure},
+		}},
+		{name: "429 with Retry-After from the provider itself", sent: true, setup: status(429, failureEnvelope, "Retry-After", "2"), status: 429, want: verdicts{
+			Safe:     verdict{3, later, sure},
+			Rotating: verdict{1, later, sure},
+			Once:     verdict{3, later, sure},
 		}},
 		{name: "429 with a Retry-After above the limit", sent: true, setup: status(429, "", "Retry-After", "11"), status: 429, want: all(verdict{1, later, sure})},
 		{name: "500", sent: true, setup: status(500, ""), status: 500, want: once(verdict{3, later, maybe}, verdict{1, never, maybe})},
-		{name: "500 from the provider itself", sent: true, setup: status(500, failureEnvelope), status: 500, want: once(verdict{3, later, sure}, verdict{1, later, sure})},
+		{name: "500 from the provider itself", sent: true, setup: status(500, failureEnvelope), status: 500, want: unproven},
+		{name: "500 from the provider itself, with a code that is known", sent: true, setup: status(500, knownEnvelope), status: 500, want: once(verdict{3, later, sure}, verdict{1, later, sure})},
 		{name: "501", sent: true, setup: status(501, ""), status: 501, want: all(verdict{1, never, maybe})},
 		{name: "502", sent: true, setup: status(502, ""), status: 502, want: once(verdict{3, later, maybe}, verdict{1, never, maybe})},
 		{name: "502 with an HTML page", sent: true, setup: status(502, htmlPage, "Content-Type", "text/html"), status: 502, want: once(verdict{3, later, maybe}, verdict{1, never, maybe})},
 		{name: "503 without Retry-After", sent: true, setup: status(503, ""), status: 503, want: once(verdict{3, later, maybe}, verdict{1, never, maybe})},
-		{name: "503 with Retry-After", sent: true, setup: status(503, "", "Retry-After", "2"), status: 503, want: verdicts{
-			Safe:             verdict{3, later, sure},
-			Rotating:         verdict{1, later, sure},
-			OnceUnlessUnsent: verdict{3, later, sure},
-			OnceStrict:       verdict{1, never, maybe},
-		}},
-		{name: "503 with Retry-After from the provider itself", sent: true, setup: status(503, failureEnvelope, "Retry-After", "2"), status: 503, want: verdicts{
-			Safe:             verdict{3, later, sure},
-			Rotating:         verdict{1, later, sure},
-			OnceUnlessUnsent: verdict{3, later, sure},
-			OnceStrict:       verdict{1, later, sure},
-		}},
+		{name: "503 with Retry-After", sent: true, setup: status(503, "", "Retry-After", "2"), status: 503, want: unproven},
+		{name: "503 with Retry-After from the provider itself", sent: true, setup: status(503, failureEnvelope, "Retry-After", "2"), status: 503, want: unproven},
+		{name: "503 with Retry-After from the provider itself, with a code that is known", sent: true, setup: status(503, knownEnvelope, "Retry-After", "2"), status: 503, want: once(verdict{3, later, sure}, verdict{1, later, sure})},
 		{name: "503 with a Retry-After above the limit", sent: true, setup: status(503, "", "Retry-After", "3600"), status: 503, want: verdicts{
-			Safe:             verdict{1, later, sure},
-			Rotating:         verdict{1, later, sure},
-			OnceUnlessUnsent: verdict{1, later, sure},
-			OnceStrict:       verdict{1, never, maybe},
+			Safe:     verdict{1, later, sure},
+			Rotating: verdict{1, later, sure},
+			Once:     verdict{1, never, maybe},
 		}},
 		{name: "504", sent: true, setup: status(504, ""), status: 504, want: once(verdict{3, later, maybe}, verdict{1, never, maybe})},
 		{
@@ -200,6 +220,11 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 			want:  once(verdict{3, later, maybe}, verdict{1, never, maybe}),
 		},
 		{name: "200 that is a refusal", sent: true, setup: status(200, failureEnvelope), status: 200, want: all(verdict{1, never, sure})},
+		{name: "200 that is a failure with a code that leaves it open", sent: true, setup: status(200, actedEnvelope), status: 200, want: verdicts{
+			Safe:     verdict{1, never, sure},
+			Rotating: verdict{1, never, sure},
+			Once:     verdict{1, never, maybe},
+		}},
 		{name: "200 with an HTML page", sent: true, setup: status(200, htmlPage), status: 200, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
 		{name: "200 without a body", sent: true, setup: status(200, ""), status: 200, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
 		{name: "200 with half a document", sent: true, setup: status(200, `{"id":`), status: 200, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
@@ -231,7 +256,7 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 						}
 					})
 					call := post(policy)
-					call.Refusal = func(_ int, body []byte) bool { return bytes.HasPrefix(body, []byte(`{"error"`)) }
+					call.Classify = classify
 					call.Decode = func(r *transport.Response) error { return transport.Unmarshal(r.Body, new(struct{ ID int })) }
 					_, err := c.Do(t.Context(), call)
 					e := failure(t, err)
@@ -252,8 +277,7 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 			got := verdicts{
 				run(transport.Safe, "Safe"),
 				run(transport.Rotating, "Rotating"),
-				run(transport.OnceUnlessUnsent, "OnceUnlessUnsent"),
-				run(transport.OnceStrict, "OnceStrict"),
+				run(transport.Once, "Once"),
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got)\n%s", diff)

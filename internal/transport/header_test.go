@@ -37,7 +37,7 @@ func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
 	}()
 	c := transport.New(transport.Config{BaseURL: parse(t, "http://"+listener.Addr().String()+"/v1")})
 	defer c.CloseIdle()
-	call := post(transport.OnceStrict)
+	call := post(transport.Once)
 	call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
 		r.Header["SIGN"] = []string{"old"}
 		r.Header.Set("sign", "older")

@@ -33,9 +33,9 @@ func TestEveryAnswerIsJudgedByItsBodyBeforeTheWait(t *testing.T) {
 			return answer(503, failureEnvelope, "Retry-After", "5"), nil
 		}), nil)
 		call := post(transport.Safe)
-		call.Refusal = func(status int, body []byte) bool {
+		call.Classify = func(status int, body []byte) transport.Class {
 			judged = append(judged, time.Since(start))
-			return status == 503 && string(body) == failureEnvelope
+			return classify(status, body)
 		}
 		_, err := c.Do(t.Context(), call)
 		if diff := cmp.Diff(sent, judged); diff != "" || len(sent) != 3 || errors.Is(err, outcome.ErrAmbiguous) {

@@ -38,7 +38,7 @@ import (
 // lost connections.
 func TestPostIsSentOnceUnlessItsPolicyAllowsMore(t *testing.T) {
 	for _, fail := range []func() (*http.Response, error){status(500), lost} {
-		for policy, want := range map[transport.Policy]int{transport.Safe: 3, transport.Rotating: 1, transport.OnceUnlessUnsent: 1, transport.OnceStrict: 1} {
+		for policy, want := range map[transport.Policy]int{transport.Safe: 3, transport.Rotating: 1, transport.Once: 1} {
 			synctest.Test(t, func(t *testing.T) {
 				sent := 0
 				c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { sent++; return fail() }), nil)

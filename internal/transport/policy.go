@@ -17,15 +17,12 @@ const (
 	// sent are repeated.
 	Rotating
 
-	// OnceUnlessUnsent is for calls that create something. Repeated only if
-	// nothing was sent, or on 429 and 503 that say when to come back.
-	OnceUnlessUnsent
-
-	// OnceStrict is for calls that move money: OnceUnlessUnsent, except that a
-	// 503 proves nothing, since a gateway may have written it after the
-	// request went through. It is not repeated, and it is ambiguous unless it
-	// carries the provider's own failure envelope.
-	OnceStrict
+	// Once is for calls that create or move something. Repeated only if
+	// nothing was sent, or on a 429 that says when to come back. A 503 is never
+	// repeated, whatever it says: a gateway may have written it after the
+	// request went through. Such a call is ambiguous unless something proves
+	// that the provider did not act.
+	Once
 )
 
 // repeats reports whether the call may be made again after a.
@@ -37,9 +34,7 @@ func (p Policy) repeats(a *attempted) bool {
 		return false
 	case a.status == http.StatusTooManyRequests:
 		return a.hinted
-	case p == OnceUnlessUnsent:
-		return a.status == http.StatusServiceUnavailable && a.hinted
-	case p == OnceStrict:
+	case p == Once:
 		return false
 	case a.status == 0:
 		return a.temporary
@@ -58,8 +53,10 @@ func (p Policy) ambiguous(a *attempted) bool {
 	switch {
 	case a.status == 0:
 		return !a.unsent
-	case a.refused:
+	case a.class == Refused:
 		return false
+	case a.class == MayHave:
+		return p == Once
 	case a.status < 300, a.status == http.StatusRequestTimeout:
 		return true
 	case a.status == http.StatusSeeOther:
@@ -67,7 +64,7 @@ func (p Policy) ambiguous(a *attempted) bool {
 		// that the request has to be made elsewhere, so it was not acted on.
 		return true
 	case a.status == http.StatusServiceUnavailable && a.hinted:
-		return p == OnceStrict
+		return p == Once
 	}
 	return a.status >= 500
 }

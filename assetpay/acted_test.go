@@ -1,0 +1,105 @@
+package assetpay_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+)
+
+// repeat makes a call until it succeeds or its error is not Retryable, at most
+// three times.
+func repeat(call func() error) (err error) {
+	for range 3 {
+		err = call()
+		var e *assetpay.Error
+		if !errors.As(err, &e) {
+			return err
+		}
+		after, ok := e.Retryable()
+		if !ok {
+			return err
+		}
+		time.Sleep(after)
+	}
+	return err
+}
+
+func TestError_Retryable(t *testing.T) {
+	for _, status := range []int{408, 500, 502, 504} {
+		t.Run(fmt.Sprint("a caller who repeats while it is ok deposits once, answered SERVER_ERROR under ", status), func(t *testing.T) {
+			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+				for path, call := range map[string]func(path string) error{
+					"/client/deposit": func(path string) error { return c.CallFor(t.Context(), user(), "POST", path, nil, nil) },
+					"/secure/deposit": func(path string) error { return c.Call(t.Context(), "POST", path, nil, nil) },
+				} {
+					deposits := 0
+					srv.Handle("POST "+path, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						deposits++
+						assetpaytest.WriteData(w, 1)
+					}))
+					srv.FailActed(3, status, nil, func(r *http.Request) bool { return r.URL.Path == path })
+					e := errorIs(t, repeat(func() error { return call(path) }), assetpay.ErrAmbiguous)
+					equal(t, "key", e.Key, "SERVER_ERROR")
+					equal(t, "deposits", deposits, 1)
+					srv.FailActed(0, 0, nil)
+				}
+			})
+		})
+	}
+
+	t.Run("a deposit refused as SERVICE_UNAVAILABLE may be repeated after Retry-After", func(t *testing.T) {
+		bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+			token(t, c.TokenSource(user()))
+			srv.FailNext(1, 503, http.Header{"Retry-After": {"7"}})
+			e := errorIs(t, c.CallFor(t.Context(), user(), "POST", "/client/deposit", nil, nil))
+			after, ok := e.Retryable()
+			equal(t, "key, ambiguous, retryable", fmt.Sprint(e.Key, " ", e.Ambiguous(), " ", after, ok), "SERVICE_UNAVAILABLE false 7s true")
+			equal(t, "requests", srv.Count("/client/deposit"), 1)
+		})
+	})
+}
+
+func TestError_Ambiguous(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		status int
+		body   string
+		want   bool
+	}{
+		{"SERVER_ERROR under 500", 500, refusal(1006, "SERVER_ERROR"), true},
+		{"SERVER_ERROR under 503", 503, refusal(1006, "SERVER_ERROR"), true},
+		{"an envelope without a key under 500", 500, `{"success":false,"error":{"code":1006}}`, true},
+		{"an envelope with a key of another form under 500", 500, refusal(1006, "server error"), true},
+		{"any key under 408", 408, refusal(7, "REQUEST_TIMEOUT"), true},
+		{"no envelope under 503", 503, `<html>`, true},
+		{"SYSTEM_MAINTENANCE under 503", 503, refusal(1007, "SYSTEM_MAINTENANCE"), false},
+		{"SERVICE_UNAVAILABLE under 503", 503, refusal(1009, "SERVICE_UNAVAILABLE"), false},
+		{"NO_BOTS_AVAILABLE under 503", 503, refusal(1010, "NO_BOTS_AVAILABLE"), false},
+		{"RATE_LIMITED under 429", 429, refusal(1005, "RATE_LIMITED"), false},
+		{"CONFLICT under 409", 409, refusal(1004, "CONFLICT"), false},
+		{"SERVER_ERROR under 400", 400, refusal(1006, "SERVER_ERROR"), false},
+		{"SERVER_ERROR under 200", 200, refusal(1006, "SERVER_ERROR"), false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+				token(t, c.TokenSource(user()))
+				answering(srv, tc.status, http.Header{"Retry-After": {"1"}}, tc.body)
+				for _, call := range []func() error{
+					func() error { return c.Call(t.Context(), "POST", "/secure/deposit", nil, nil) },
+					func() error { return c.CallFor(t.Context(), user(), "POST", "/client/deposit", nil, nil) },
+				} {
+					e := errorIs(t, call())
+					equal(t, "ambiguous", e.Ambiguous(), tc.want)
+					if _, ok := e.Retryable(); ok && tc.want {
+						t.Errorf("ambiguous and retryable: %v", e)
+					}
+				}
+			}, once)
+		})
+	}
+}
