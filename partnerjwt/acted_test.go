@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,4 +40,23 @@ func TestError_Retryable(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestClient_HTTPClient(t *testing.T) {
+	t.Run("a trade with an Idempotency-Key is made once if its connection ends without an answer", func(t *testing.T) {
+		bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+			portfolio(t, c) // whose connection is kept
+			srv.LoseAnswers(2)
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL()+"/trade", strings.NewReader(`{"ticker":"AAPL","orderSide":"BUY"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Idempotency-Key", "order-1")
+			if resp, err := c.HTTPClient().Do(r); err == nil {
+				resp.Body.Close()
+				t.Error("no error")
+			}
+			equal(t, "trades", srv.Trades(), 1)
+		})
+	})
 }

@@ -121,7 +121,9 @@ func (t *transport[T]) send(r *http.Request) (*http.Response, error) {
 func (t *transport[T]) sendOnce(r *http.Request) (*http.Response, error) {
 	guard := new(resend.Guard)
 	ctx, cancel := context.WithCancel(r.Context())
-	resp, err := usable(t.Base.RoundTrip(r.WithContext(guard.Watch(ctx, cancel))))
+	r = r.WithContext(guard.Watch(ctx, cancel))
+	guard.Track(r)
+	resp, err := usable(t.Base.RoundTrip(r))
 	switch {
 	case err != nil:
 		cancel()

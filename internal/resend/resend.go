@@ -2,9 +2,11 @@
 package resend
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -13,7 +15,7 @@ import (
 )
 
 // Err is what became of a request if a Guard had to step in.
-var Err = errors.New("the server gave the request up, and net/http was about to send it again by itself")
+var Err = errors.New("there was no answer, and net/http was about to send the request again by itself")
 
 // ByItself reports whether net/http sends a request with this method again when
 // the connection it was sent on turns out to be dead. Twice does no harm there.
@@ -29,6 +31,8 @@ const (
 	askedConn  = 1 << iota // a connection was asked for
 	gotConn                // and was there: from here on, bytes may have gone out
 	wroteHeads             // the header was written
+	readBody               // the body that Track watches was read
+	answered               // the first byte of an answer was there
 )
 
 // A Guard follows what becomes of one request. The transport may still call it
@@ -65,7 +69,7 @@ func (g *Guard) wroteHeaders() { g.saw.Or(wroteHeads) }
 // that it has not processed the request; that cannot be told apart here, and
 // takes no account of how often an attempt may be made. Nothing is written once
 // the context is cancelled. (Over HTTP/1 a request with headers written is only
-// sent again if no byte got out, or if its method is safe.)
+// sent again if no byte got out, if its method is safe, or as Track says.)
 func (g *Guard) gotConn(info httptrace.GotConnInfo) {
 	written := g.saw.Or(gotConn)&wroteHeads != 0
 	g.mu.Lock()
@@ -82,6 +86,78 @@ func (g *Guard) gotConn(info httptrace.GotConnInfo) {
 func overHTTP2(c net.Conn) bool {
 	secure, ok := c.(interface{ ConnectionState() tls.ConnectionState })
 	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
+}
+
+// Track has the Guard step in over HTTP/1 too. net/http sends a request with the
+// header Idempotency-Key or X-Idempotency-Key again, whatever its method, when a
+// kept connection ends without an answer and the body can be rewound. The
+// provider may have acted by then, and need not know that header. Track changes
+// the body of r and GetBody; call it after Watch.
+//
+// A request of which no byte got out may still be sent on another connection.
+// net/http does not tell how far a request came, but writes the header before it
+// reads a body of a type that it does not know. So as long as the body has not
+// been read, no whole header is out.
+//
+// A request without a body is left alone: net/http rewinds nothing then, and no
+// hook of it stops an HTTP/1 request before it is written.
+func (g *Guard) Track(r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || r.GetBody == nil || !hasKey(r.Header) {
+		return
+	}
+	outer := g.trace.GotFirstResponseByte // Watch has put the caller's hook there
+	g.trace.GotFirstResponseByte = func() {
+		g.saw.Or(answered)
+		if outer != nil {
+			outer()
+		}
+	}
+	rewind := r.GetBody
+	r.Body = &body{r.Body, g}
+	r.GetBody = func() (io.ReadCloser, error) {
+		if !g.mayRewind() {
+			return nil, Err
+		}
+		b, err := rewind()
+		if b == nil || err != nil {
+			return nil, cmp.Or(err, errNoBody)
+		}
+		return &body{b, g}, nil
+	}
+}
+
+var errNoBody = errors.New("the request's GetBody returned no body")
+
+// hasKey reports whether h has a header for which net/http takes a request of
+// any method for one that may be sent twice, in the spelling that it looks for.
+func hasKey(h http.Header) bool {
+	_, key := h["Idempotency-Key"]
+	_, x := h["X-Idempotency-Key"]
+	return key || x
+}
+
+// mayRewind reports whether the request may be sent again. Whoever asks after an
+// answer has begun is not net/http, but a RoundTripper above it that wants so.
+func (g *Guard) mayRewind() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	saw := g.saw.And(^uint32(readBody | answered))
+	if saw&readBody == 0 || saw&gotConn == 0 || saw&answered != 0 || overHTTP2(g.conn) {
+		return true
+	}
+	g.again = true
+	return false
+}
+
+// A body tells its Guard when it is read.
+type body struct {
+	io.ReadCloser
+	guard *Guard
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.guard.saw.Or(readBody)
+	return b.ReadCloser.Read(p)
 }
 
 // Resent reports whether the Guard had to step in.
