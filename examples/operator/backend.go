@@ -136,12 +136,12 @@ func (b *backend) answer(w http.ResponseWriter, v any, err error) {
 		return
 	case errors.Is(err, partnerjwt.ErrInvalidRequest): // one value in all packages
 		status, text = http.StatusBadRequest, "the request is not valid"
-	case errors.As(err, &e) && e.Ambiguous():
-		text = "the outcome is unknown and is being looked into"
 	case errors.As(err, &e):
-		if after, ok := e.Retryable(); ok {
+		if after, ok := e.Retryable(); ok { // first: a read that may be repeated can be ambiguous as well
 			status, text = http.StatusServiceUnavailable, "try again later"
 			w.Header().Set("Retry-After", strconv.Itoa(int(max(after, time.Second).Seconds())))
+		} else if e.Ambiguous() {
+			text = "the outcome is unknown and is being looked into"
 		}
 	}
 	b.log.Warn("a provider's call failed", "error", err, "status", status) // its text holds no secret

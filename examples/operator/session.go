@@ -58,6 +58,8 @@ func session(ctx context.Context, base string, p *simulators) error {
 	call("holdings at the broker", 200, "GET", "/portfolio", nil)
 	p.broker.RevokeTokens()
 	call("the same, with a revoked token", 200, "GET", "/portfolio", nil)
+	p.broker.FailNext(3, 502, nil)
+	call("the same while the broker is down", 503, "GET", "/portfolio", nil)
 	trade := url.Values{"trade_url": {"https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh"}}
 	call("a malformed Steam ID", 400, "POST", "/players/123/skins-token", trade)
 	call("a deposit", 200, "POST", "/players/t1_225478/deposits/tx-1", url.Values{"amount": {"12.50"}})
@@ -65,6 +67,8 @@ func session(ctx context.Context, base string, p *simulators) error {
 	call("a deposit, token killed from outside", 200, "POST", "/players/t1_225478/deposits/tx-2", url.Values{"amount": {"1"}})
 	p.games.LoseAnswers(1)
 	call("a deposit whose answer is lost", 502, "POST", "/players/t1_225478/deposits/tx-3", url.Values{"amount": {"1"}})
+	p.games.FailActed(1, 500, nil)
+	call("a deposit that fails after it was made", 502, "POST", "/players/t1_225478/deposits/tx-4", url.Values{"amount": {"1"}})
 	call("a new customer", 200, "POST", "/customers", url.Values{
 		"email": {"ada@example.com"}, "first": {"Ada"}, "last": {"L"}, "country": {"GB"}, "document": {"P1"}, "address": {"London"}, "id": {"42"},
 	})

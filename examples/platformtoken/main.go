@@ -108,13 +108,14 @@ func explain(err error) error {
 	switch {
 	case !errors.As(err, &e):
 		return err
-	case e.Ambiguous() && e.TxID != "":
-		return fmt.Errorf("the money may have moved, ask the platform about the TxID: %w", err)
 	case errors.Is(err, platformtoken.ErrContested):
 		return fmt.Errorf("another system makes tokens for this player: %w", err)
 	}
 	if after, ok := e.Retryable(); ok {
 		return fmt.Errorf("try again, after %v: %w", after, err)
+	}
+	if e.Ambiguous() && e.TxID != "" {
+		return fmt.Errorf("the money may have moved, ask the platform about the TxID: %w", err)
 	}
 	return err
 }
