@@ -34,6 +34,10 @@
 // unless Config.MaxAge or Config.ReplayGuard refuses it; see there what that
 // costs.
 //
+// In FIPS 140-only mode (GODEBUG=fips140=only) each secret needs at least 14
+// bytes: crypto/hmac refuses shorter keys. [New] reports a shorter static secret.
+// A shorter secret that a SecretsFunc returns later is [ErrSecretUnavailable].
+//
 // # Answers
 //
 // Every POST is answered with HTTP 200 and a signed body, as Klas prescribes for

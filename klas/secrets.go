@@ -1,12 +1,14 @@
 package klas
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 	"strings"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/fips"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
@@ -19,16 +21,18 @@ import (
 // go to a vault each time. It must be safe for concurrent use, and should be
 // quick or honour ctx, which ends with Config.HandlerTimeout. The list is not
 // changed. If it fails, or the list or a member of it is empty or begins or
-// ends with white space, the webhook is refused.
+// ends with white space, the webhook is refused. So it is in FIPS 140-only mode
+// if a member is shorter than 14 bytes.
 type SecretsFunc = func(ctx context.Context) ([]string, error)
 
 // StaticSecrets returns a SecretsFunc that always returns the current secret
-// and those before it that are still good; nil if one of them is empty or white
-// space, so that [New] reports it.
+// and those before it that are still good. It returns nil if one of them is
+// empty or white space, or shorter than 14 bytes in FIPS 140-only mode, so that
+// [New] reports it.
 func StaticSecrets(current string, previous ...string) SecretsFunc {
 	list := append([]string{current}, previous...)
 	for _, s := range list {
-		if strings.TrimSpace(s) == "" {
+		if strings.TrimSpace(s) == "" || fips.HMACKey(s) != "" {
 			return nil
 		}
 	}
@@ -67,7 +71,7 @@ func defect(list []string) error {
 		return &secretsError{rule: "the list is empty"}
 	}
 	for _, s := range list {
-		if rule := credential.Defect(s); rule != "" {
+		if rule := cmp.Or(credential.Defect(s), fips.HMACKey(s)); rule != "" {
 			return &secretsError{rule: "a member " + rule}
 		}
 	}

@@ -12,14 +12,15 @@ const SignatureHeader = "X-Signature"
 
 // Sign returns the signature of body: HMAC-SHA256 under the bytes of secret as
 // they are, in lower-case hexadecimal. It covers the bytes that are sent, so
-// sign what was marshalled and send exactly that. An empty secret signs
-// nothing: the result is "".
+// sign what was marshalled and send exactly that. The result is "" if secret is
+// empty, and in FIPS 140-only mode if it is shorter than 14 bytes.
 func Sign(secret string, body []byte) string { return hmacsig.Sign(secret, body) }
 
 // Verify reports whether signature is that of body, as it was received: a body
 // that was decoded and encoded again does not verify. It takes hexadecimal
 // digits of either case, ignores white space around them and nothing else, and
-// compares in constant time. With an empty secret it is false.
+// compares in constant time. It is false if secret is empty, and in FIPS 140-only
+// mode if it is shorter than 14 bytes.
 func Verify(secret string, body []byte, signature string) bool {
 	return hmacsig.Verify(secret, body, strings.TrimSpace(signature))
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/fips"
 )
 
 const (
@@ -84,7 +85,7 @@ type Webhook struct {
 func New(cfg Config) (*Webhook, error) {
 	var p check.Problems
 	if cfg.Secrets == nil {
-		p.Add("Secrets", "required (static secrets of which one is empty or blank count as missing)")
+		p.Add("Secrets", missingSecrets())
 	}
 	if cfg.MaxBodyBytes < 0 {
 		p.Add("MaxBodyBytes", "must not be negative")
@@ -110,4 +111,14 @@ func New(cfg Config) (*Webhook, error) {
 	w := &Webhook{cfg: cfg, born: time.Now()}
 	w.exchanges.New = func() any { return newExchange() }
 	return w, nil
+}
+
+// missingSecrets is the rule for Config.Secrets. Of nil it is not known whether
+// it comes from StaticSecrets.
+func missingSecrets() string {
+	rule := "required (static secrets of which one is empty or blank count as missing)"
+	if short := fips.HMACKey(""); short != "" {
+		rule += "; each static secret " + short
+	}
+	return rule
 }

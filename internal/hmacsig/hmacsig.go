@@ -8,6 +8,8 @@ import (
 	"hash"
 	"slices"
 	"sync"
+
+	"github.com/providerauth/providerauth-go/internal/fips"
 )
 
 // Keys signs and verifies under a list of secrets. Keying a hash costs more
@@ -34,7 +36,8 @@ func (k *Keys) Holds(secrets []string) bool {
 }
 
 // Use makes secrets the ones to sign and verify with, in their order. None of
-// them may be empty: anybody can sign with an empty key.
+// them may be empty: anybody can sign with an empty key. None may break the rule
+// of [fips.HMACKey]: crypto/hmac panics.
 func (k *Keys) Use(secrets []string) {
 	if k.Holds(secrets) {
 		return
@@ -85,31 +88,41 @@ func (k *Keys) mac(index int, body []byte) {
 
 var pool = sync.Pool{New: func() any { return new(Keys) }}
 
-// Sign returns the signature of body under secret, in lower case; "" if secret
-// is empty.
+// Sign returns the signature of body under secret, in lower case. It is "" if
+// secret is empty, or too short for FIPS 140-only mode.
 func Sign(secret string, body []byte) string {
-	if secret == "" {
+	k := keyed(secret)
+	if k == nil {
 		return ""
 	}
-	k := keyed(secret)
 	defer pool.Put(k)
 	return k.Sign(0, body)
 }
 
 // Verify reports whether signature, 64 hexadecimal digits of either case, is
-// that of body under secret. It is false for an empty secret.
+// that of body under secret. It is false if secret is empty, or too short for
+// FIPS 140-only mode.
 func Verify(secret string, body []byte, signature string) bool {
-	if secret == "" {
+	k := keyed(secret)
+	if k == nil {
 		return false
 	}
-	k := keyed(secret)
 	defer pool.Put(k)
 	return k.Verify(body, signature) == 0
 }
 
+// keyed returns Keys of the pool with this secret, or nil if nothing can be
+// signed with it.
 func keyed(secret string) *Keys {
+	if secret == "" {
+		return nil
+	}
 	k := pool.Get().(*Keys)
 	one := [1]string{secret}
+	if !k.Holds(one[:]) && fips.HMACKey(secret) != "" {
+		pool.Put(k)
+		return nil
+	}
 	k.Use(one[:])
 	return k
 }

@@ -46,7 +46,11 @@ func NewRequest(secret string, body []byte) *http.Request {
 const signatureHeader = "X-Signature"
 
 func sign(secret string, body []byte) string {
-	m := hmac.New(sha256.New, []byte(secret))
+	// HMAC itself pads a key with zeros up to a block. crypto/hmac panics on
+	// short keys in FIPS 140-only mode.
+	key := make([]byte, max(len(secret), sha256.BlockSize))
+	copy(key, secret)
+	m := hmac.New(sha256.New, key)
 	m.Write(body)
 	return hex.EncodeToString(m.Sum(nil))
 }

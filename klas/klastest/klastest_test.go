@@ -10,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -345,4 +347,35 @@ func TestEveryFaultIsFoundByName(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTestHandler_fipsOnly(t *testing.T) {
+	if os.Getenv("KLASTEST_TEST_FIPS") == "" {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
+		cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", "KLASTEST_TEST_FIPS=1")
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	t.Run("an endpoint with long secrets passes", func(t *testing.T) {
+		long := options
+		long.Secret, long.PreviousSecret = "14-bytes-long!", "another-of-more"
+		h := endpoint(t, func(cfg *klas.Config) { cfg.Secrets = klas.StaticSecrets(long.Secret, long.PreviousSecret) })
+		if err := klastest.TestHandler(h, long); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("an endpoint with a short secret is a finding", func(t *testing.T) {
+		h := endpoint(t, func(cfg *klas.Config) {
+			cfg.Secrets = func(context.Context) ([]string, error) { return []string{"short"}, nil }
+		})
+		err := klastest.TestHandler(h, klastest.Options{Secret: "short"})
+		if err == nil || !strings.Contains(err.Error(), "good call: HTTP status 500") {
+			t.Errorf("findings: %v", err)
+		}
+	})
 }
