@@ -19,7 +19,9 @@
 //
 // The patterns have no method: with one, http.ServeMux would answer other
 // methods itself. Set ReadHeaderTimeout and IdleTimeout of the http.Server;
-// bodies are bounded here, in length and time. Nothing between Klas and the
+// bodies are bounded here, in length and time. The bound in time needs the
+// ResponseWriter of net/http, or a wrapper of it that has the method Unwrap.
+// Behind any other wrapper set ReadTimeout too. Nothing between Klas and the
 // handler may change a body: no gateway that decodes and encodes JSON.
 //
 // # Signatures
@@ -57,6 +59,7 @@
 // Unknown fields are ignored, and so are those that differ in case only; of a
 // field that comes twice the last counts. Two answers are unsigned: 405 to
 // another method than POST, and 500 with an empty body if no secret can be had.
+// The 405 does not wait for a body, and over HTTP/1 closes the connection of one.
 // Since nearly everything is 200, watch Config.OnResult.
 //
 // # The timestamp

@@ -21,6 +21,9 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
+		if r.Body != nil && r.Body != http.NoBody {
+			abandonBody(w, r)
+		}
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		e.report(r, start, "", refuse("", "method", "must be POST"))
 		return

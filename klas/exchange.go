@@ -169,6 +169,18 @@ func (x *exchange) render(v verdict) []byte {
 	return x.encode(v.code)
 }
 
+// abandonBody keeps net/http from waiting for the body of a request: over HTTP/1
+// it reads the rest before it sends the answer, for as long as the client likes.
+// With the deadline over, reading fails, and the connection closes. It must close:
+// if the body was read in front of the handler, the deadline ends the context of
+// the connection instead.
+func abandonBody(w http.ResponseWriter, r *http.Request) {
+	setReadDeadline(w, time.Unix(1, 0))
+	if r.ProtoMajor == 1 { // over HTTP/2 it would close the connection of other webhooks
+		w.Header().Set("Connection", "close")
+	}
+}
+
 // setReadDeadline does what http.ResponseController does, without the error
 // that it makes for a writer that cannot.
 func setReadDeadline(w http.ResponseWriter, t time.Time) bool {

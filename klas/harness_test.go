@@ -85,6 +85,11 @@ func unreachable(t testing.TB) klas.AuthenticatorFunc {
 	}
 }
 
+// notReached is a handler behind Middleware that must not be asked.
+func notReached(t testing.TB) http.Handler {
+	return handler(func(http.ResponseWriter, *http.Request) { t.Error("the handler was asked") })
+}
+
 func request(body string, signatures ...string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/authenticate", bytes.NewReader([]byte(body)))
 	r.Header.Set("Content-Type", "application/json")
