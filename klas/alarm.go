@@ -41,6 +41,12 @@ func (a *alarm) callOff() bool {
 	return due != 0 && a.due.CompareAndSwap(due, 0)
 }
 
+// ahead reports whether the alarm is set, has not gone off and is not yet due.
+func (a *alarm) ahead() bool {
+	due := a.due.Load()
+	return due != 0 && time.Since(a.zero) < time.Duration(due)
+}
+
 // arm sees to it that the timer fires at the latest when something is due. Both
 // it and fire write before they read, so that one of them sees the other.
 func (a *alarm) arm() {

@@ -67,6 +67,32 @@ func TestTheTimeThatCountsIsTheLastOneSet(t *testing.T) {
 	})
 }
 
+func TestAlarm_ahead(t *testing.T) {
+	for name, c := range map[string]struct {
+		after time.Duration
+		end   func(*alarm)
+		want  bool
+	}{
+		"before it is due":         {5*time.Second - 1, func(*alarm) {}, true},
+		"when it is due":           {5 * time.Second, func(*alarm) {}, false},
+		"when it has gone off":     {time.Hour, func(*alarm) {}, false},
+		"when it was called off":   {time.Second, func(a *alarm) { a.callOff() }, false},
+		"when it is set once more": {time.Minute, func(a *alarm) { a.set(time.Now().Add(time.Second)) }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, _ := alarmFor(t)
+				a.set(time.Now().Add(5 * time.Second))
+				time.Sleep(c.after)
+				c.end(a)
+				if got := a.ahead(); got != c.want {
+					t.Errorf("ahead is %v", got)
+				}
+			})
+		})
+	}
+}
+
 // Whoever is first decides, and the other one knows: each alarm goes off or is
 // called off, never both and never neither. Two goroutines go through a row of
 // alarms side by side, because what is looked for are the moments between two

@@ -133,20 +133,29 @@ func (t *task) tellPanic() {
 	}
 }
 
-func (t *task) work() error {
-	if t.key != "" {
-		if err := t.hook.replayed(t.ctx, t.key); err != nil {
+// work asks the guard, then runs the operator's handler. Neither begins once the
+// alarm is due. The look at the alarm decides: before the alarm goes off, the
+// handler has begun in time, and after that it does not begin.
+func (c *call) work() error {
+	if c.key != "" {
+		if !c.alarm.ahead() {
+			return errLate
+		}
+		if err := c.hook.replayed(c.ctx, c.key); err != nil {
 			return err
 		}
 	}
-	t.reached = true
+	if !c.alarm.ahead() {
+		return errLate
+	}
+	c.reached = true
 	switch {
-	case t.auth != nil:
+	case c.auth != nil:
 		var err error
-		t.response, err = t.auth.Authenticate(t.ctx, t.request)
+		c.response, err = c.auth.Authenticate(c.ctx, c.request)
 		return err
-	case t.next != nil:
-		t.next.ServeHTTP(t.sheet, t.r)
+	case c.next != nil:
+		c.next.ServeHTTP(c.sheet, c.r)
 		return nil
 	}
 	return errNone

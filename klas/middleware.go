@@ -25,7 +25,8 @@ import (
 //
 // ERR_UNKNOWN after the time has passed does not stop next, which runs on as an
 // [Authenticator] does: what it books then is booked. So it should look at the
-// context of its request before it does, and answer a repeat by transfer_id.
+// context of its request before it does, and answer a repeat by transfer_id. If
+// next has not begun when the time has passed, it does not begin.
 //
 // Klas signs no path: while its secret is good, a recorded webhook verifies at
 // every endpoint.

@@ -24,7 +24,8 @@ type ReplayGuard interface {
 	// digits; ttl is twice Config.MaxAge and a little, so that a body is too
 	// old when it is forgotten; a day if that is off. It is called for verified
 	// and valid webhooks only. True is answered ERR_BAD_PARAMS, an error
-	// ERR_UNKNOWN.
+	// ERR_UNKNOWN. If it returns after Config.HandlerTimeout, ERR_UNKNOWN has
+	// been answered, and the Authenticator or handler does not begin.
 	Seen(ctx context.Context, key string, ttl time.Duration) (bool, error)
 }
 

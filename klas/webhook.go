@@ -25,8 +25,9 @@ type Config struct {
 	MaxBodyBytes int64
 	// HandlerTimeout is how long a webhook may take from its header to its
 	// answer: a body that takes longer is cut off, and an Authenticator that
-	// does is answered for. Optional, default 5 s. Klas states no limit of its
-	// own.
+	// does is answered for. The ReplayGuard has its share of it: if it returns
+	// later, the Authenticator or handler does not begin. Optional, default 5 s.
+	// Klas states no limit of its own.
 	HandlerTimeout time.Duration
 	// MaxAge refuses webhooks whose timestamp is further from this machine's
 	// time, before or after it; whole seconds. Optional, default off: Klas does
