@@ -17,8 +17,8 @@ const (
 	StatusOK StatusCode = "OK"
 	// StatusInvalidBody: the body is not a JSON object.
 	StatusInvalidBody StatusCode = "ERR_INVALID_BODY"
-	// StatusBadParams: a field is missing or unfit, or the operator refused
-	// without a code of its own.
+	// StatusBadParams: a field is missing or unfit, the body is an answer that
+	// was sent back, or the operator refused without a code of its own.
 	StatusBadParams StatusCode = "ERR_BAD_PARAMS"
 	// StatusUnknown: the operator's side failed.
 	StatusUnknown StatusCode = "ERR_UNKNOWN"

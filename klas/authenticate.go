@@ -76,9 +76,6 @@ func (w *Webhook) AuthenticateHandler(a Authenticator) http.Handler {
 }
 
 func (x *exchange) authenticate() verdict {
-	if v := x.parse(); v.code != "" {
-		return v
-	}
 	if v := x.validate(); v.code != "" {
 		return v
 	}
@@ -97,18 +94,10 @@ func (x *exchange) authenticate() verdict {
 	return x.accept(c.response)
 }
 
-// parse decodes the body, which must be one JSON object and nothing else.
-func (x *exchange) parse() verdict {
-	if rule := x.decode(); rule != "" {
-		return refuse(StatusInvalidBody, "body", rule)
-	}
+func (x *exchange) validate() verdict {
 	if x.wire.misfit != "" {
 		return refuse(StatusBadParams, x.wire.misfit, "has the wrong type")
 	}
-	return verdict{}
-}
-
-func (x *exchange) validate() verdict {
 	for _, f := range [...]struct{ name, value string }{
 		{"request_id", x.wire.RequestID}, {"session_id", x.wire.SessionID}, {"player_id", x.wire.PlayerID},
 	} {
@@ -129,7 +118,12 @@ func (x *exchange) validate() verdict {
 
 // timely refuses a webhook that is too old or too far ahead.
 func (x *exchange) timely(t Timestamp) verdict {
-	if x.hook.cfg.MaxAge > 0 && !t.fresh(time.Now(), x.hook.cfg.MaxAge) {
+	switch maxAge := x.hook.cfg.MaxAge; {
+	case maxAge == 0:
+		return verdict{}
+	case t <= 0:
+		return refuse(StatusBadParams, "timestamp", "is missing or cannot be read")
+	case !t.fresh(time.Now(), maxAge):
 		return refuse(StatusBadParams, "timestamp", "is further from now than MaxAge")
 	}
 	return verdict{}

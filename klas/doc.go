@@ -32,6 +32,14 @@
 // secret. The answer is signed with the one that verified the request: until
 // Klas has switched, it checks answers with the old one.
 //
+// Requests and answers are signed alike, and a forged request is answered too, so
+// anybody can get a signed answer and send it back as a request. Both handlers
+// therefore accept a verified body only if it has a request_id and no
+// status_code. Every answer has a status_code, and no documented webhook has.
+// Middleware signs no answer that would be accepted as a webhook. This holds for
+// the handlers only: give what you sign with [Sign] yourself, or elsewhere under
+// the same secret, a status_code too.
+//
 // Only the body is signed. A recorded webhook is good again, at any endpoint,
 // unless Config.MaxAge or Config.ReplayGuard refuses it; see there what that
 // costs.
@@ -49,6 +57,7 @@
 //	X-Signature missing, twice, malformed or wrong              ERR_INTEGRITY_CHECK_FAILED
 //	body too long, cut off or too slow; the connection closes   ERR_INTEGRITY_CHECK_FAILED
 //	no JSON object, more than one, a byte order mark, no UTF-8  ERR_INVALID_BODY
+//	a status_code in any case, as in an answer that comes back  ERR_BAD_PARAMS
 //	a field missing, empty, null or of another type             ERR_BAD_PARAMS
 //	half a surrogate pair in an id                              ERR_BAD_PARAMS
 //	older or newer than MaxAge, seen by ReplayGuard             ERR_BAD_PARAMS
@@ -56,8 +65,11 @@
 //	the operator's error, panic, timeout or invalid answer      ERR_UNKNOWN
 //	a player                                                    OK, with currency and balance
 //
-// Unknown fields are ignored, and so are those that differ in case only; of a
-// field that comes twice the last counts. Two answers are unsigned: 405 to
+// Behind Middleware the required fields are request_id and, with MaxAge,
+// timestamp; the operator reads the others.
+//
+// Other unknown fields are ignored, and so are those that differ in case only; of
+// a field that comes twice the last counts. Two answers are unsigned: 405 to
 // another method than POST, and 500 with an empty body if no secret can be had.
 // The 405 does not wait for a body, and over HTTP/1 closes the connection of one.
 // Since nearly everything is 200, watch Config.OnResult.

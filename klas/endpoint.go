@@ -9,9 +9,9 @@ import (
 type endpoint struct {
 	hook *Webhook
 	op   string
-	// act decides on a verified webhook. It is authenticate, with auth, or
-	// pass, with next. Those two are functions so that fmt prints nothing of
-	// what the operator's code holds; nil if there is none.
+	// act decides on a verified webhook after parse. It is authenticate, with
+	// auth, or pass, with next. Those two are functions so that fmt prints nothing
+	// of what the operator's code holds; nil if there is none.
 	act  func(x *exchange) verdict
 	auth AuthenticatorFunc
 	next http.HandlerFunc
@@ -59,7 +59,22 @@ func (x *exchange) judge() verdict {
 		return refuse(StatusIntegrityCheckFailed, SignatureHeader, "is not that of the body")
 	}
 	x.signer = signer
+	if v := x.parse(); v.code != "" {
+		return v
+	}
 	return x.act(x)
+}
+
+// parse decodes the verified body. Nothing of the operator's sees a body that is
+// not a webhook.
+func (x *exchange) parse() verdict {
+	if rule := x.decode(x.body, &x.wire); rule != "" {
+		return refuse(StatusInvalidBody, "body", rule)
+	}
+	if name, rule := x.wire.defect(); rule != "" {
+		return refuse(StatusBadParams, name, rule)
+	}
+	return verdict{}
 }
 
 // prepare returns a call of the operator's code, without what it is given.

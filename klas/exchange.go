@@ -58,10 +58,6 @@ func (w *Webhook) recycle(x *exchange) {
 	if c := x.call; c != nil {
 		c.task, c.x, c.late = task{}, nil, false
 	}
-	if len(x.body) > firstRead { // it can be nested deeply, and the decoder holds on to it
-		x.in = bytes.Buffer{}
-		x.dec.Reset(&x.in)
-	}
 	if cap(x.body) > keptBytes {
 		x.body = make([]byte, 0, firstRead)
 	}

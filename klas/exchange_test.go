@@ -37,6 +37,31 @@ func TestLongWebhooksLeaveNoLongBuffersBehind(t *testing.T) {
 	}
 }
 
+func TestExchange_decode(t *testing.T) {
+	t.Run("nothing is kept of a long answer of a handler", func(t *testing.T) {
+		hook, err := New(Config{Secrets: StaticSecrets("s")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := newExchange()
+		hook.exchanges.New = func() any { return x }
+		const body = `{"request_id":"r"}`
+		answer := `{"status_code":"OK","x":"` + strings.Repeat("y", 1<<19) + `"}`
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+		r.Header.Set(SignatureHeader, Sign("s", []byte(body)))
+		w := httptest.NewRecorder()
+		hook.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write([]byte(answer))
+		})).ServeHTTP(w, r)
+		if got := w.Body.String(); got != answer {
+			t.Errorf("answer %.100s", got)
+		}
+		if x.in.Cap() > 0 || cap(x.dec.UnreadBuffer()) > 0 {
+			t.Errorf("%d and %d bytes are kept", x.in.Cap(), cap(x.dec.UnreadBuffer()))
+		}
+	})
+}
+
 func TestNothingIsKeptOfALongAnswer(t *testing.T) {
 	x := newExchange()
 	x.accepted = acceptance{strings.Repeat("A", 2*keptBytes), "1"}

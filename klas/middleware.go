@@ -2,7 +2,6 @@ package klas
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,11 +16,19 @@ import (
 // one, outside it.
 //
 // next reads the verified bytes from the body of its request and need not look
-// at the signature. What it writes is buffered, up to Config.MaxBodyBytes, and
-// goes out byte for byte as application/json with the rest of its header. A
-// status other than 200, a panic, an answer that is too long or not a JSON
-// object, and the end of Config.HandlerTimeout are answered ERR_UNKNOWN
-// instead, so that nothing of an error page reaches Klas.
+// at the signature. The body is a JSON object with a request_id and without a
+// status_code; anything else is answered as in the package's table. All other
+// fields are left to next.
+//
+// What next writes is buffered, up to Config.MaxBodyBytes, and goes out byte for
+// byte as application/json with the rest of its header. A status other than 200,
+// a panic, an answer that is too long or not a JSON object, and the end of
+// Config.HandlerTimeout are answered ERR_UNKNOWN instead, so that nothing of an
+// error page reaches Klas.
+//
+// Every answer needs a status_code. An answer with a request_id and without a
+// status_code is answered ERR_UNKNOWN instead: signed, it would be a webhook that
+// anybody could send back.
 //
 // ERR_UNKNOWN after the time has passed does not stop next, which runs on as an
 // [Authenticator] does: what it books then is booked. So it should look at the
@@ -39,39 +46,43 @@ func (w *Webhook) Middleware(next http.Handler) http.Handler {
 }
 
 func (x *exchange) pass() verdict {
-	cfg := &x.hook.cfg
-	if cfg.MaxAge > 0 || cfg.OnResult != nil || cfg.Logger != nil {
-		if v := x.peek(); v.code != "" {
-			return v
-		}
+	if v := x.timely(Timestamp(x.wire.Timestamp)); v.code != "" {
+		return v
 	}
 	body := bytes.Clone(x.body) // next may keep the reader
 	c := x.prepare()
-	c.sheet = &answerSheet{header: http.Header{}, limit: cfg.MaxBodyBytes}
+	c.sheet = &answerSheet{header: http.Header{}, limit: x.hook.cfg.MaxBodyBytes}
 	c.r = x.r.Clone(x.ctx)
 	c.r.Body, c.r.ContentLength, c.r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 	if v := x.run(c); v.code != "" {
 		return v
 	}
-	v := c.sheet.verdict()
+	v := x.vet(c.sheet)
 	if v.fault == nil {
 		x.sheet = c.sheet
 	}
 	return v
 }
 
-// peek reads what is not left to next: the request id, which is only shown, and
-// the timestamp if that decides.
-func (x *exchange) peek() verdict {
-	switch rule := x.decode(); {
-	case x.hook.cfg.MaxAge == 0:
-		return verdict{}
-	case rule != "":
-		return refuse(StatusInvalidBody, "body", rule)
-	case x.wire.Timestamp <= 0:
-		return refuse(StatusBadParams, "timestamp", "is missing or cannot be read")
+// vet decides whether an answer of next is sent. It refuses an answer that parse
+// would accept as a webhook, so nothing that is signed here is accepted here.
+func (x *exchange) vet(a *answerSheet) verdict {
+	switch {
+	case a.status != 0 && a.status != http.StatusOK:
+		return unfit("status", fmt.Sprintf("must be 200, is %d", a.status))
+	case a.tooBig:
+		return failed(StatusUnknown, errTooBig)
+	case a.header.Get("Content-Encoding") != "":
+		return unfit("Content-Encoding", "must not be set: what is signed is the body")
 	}
-	return x.timely(Timestamp(x.wire.Timestamp))
+	var read wire
+	if rule := x.decode(a.body.Bytes(), &read); rule != "" {
+		return unfit("body", rule)
+	}
+	if _, rule := read.defect(); rule == "" {
+		return unfit("body", "must have a status_code: with its request_id, it could be sent back as a webhook")
+	}
+	return verdict{code: StatusCode(read.StatusCode)}
 }
 
 // An answerSheet is the http.ResponseWriter of a handler behind Middleware.
@@ -99,27 +110,6 @@ func (a *answerSheet) Write(p []byte) (int, error) {
 		return 0, errTooBig
 	}
 	return a.body.Write(p)
-}
-
-func (a *answerSheet) verdict() verdict {
-	switch rule := object(a.body.Bytes()); {
-	case a.status != 0 && a.status != http.StatusOK:
-		return unfit("status", fmt.Sprintf("must be 200, is %d", a.status))
-	case a.tooBig:
-		return failed(StatusUnknown, errTooBig)
-	case a.header.Get("Content-Encoding") != "":
-		return unfit("Content-Encoding", "must not be set: what is signed is the body")
-	case rule != "":
-		return unfit("body", rule)
-	case !json.Valid(a.body.Bytes()):
-		return unfit("body", "is not valid JSON")
-	}
-	var known struct {
-		StatusCode any `json:"status_code"`
-	}
-	_ = json.Unmarshal(a.body.Bytes(), &known)
-	code, _ := known.StatusCode.(string)
-	return verdict{code: StatusCode(code)}
 }
 
 // copyHeader leaves out what describes the body or the connection.

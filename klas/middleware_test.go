@@ -188,6 +188,7 @@ func TestTheResultOfMiddlewareHasTheHandlersCode(t *testing.T) {
 		`{"status_code":"ERR_TIMEOUT"}`: "ERR_TIMEOUT",
 		`{"balance":"1"}`:               "",
 		`{"status_code":5}`:             "",
+		`{"Status_Code":"OK"}`:          "",
 	} {
 		results := newResults()
 		want(t, post(t, newHook(t, results.config).Middleware(writes(answer)), compact), answer)
@@ -201,23 +202,24 @@ func TestTheResultOfMiddlewareHasTheHandlersCode(t *testing.T) {
 func TestMiddlewareChecksTheAgeOnlyIfAsked(t *testing.T) {
 	now := time.Now().Unix()
 	for _, c := range []struct{ body, with, without string }{
-		{fmt.Sprintf(`{"timestamp":%d}`, now), balanceOK, balanceOK},
-		{fmt.Sprintf(`{"timestamp":%d}`, now*1000), balanceOK, balanceOK},
-		{fmt.Sprintf(`{"timestamp":%d}`, now-600), badParams, balanceOK},
-		{fmt.Sprintf(`{"timestamp":%d}`, now+600), badParams, balanceOK},
-		{fmt.Sprintf(`{"timestamp":%d,"Timestamp":%d}`, now-600, now), badParams, balanceOK},
-		{fmt.Sprintf(`{"timestamp":%d,"Timestamp":%d}`, now, now-600), balanceOK, balanceOK},
-		{fmt.Sprintf(`{"timestamp":%d,"timestamp":%d}`, now, now-600), badParams, balanceOK},
-		{fmt.Sprintf(`{"timestamp":%d,"timestamp":"%d"}`, now, now), badParams, balanceOK},
-		{fmt.Sprintf(`{"timestamp":"%d","timestamp":%d}`, now, now), balanceOK, balanceOK},
-		{fmt.Sprintf(`{"timestamp":%d,"player_id":1,"session_id":{}}`, now), balanceOK, balanceOK},
-		{fmt.Sprintf(`{"timestamp":"%d"}`, now), badParams, balanceOK},
-		{`{"timestamp":null}`, badParams, balanceOK},
-		{`{}`, badParams, balanceOK},
-		{`[]`, badBody, balanceOK},
-		{`{`, badBody, balanceOK},
-		{`x`, badBody, balanceOK},
-		{``, badBody, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":%d}`, now), balanceOK, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":%d}`, now*1000), balanceOK, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":%d}`, now-600), badParams, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":%d}`, now+600), badParams, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":%d,"Timestamp":%d}`, now-600, now), badParams, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":%d,"Timestamp":%d}`, now, now-600), balanceOK, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":%d,"timestamp":%d}`, now, now-600), badParams, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":%d,"timestamp":"%d"}`, now, now), badParams, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":"%d","timestamp":%d}`, now, now), balanceOK, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":%d,"player_id":1,"session_id":{}}`, now), balanceOK, balanceOK},
+		{fmt.Sprintf(`{"request_id":"r","timestamp":"%d"}`, now), badParams, balanceOK},
+		{`{"request_id":"r","timestamp":null}`, badParams, balanceOK},
+		{`{"request_id":"r"}`, badParams, balanceOK},
+		{`{}`, badParams, badParams},
+		{`[]`, badBody, badBody},
+		{`{`, badBody, badBody},
+		{`x`, badBody, badBody},
+		{``, badBody, badBody},
 	} {
 		want(t, post(t, newHook(t).Middleware(writes(balanceOK)), c.body), c.without)
 		hook := newHook(t, func(cfg *klas.Config) { cfg.MaxAge = time.Minute })
@@ -233,12 +235,12 @@ func TestTheBodyOfOneRequestIsNotThatOfTheNext(t *testing.T) {
 		_, _ = io.WriteString(w, balanceOK)
 	}))
 	for i := range 5 {
-		b := fmt.Sprintf(`{"n":%d}`, i)
+		b := fmt.Sprintf(`{"request_id":"r-%d"}`, i)
 		want(t, post(t, h, b), balanceOK)
 	}
 	for i, r := range kept {
 		b, err := io.ReadAll(r)
-		if err != nil || string(b) != fmt.Sprintf(`{"n":%d}`, i) {
+		if err != nil || string(b) != fmt.Sprintf(`{"request_id":"r-%d"}`, i) {
 			t.Errorf("body %d is %q, %v", i, b, err)
 		}
 	}

@@ -64,24 +64,26 @@ func TestOnResultIsToldOfEveryRequestOnce(t *testing.T) {
 }
 
 func TestTheRequestIDOfAWebhookForMiddlewareIsInItsResultAndItsLog(t *testing.T) {
-	for b, id := range map[string]string{
-		`{"request_id":"r-1","x":1}`:            "r-1",
-		`{"request_id":"r-1","request_id":"r"}`: "r",
-		`{"request_id":"r-1","request_id":5}`:   "",
-		`{"Request_ID":"r-1"}`:                  "",
-		`[]`:                                    "",
+	for b, c := range map[string]struct{ id, answer string }{
+		`{"request_id":"r-1","x":1}`:              {"r-1", balanceOK},
+		`{"request_id":"r-1","request_id":"r"}`:   {"r", balanceOK},
+		`{"request_id":"r-1","status_code":"OK"}`: {"r-1", badParams},
+		`{"request_id":"r-1","request_id":5}`:     {"", badParams},
+		`{"Request_ID":"r-1"}`:                    {"", badParams},
+		`[]`:                                      {"", badBody},
 	} {
 		results := newResults()
-		want(t, post(t, newHook(t, results.config).Middleware(writes(balanceOK)), b), balanceOK)
-		if r := <-results; r.RequestID != id {
+		want(t, post(t, newHook(t, results.config).Middleware(writes(balanceOK)), b), c.answer)
+		if r := <-results; r.RequestID != c.id {
 			t.Errorf("%s: request id %q", b, r.RequestID)
 		}
 		var log bytes.Buffer
 		hook := newHook(t, func(cfg *klas.Config) {
 			cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		})
-		want(t, post(t, hook.Middleware(writes(balanceOK)), b), balanceOK)
-		if _, logged, _ := strings.Cut(strings.TrimSpace(log.String()), "request_id="); logged != id {
+		want(t, post(t, hook.Middleware(writes(balanceOK)), b), c.answer)
+		_, logged, _ := strings.Cut(log.String(), "request_id=")
+		if logged, _, _ = strings.Cut(logged+" ", " "); strings.TrimSpace(logged) != c.id {
 			t.Errorf("%s: log %s", b, &log)
 		}
 	}

@@ -14,6 +14,9 @@ const SignatureHeader = "X-Signature"
 // they are, in lower-case hexadecimal. It covers the bytes that are sent, so
 // sign what was marshalled and send exactly that. The result is "" if secret is
 // empty, and in FIPS 140-only mode if it is shorter than 14 bytes.
+//
+// A JSON object with a request_id and without a status_code is a webhook to the
+// handlers of this package, whoever signed it.
 func Sign(secret string, body []byte) string { return hmacsig.Sign(secret, body) }
 
 // Verify reports whether signature is that of body, as it was received: a body

@@ -3,35 +3,60 @@ package klas
 import (
 	"bytes"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A wire is what this package reads of a webhook's body.
+// A wire is what this package reads of the body of a webhook or an answer.
 type wire struct {
 	RequestID, SessionID, PlayerID string
 	Timestamp                      int64
+	StatusCode                     string
 	misfit                         string // the name of a member that has another type, and no value
+	answer                         bool   // a member is called status_code, in any case
 }
 
-// decode reads the body into x.wire and returns the rule that keeps it from
-// being one JSON object. Of a member that comes twice the last counts.
+// defect returns why a JSON object is no webhook: the member and the rule that
+// it breaks. Requests and answers are signed alike, so an answer that is sent
+// back verifies as a request. Every answer has a status_code, and no documented
+// webhook has.
+func (w *wire) defect() (name, rule string) {
+	switch {
+	case w.answer:
+		return "status_code", "must not be in a webhook: answers have it"
+	case w.misfit == "request_id":
+		return "request_id", "has the wrong type"
+	case w.RequestID == "":
+		return "request_id", "is missing or empty"
+	}
+	return "", ""
+}
+
+// decode reads body into w and returns the rule that keeps it from being one
+// JSON object. Of a member that comes twice the last counts.
 //
 // Decoding is the greater part of a webhook's cost. encoding/json takes
 // Player_ID for player_id and, up to Go 1.26, three times as long, because it
 // goes over a body twice. From Go 1.27 on jsontext is the standard library's own,
 // of which the module is a copy for older versions.
-func (x *exchange) decode() (rule string) {
-	if rule := object(x.body); rule != "" {
+func (x *exchange) decode(body []byte, w *wire) (rule string) {
+	if rule := object(body); rule != "" {
 		return rule
 	}
-	x.in = *bytes.NewBuffer(x.body)
+	x.in = *bytes.NewBuffer(body)
+	if len(body) > firstRead { // it can be nested deeply, and the decoder holds on to it
+		defer func() {
+			x.in = bytes.Buffer{}
+			x.dec.Reset(&x.in)
+		}()
+	}
 	// An unknown member may hold what it will; the known ones are looked at.
 	x.dec.Reset(&x.in, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 	_, err := x.dec.ReadToken()
 	for err == nil && x.dec.PeekKind() == '"' {
-		err = x.wire.member(x.dec)
+		err = w.member(x.dec)
 	}
 	if err == nil {
 		_, err = x.dec.ReadToken()
@@ -39,7 +64,7 @@ func (x *exchange) decode() (rule string) {
 	switch {
 	case err != nil:
 		return "is not valid JSON"
-	case len(trimSpace(x.body[x.dec.InputOffset():])) > 0:
+	case len(trimSpace(body[x.dec.InputOffset():])) > 0:
 		return "goes on after the JSON object"
 	}
 	return ""
@@ -47,11 +72,13 @@ func (x *exchange) decode() (rule string) {
 
 // member reads a name and its value.
 func (w *wire) member(d *jsontext.Decoder) error {
-	name, err := d.ReadToken()
+	token, err := d.ReadToken()
 	if err != nil {
 		return err
 	}
-	switch name.String() {
+	name := token.String()
+	w.answer = w.answer || strings.EqualFold(name, "status_code")
+	switch name {
 	case "request_id":
 		return w.text(d, "request_id", &w.RequestID)
 	case "session_id":
@@ -60,6 +87,8 @@ func (w *wire) member(d *jsontext.Decoder) error {
 		return w.text(d, "player_id", &w.PlayerID)
 	case "timestamp":
 		return w.number(d, "timestamp", &w.Timestamp)
+	case "status_code":
+		return w.text(d, "status_code", &w.StatusCode)
 	}
 	return d.SkipValue()
 }
