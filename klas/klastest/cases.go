@@ -188,6 +188,34 @@ func (s *suite) refusesFields() {
 	}
 }
 
+// refusesAnswers sends back what the endpoint signs itself: requests and answers
+// are signed alike. An answer may repeat the fields of its request, so a webhook
+// with all fields and a status_code is refused too.
+func (s *suite) refusesAnswers() {
+	forgery := NewRequest(s.opt.Secret+"x", []byte(s.body()))
+	for _, c := range []struct {
+		name string
+		r    *http.Request
+	}{
+		{"answer to a good call, sent back", NewRequest(s.opt.Secret, []byte(s.body()))},
+		{"answer to a forgery, sent back", forgery},
+		{"answer to a body without fields, sent back", NewRequest(s.opt.Secret, []byte("{}"))},
+	} {
+		a, err := s.do(c.r)
+		if err != nil || a.signatureFault(s.opt.Secret) != "" {
+			continue // another case finds it
+		}
+		s.expectSigned(c.name, string(a.body), codeParams)
+	}
+	for _, c := range [][2]string{
+		{"status_code in a webhook", `"status_code"`},
+		{"status_code in capitals in a webhook", `"STATUS_CODE"`},
+		{"escaped status_code in a webhook", `"status\u005fcode"`},
+	} {
+		s.expectSigned(c[0], "{"+c[1]+`:"OK",`+s.body()[1:], codeParams)
+	}
+}
+
 // cutOff sends less than was announced, as a connection that breaks.
 func (s *suite) cutOff() {
 	body := s.body()

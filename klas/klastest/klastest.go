@@ -153,6 +153,7 @@ func test(opt Options, do func(*http.Request) (*answer, error), whole bool) erro
 	s.refusesForgeries()
 	s.refusesBodies()
 	s.refusesFields()
+	s.refusesAnswers()
 	if whole {
 		s.cutOff()
 	}

@@ -201,6 +201,12 @@ func (p *plain) decide(r *http.Request) (secret, answer string) {
 	if syntax {
 		return secret, code("ERR_INVALID_BODY")
 	}
+	switch p.statusCode(body) {
+	case "refused":
+		return secret, code("ERR_BAD_PARAMS")
+	case "let in":
+		return secret, `{"currency":"EUR","balance":"12.5","status_code":"OK"}`
+	}
 	var in struct {
 		RequestID *string      `json:"request_id"`
 		Timestamp *json.Number `json:"timestamp"`
@@ -240,6 +246,23 @@ func (p *plain) decide(r *http.Request) (secret, answer string) {
 		return secret, `{"currency":"EUR","balance":"1,000.00","status_code":"OK"}`
 	}
 	return secret, `{"currency":"EUR","balance":"12.5","status_code":"OK"}`
+}
+
+// statusCode says what becomes of a body for its status_code, "" for nothing.
+func (p *plain) statusCode(body []byte) string {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(body, &members)
+	for name := range members {
+		same := name == "status_code" || p.fault != "status_code in lower case only" && strings.EqualFold(name, "status_code")
+		switch {
+		case !same, p.fault == "status_code let in":
+		case p.fault == "answers let in":
+			return "let in"
+		default:
+			return "refused"
+		}
+	}
+	return ""
 }
 
 func code(c string) string { return `{"status_code":"` + c + `"}` }
@@ -330,6 +353,9 @@ func TestEveryFaultIsFoundByName(t *testing.T) {
 		"no Content-Type":                       {"good call: Content-Type"},
 		"any method":                            {"GET: "},
 		"shared state":                          {"concurrent calls: the signature"},
+		"answers let in":                        {"answer to a good call, sent back: ", "answer to a forgery, sent back: ", "answer to a body without fields, sent back: ", "status_code in a webhook: "},
+		"status_code let in":                    {"status_code in a webhook: ", "status_code in capitals in a webhook: ", "escaped status_code in a webhook: "},
+		"status_code in lower case only":        {"status_code in capitals in a webhook: "},
 	} {
 		t.Run(fault, func(t *testing.T) {
 			var err error
