@@ -96,7 +96,7 @@ func (c *Client) read(req AuthenticateClientRequest) (identity, purpose, check.P
 	}
 	switch {
 	case c.loose && !looseTradeURL(req.TradeURL):
-		p.Add("TradeURL", "must be an https URL of steamcommunity.com, without port, user name, white space or control characters")
+		p.Add("TradeURL", "must be an https URL of steamcommunity.com of at most 512 characters, without port, user name, white space or control characters")
 	case !c.loose && !strictTradeURL(req.TradeURL):
 		p.Add("TradeURL", "must be https://steamcommunity.com/tradeoffer/new/?partner=<1 to 10 digits>&token=<8 letters, digits, - or _>")
 	}
@@ -141,7 +141,7 @@ func strictTradeURL(s string) bool {
 
 func looseTradeURL(s string) bool {
 	var p check.Problems
-	if check.ID(&p, "TradeURL", s, true, 0); p != nil {
+	if check.ID(&p, "TradeURL", s, true, 512); p != nil {
 		return false
 	}
 	u, err := url.Parse(s)

@@ -81,7 +81,8 @@ type Config struct {
 	// AssetPay's OpenAPI document and its own SDK have it.
 	BareToken bool
 	// LooseTradeURL accepts as a trade URL every https URL whose host is
-	// steamcommunity.com, without port or user name. Optional, default only
+	// steamcommunity.com, of at most 512 characters, without port or user name.
+	// Optional, default only
 	// the form that AssetPay's OpenAPI document requires,
 	// https://steamcommunity.com/tradeoffer/new/?partner=1234&token=AbCd-_12.
 	LooseTradeURL bool
@@ -202,7 +203,7 @@ func New(cfg Config) (*Client, error) {
 	c.cache = tokencache.New(tokencache.Config[identity, purpose, Token]{
 		Mode: tokencache.Overlap, Retrieve: retrieve, Secret: secret, Local: cfg.Mint == MintLocal,
 		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
-		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Replacements: limit, Logger: cfg.Logger,
+		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Replacements: limit, Shorten: short, Logger: cfg.Logger,
 	})
 	return c, nil
 }

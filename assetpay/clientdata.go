@@ -36,7 +36,8 @@ type ClientData struct {
 	// differences do not count. Optional.
 	RegistrationDate time.Time
 	// KYCHash is a hash of the user's identity, computed by the merchant, by
-	// which AssetPay finds several Steam accounts of one person. Optional.
+	// which AssetPay finds several Steam accounts of one person. At most 512
+	// characters. Optional.
 	KYCHash string
 }
 
@@ -62,7 +63,7 @@ func (d *ClientData) check(p *check.Problems) {
 	if year := d.RegistrationDate.UTC().Year(); year < 1 || year > 9999 {
 		p.Add("ClientData.RegistrationDate", "must be in the years 1 to 9999")
 	}
-	check.ID(p, "ClientData.KYCHash", d.KYCHash, false, 0)
+	check.ID(p, "ClientData.KYCHash", d.KYCHash, false, 512)
 }
 
 // clientData is ClientData as AssetPay writes it, in the order of its page.

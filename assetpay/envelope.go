@@ -1,6 +1,8 @@
 package assetpay
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -51,10 +53,7 @@ func (e *envelope) open(body []byte, out any) error {
 }
 
 func (e *envelope) requestID(h http.Header) string {
-	if id := outcome.JSONText(e.ID); id != "" {
-		return id
-	}
-	return h.Get("X-Request-Id")
+	return outcome.Clip(cmp.Or(outcome.JSONText(e.ID), h.Get("X-Request-Id")), outcome.MaxCode)
 }
 
 // classify reads an answer's failure envelope. AssetPay's own SDK takes every
@@ -80,7 +79,7 @@ func failureKey(body []byte) (key string, ok bool) {
 	}
 	var r refusal
 	_ = json.Unmarshal(e.Error, &r)
-	return outcome.JSONText(r.Key), true
+	return outcome.Clip(outcome.JSONText(r.Key), outcome.MaxCode), true
 }
 
 // read fills in what the answer says. Whatever cannot be read is left out.
@@ -90,33 +89,32 @@ func (e *Error) read(body []byte, h http.Header) {
 	e.RequestID = env.requestID(h)
 	var r refusal
 	if json.Unmarshal(env.Error, &r) != nil {
-		e.Message = outcome.JSONText(env.Error)
+		e.Message = outcome.Clip(outcome.JSONText(env.Error), outcome.MaxMessage)
 		return
 	}
 	e.Code, _ = strconv.Atoi(outcome.JSONText(r.Code))
-	e.Key = outcome.JSONText(r.Key)
+	e.Key = outcome.Clip(outcome.JSONText(r.Key), outcome.MaxCode)
 	e.Message = text(r.Message)
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(r.Fields, &fields) == nil && len(fields) > 0 {
+	if fields := outcome.Members(r.Fields); len(fields) > 0 {
 		e.Fields = make(map[string]string, len(fields))
 		for name, rule := range fields {
 			e.Fields[name] = text(rule)
 		}
 	}
-	if string(r.Details) != "null" {
-		e.details = r.Details
+	if string(r.Details) != "null" && len(r.Details) <= outcome.MaxDetails {
+		e.details = bytes.Clone(r.Details) // or the whole answer would be kept
 	}
 }
 
 // text reads a string or an array of them.
 func text(raw json.RawMessage) string {
-	var parts []json.RawMessage
-	if json.Unmarshal(raw, &parts) != nil {
-		return outcome.JSONText(raw)
+	parts, ok := outcome.Elements(raw)
+	if !ok {
+		return outcome.Clip(outcome.JSONText(raw), outcome.MaxMessage)
 	}
 	lines := make([]string, len(parts))
 	for i, part := range parts {
 		lines[i] = outcome.JSONText(part)
 	}
-	return strings.Join(lines, "; ")
+	return outcome.Clip(strings.Join(lines, "; "), outcome.MaxMessage)
 }

@@ -60,7 +60,8 @@ var (
 )
 
 // An Error is every error of this package. Its text holds no credential, token,
-// header value, body, e-mail address or URL query.
+// header value, body, e-mail address or URL query. An error that callers get
+// again within a back-off is cut to 1 KiB: it has no Body and no Details.
 type Error struct {
 	// Op is the method that failed; "Transport" for the error of a
 	// RoundTripper that sent nothing.
@@ -73,11 +74,12 @@ type Error struct {
 	// Key is AssetPay's name of the error, such as "VALIDATION_FAILED"; "" if
 	// the answer is not its failure envelope.
 	Key string
-	// Message is AssetPay's text, several of them joined by "; ". It may quote
-	// what was sent, so it is not part of the text.
+	// Message is AssetPay's text, several of them joined by "; ", of at most
+	// 1 KiB. It may quote what was sent, so it is not part of the text.
 	Message string
 	// Fields are the rules that the call broke, by field: with StatusCode 0
-	// the fields of this package, else those of AssetPay's JSON.
+	// the fields of this package, else those of AssetPay's JSON, 16 of them at
+	// most.
 	Fields map[string]string
 	// RequestID is what AssetPay's support asks for.
 	RequestID string
@@ -188,7 +190,7 @@ func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 func (e *Error) Body() string { return e.body.Text() }
 
 // Details returns what AssetPay says beyond the message, as JSON that some
-// trading errors have; nil if there is none.
+// trading errors have; nil if there is none, or more than 4 KiB.
 func (e *Error) Details() json.RawMessage { return e.details }
 
 // copied is for a caller of its own: all who waited for one token get the error
@@ -223,6 +225,24 @@ func answered(op string, e *transport.Error) *Error {
 	}
 	own.read(e.Body, e.Header)
 	e.Cause.Temporary = e.Cause.Temporary || passing(own.Key)
+	return own
+}
+
+// short is what is kept of an error for the callers within a back-off: at most
+// 1 KiB. It has no body and no details, and the beginnings of the texts.
+func short(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	own := e.copied()
+	own.Message, own.details, own.body = outcome.ClipShort(own.Message), nil, nil
+	kept := 0
+	for name, rule := range e.Fields {
+		if kept += len(name) + len(rule); kept > 256 {
+			delete(own.Fields, name)
+		}
+	}
 	return own
 }
 

@@ -150,14 +150,14 @@ func TestSecretThatComesBackEndsTheBackOff(t *testing.T) {
 
 func TestTokenThatNoHeaderCanCarryIsNotMinted(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
-		req := with(assetpay.ClientData{KYCHash: strings.Repeat("h", 8000)})
+		req := with(assetpay.ClientData{KYCHash: strings.Repeat("h", 512)})
 		_, err := c.MintClientToken(t.Context(), req)
 		if e := errorIs(t, err, assetpay.ErrInvalidRequest); e.Fields["ClientData"] == "" {
 			t.Errorf("fields %v", e.Fields)
 		}
 		_, err = c.Token(t.Context(), req)
 		errorIs(t, err, assetpay.ErrInvalidRequest)
-	}, local)
+	}, local, func(cfg *assetpay.Config) { cfg.MerchantID = strings.Repeat("m", 3000) })
 }
 
 func TestMintEndsWithItsDeadline(t *testing.T) {

@@ -1,6 +1,7 @@
 package merchantauth
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -67,25 +68,24 @@ type ErrorEntry struct {
 	// Code is Kuna's name of the error. Two are documented, UNAUTHORIZED and
 	// REFRESH_TOKEN_EXPIRED.
 	Code string
-	// Message is the text, in whichever form it came: a text, a number, the
-	// "message" of an object, or several of these joined by "; ".
+	// Message is the text, of at most 1 KiB, in whichever form it came: a text, a
+	// number, the "message" of an object, or several of these joined by "; ".
 	Message string
 	// Name is what a message that is an object is called, such as
 	// TokenExpiredError.
 	Name string
 	// ExpiredAt is the "expiredAt" of such an object; zero if it has none.
 	ExpiredAt time.Time
-	// Raw is the entry as it came.
+	// Raw is the entry as it came; nil if it is longer than 4 KiB.
 	Raw json.RawMessage
 }
 
 // entries reads the member "errors": an array, or an object for one. Anything
 // else, and what is empty, is no error.
 func entries(raw json.RawMessage) []ErrorEntry {
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		var members map[string]json.RawMessage
-		if json.Unmarshal(raw, &members) != nil || len(members) == 0 {
+	list, ok := outcome.Elements(raw)
+	if !ok {
+		if len(outcome.Members(raw)) == 0 {
 			return nil
 		}
 		list = []json.RawMessage{raw}
@@ -98,23 +98,26 @@ func entries(raw json.RawMessage) []ErrorEntry {
 }
 
 func entry(raw json.RawMessage) ErrorEntry {
-	e := ErrorEntry{Raw: raw}
+	var e ErrorEntry
+	if len(raw) <= outcome.MaxDetails {
+		e.Raw = bytes.Clone(raw) // or the whole answer would be kept
+	}
 	var members struct {
 		Code    json.RawMessage `json:"code"`
 		Message json.RawMessage `json:"message"`
 	}
 	if json.Unmarshal(raw, &members) != nil {
-		e.Message = outcome.JSONText(raw)
+		e.Message = outcome.Clip(outcome.JSONText(raw), outcome.MaxMessage)
 		return e
 	}
-	e.Code = outcome.JSONText(members.Code)
-	e.Message = text(members.Message)
+	e.Code = outcome.Clip(outcome.JSONText(members.Code), outcome.MaxCode)
+	e.Message = outcome.Clip(text(members.Message), outcome.MaxMessage)
 	var object struct {
 		Name      json.RawMessage `json:"name"`
 		ExpiredAt json.RawMessage `json:"expiredAt"`
 	}
 	if json.Unmarshal(members.Message, &object) == nil {
-		e.Name = outcome.JSONText(object.Name)
+		e.Name = outcome.Clip(outcome.JSONText(object.Name), outcome.MaxCode)
 		if at, err := time.Parse(time.RFC3339, outcome.JSONText(object.ExpiredAt)); err == nil {
 			e.ExpiredAt = at
 		}
@@ -124,8 +127,7 @@ func entry(raw json.RawMessage) ErrorEntry {
 
 // text reads a message in any of its forms.
 func text(raw json.RawMessage) string {
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) == nil && list != nil {
+	if list, ok := outcome.Elements(raw); ok {
 		lines := make([]string, 0, len(list))
 		for _, r := range list {
 			if line := line(r); line != "" {

@@ -70,7 +70,7 @@ type Error struct {
 	// what is said there of them holds here. No message is part of the text.
 	Code, Message, Name string
 	ExpiredAt           time.Time
-	// Entries are all errors that the answer lists.
+	// Entries are the errors that the answer lists, at most the first 16.
 	Entries []ErrorEntry
 	// Fields are the rules that the call broke, by field.
 	Fields map[string]string
@@ -216,7 +216,7 @@ func fail(op string, err error) *Error {
 func answered(op string, e *transport.Error) *Error {
 	own := &Error{
 		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
-		RequestID: e.Header.Get("X-Request-Id"), body: outcome.NewExcerpt(e.Body),
+		RequestID: outcome.Clip(e.Header.Get("X-Request-Id"), outcome.MaxCode), body: outcome.NewExcerpt(e.Body),
 	}
 	var env envelope
 	if json.Unmarshal(e.Body, &env) == nil {

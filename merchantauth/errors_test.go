@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -337,4 +338,31 @@ func TestATokenCallWithoutAnAnswerMayBeRepeatedAndARawRefreshNot(t *testing.T) {
 			t.Error("Refresh is retryable")
 		}
 	})
+}
+
+func TestError_longAnswers(t *testing.T) {
+	list := `{"errors":[` + strings.Repeat("1,", 520_000) + `1]}`
+	text := `{"errors":[{"code":"` + strings.Repeat("C", 1000) + `","message":[` + strings.TrimSuffix(strings.Repeat(`"`+strings.Repeat("m", 200)+`",`, 4000), ",") + `]}]}`
+	for name, tc := range map[string]struct {
+		body string
+		want string // entries, code, message, raw
+	}{
+		"many errors": {list, "16 0 1 1"},
+		"long texts":  {text, "1 128 1024 0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				answering(srv, loginPath, 200, tc.body)
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, err := c.Token(t.Context())
+				runtime.ReadMemStats(&after)
+				e := errorIs(t, err)
+				equal(t, "entries, code, message, raw", fmt.Sprint(len(e.Entries), len(e.Code), len(e.Message), len(e.Entries[0].Raw)), tc.want)
+				if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 {
+					t.Errorf("%d bytes were allocated for an answer of %d", n, len(tc.body))
+				}
+			})
+		})
+	}
 }

@@ -93,10 +93,7 @@ func errReplaced() *Error {
 	return invalidToken("has a refresh token that was replaced by a later one, and must not be sent again")
 }
 
-var (
-	errRefresh   = errors.New("the refresh token is not accepted")
-	errDeadToken = &outcome.Cause{Kind: ErrBadResponse, Err: errors.New("the access token is one that was rejected before"), Ambiguous: true}
-)
+var errRefresh = errors.New("the refresh token is not accepted")
 
 // renewable reports whether there is a refresh token that can be spent.
 func (c *Client) renewable(t Token) bool {
@@ -117,12 +114,8 @@ func (c *Client) turn(ctx context.Context, a ask) (issued, error) {
 // renew is a refresh of the cache's token.
 func (c *Client) renew(ctx context.Context, a ask) (issued, error) {
 	t, err := c.refresh(ctx, a.Previous)
-	switch {
-	case err != nil:
+	if err != nil {
 		return issued{}, err
-	case t.secret.ID() == a.Dead && t.refresh.ID() != a.Previous.refresh.ID():
-		// The cache will not take it, and what was sent is spent.
-		return issued{}, &deadGrant{&Error{Op: "Refresh", Attempts: 1, Err: errDeadToken}}
 	}
 	return c.forCache(t), nil
 }

@@ -1,6 +1,7 @@
 package partnerjwt
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -85,7 +86,7 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 func answered(op string, e *transport.Error) *Error {
 	own := &Error{
 		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
-		RequestID: e.Header.Get("X-Request-Id"), body: outcome.NewExcerpt(e.Body),
+		RequestID: outcome.Clip(e.Header.Get("X-Request-Id"), outcome.MaxCode), body: outcome.NewExcerpt(e.Body),
 	}
 	// PiTrade documents no error body: take what looks like one.
 	var body struct {
@@ -94,10 +95,8 @@ func answered(op string, e *transport.Error) *Error {
 		Error   json.RawMessage `json:"error"`
 	}
 	if json.Unmarshal(e.Body, &body) == nil {
-		own.Code = outcome.JSONText(body.Code)
-		if own.Message = outcome.JSONText(body.Message); own.Message == "" {
-			own.Message = outcome.JSONText(body.Error)
-		}
+		own.Code = outcome.Clip(outcome.JSONText(body.Code), outcome.MaxCode)
+		own.Message = outcome.Clip(cmp.Or(outcome.JSONText(body.Message), outcome.JSONText(body.Error)), outcome.MaxMessage)
 	}
 	return own
 }

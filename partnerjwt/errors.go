@@ -55,7 +55,7 @@ type Error struct {
 	// StatusCode is the HTTP status; 0 if nothing was answered.
 	StatusCode int
 	// Code is the "code" of the answer, as text, and Message its "message" or
-	// "error", if the answer has one. PiTrade documents neither, so no
+	// "error", if the answer has one, of at most 1 KiB. PiTrade documents neither, so no
 	// behaviour hangs on them. Message may quote what was sent: it is not
 	// part of the text.
 	Code, Message string

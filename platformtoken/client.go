@@ -195,7 +195,7 @@ func New(cfg Config) (*Client, error) {
 		Serves:         func(_, want string) bool { return want == "" },
 		Suspect:        func(t Token) Token { t.suspect = true; return t },
 		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
-		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Logger: cfg.Logger,
+		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Shorten: short, Logger: cfg.Logger,
 	})
 	return c, nil
 }

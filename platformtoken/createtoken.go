@@ -106,11 +106,13 @@ func (c *Client) create(ctx context.Context, op string, a ask, language string) 
 		Token   string          `json:"token"`
 		Expires json.RawMessage `json:"expires"`
 	}
+	acted := false
 	resp, err := c.api.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/auth/createToken", Policy: transport.Rotating,
 		In:      createTokenBody{c.tenantID, a.Key, a.For},
 		Prepare: c.prepare(language), Classify: classify,
 		Decode: func(r *transport.Response) error {
+			acted = succeeds(r.Body)
 			if err := open(r.Body, &data); err != nil {
 				return err
 			}
@@ -128,11 +130,21 @@ func (c *Client) create(ctx context.Context, op string, a ask, language string) 
 			// player out for a minute.
 			sent.Cause.Temporary = true
 		}
-		return issued{}, fail(op, err)
+		if err = fail(op, err); acted {
+			err = &useless{err}
+		}
+		return issued{}, err
 	}
 	t := c.received(data.Token, data.Expires, Player{a.Key, a.For}, resp.Received)
 	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}, nil
 }
+
+// useless is the error of a creation whose answer has no token that can be used.
+// The platform has made one all the same, and killed the one before.
+type useless struct{ err error }
+
+func (u *useless) Error() string   { return u.err.Error() }
+func (u *useless) Unwrap() []error { return []error{u.err, tokencache.ErrActed} }
 
 // assumedLife is how long a token is taken to live of which nothing usable is
 // said. The platform's text says seven days and its sample lives one; a dead

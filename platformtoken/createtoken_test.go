@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -386,4 +387,35 @@ func TestCloseWaitsForACreationUnderWay(t *testing.T) {
 		wg.Wait()
 		token(t, c, brl) // which has come
 	})
+}
+
+func TestClient_CreateToken_unusableAnswers(t *testing.T) {
+	for name, tc := range map[string]struct {
+		body   string
+		served bool // the token before, as suspect
+	}{
+		"the page of a gateway":     {"<html>welcome</html>", true},
+		"half an envelope":          {`{"isSuccess":true,"data":{"tok`, true},
+		"a success without a token": {`{"isSuccess":true,"code":0,"data":{}}`, false},
+		"a token no header carries": {`{"isSuccess":true,"code":0,"data":{"token":"a b"}}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+				before := token(t, c, brl)
+				srv.Intercept(func(next http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						if r.URL.Path != createToken {
+							next.ServeHTTP(w, r)
+							return
+						}
+						_, _ = io.WriteString(w, tc.body)
+					})
+				})
+				_, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: brl.UserID, Currency: brl.Currency})
+				errorIs(t, err, platformtoken.ErrBadResponse, platformtoken.ErrAmbiguous)
+				after, err := c.Token(t.Context(), brl)
+				equal(t, "served, suspect", fmt.Sprint(err == nil && after.Value() == before.Value(), after.Suspect()), fmt.Sprint(tc.served, tc.served))
+			})
+		})
+	}
 }

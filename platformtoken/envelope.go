@@ -53,6 +53,12 @@ func open(body []byte, out any) error {
 	return transport.Unmarshal(e.Data, out)
 }
 
+// succeeds reports whether an answer is the platform's envelope of a success.
+func succeeds(body []byte) bool {
+	var e envelope
+	return json.Unmarshal(body, &e) == nil && string(e.IsSuccess) == "true"
+}
+
 // readRefusal reads the platform's failure envelope; ok is false if body is
 // none.
 func readRefusal(body []byte) (code int, message string, ok bool) {
@@ -61,7 +67,7 @@ func readRefusal(body []byte) (code int, message string, ok bool) {
 		return 0, "", false
 	}
 	code, _ = integer(e.Code)
-	return code, outcome.JSONText(e.Message), true
+	return code, outcome.Clip(outcome.JSONText(e.Message), outcome.MaxMessage), true
 }
 
 // classify reads an answer's failure envelope. The platform's codes are not

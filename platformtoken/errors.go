@@ -45,7 +45,8 @@ var (
 )
 
 // An Error is every error of this package. Its text holds no credential, token,
-// header value, body, e-mail address or URL query.
+// header value, body, e-mail address or URL query. An error that callers get
+// again within a back-off is cut to 1 KiB: it has no Body.
 type Error struct {
 	// Op is the method that failed; "Transport" for the error of a
 	// RoundTripper that sent nothing.
@@ -57,8 +58,9 @@ type Error struct {
 	// none. Codes differ from endpoint to endpoint, and no list of them is
 	// public.
 	Code int
-	// Message is the platform's text, in the language that was asked for. It
-	// may quote what was sent, so it is not part of the error's text.
+	// Message is the platform's text, in the language that was asked for, of at
+	// most 1 KiB. It may quote what was sent, so it is not part of the error's
+	// text.
 	Message string
 	// Fields are the rules that the call broke, by field.
 	Fields map[string]string
@@ -160,7 +162,7 @@ func fail(op string, err error) error {
 func answered(op string, e *transport.Error) *Error {
 	own := &Error{
 		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
-		RequestID: e.Header.Get("X-Request-Id"), body: outcome.NewExcerpt(e.Body),
+		RequestID: outcome.Clip(e.Header.Get("X-Request-Id"), outcome.MaxCode), body: outcome.NewExcerpt(e.Body),
 	}
 	own.Code, own.Message, own.refusal = readRefusal(e.Body)
 	return own
@@ -173,6 +175,18 @@ func called(op string, err error) *Error {
 		return notSent(op, sent.Cause)
 	}
 	return fail(op, err).(*Error)
+}
+
+// short is what is kept of an error for the callers within a back-off: at most
+// 1 KiB. It has no body, and the beginning of the message.
+func short(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	own := e.copied()
+	own.Message, own.body = outcome.ClipShort(own.Message), nil
+	return own
 }
 
 // contested is the error of a call whose rejection stands because no other token

@@ -13,11 +13,12 @@ import (
 
 // A Player is a player of the merchant, with the wallet that is meant.
 type Player struct {
-	// UserID is the merchant's own id of the player. Required. Plain ASCII is
-	// safest: the platform may rebuild what it checks the signature of.
+	// UserID is the merchant's own id of the player, at most 256 characters.
+	// Required. Plain ASCII is safest: the platform may rebuild what it checks
+	// the signature of.
 	UserID string
-	// Currency of the wallet, such as "BRL". Optional: with "" a live token of
-	// the player is used whatever it was made for, and a new one is made for
+	// Currency of the wallet, such as "BRL", at most 32 characters. Optional:
+	// with "" a live token of the player is used whatever it was made for, and a new one is made for
 	// the platform's default. A player has one live token, so asking for two
 	// currencies in turn kills one token for the other each time; see
 	// [Client.Token].
@@ -27,15 +28,23 @@ type Player struct {
 func (p Player) check() check.Problems {
 	var problems check.Problems
 	if !p.plain() {
-		check.ID(&problems, "UserID", p.UserID, true, 0)
-		check.ID(&problems, "Currency", p.Currency, false, 0)
+		check.ID(&problems, "UserID", p.UserID, true, maxID)
+		check.ID(&problems, "Currency", p.Currency, false, maxCurrency)
 	}
 	return problems
 }
 
 // plain reports whether the player is like nearly all of them, and needs no
 // closer look: it is on the way of every token that is handed out.
-func (p Player) plain() bool { return p.UserID != "" && visible(p.UserID) && visible(p.Currency) }
+func (p Player) plain() bool {
+	return p.UserID != "" && len(p.UserID) <= maxID && len(p.Currency) <= maxCurrency && visible(p.UserID) && visible(p.Currency)
+}
+
+// Ids are kept in memory, and anybody may make them up.
+const (
+	maxID       = 256
+	maxCurrency = 32
+)
 
 func visible(s string) bool {
 	for i := range len(s) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,6 +17,15 @@ import (
 // Long reports whether tests run whole: LONG=1 in the environment. Otherwise
 // the long ones run in a short form.
 func Long() bool { return os.Getenv("LONG") != "" }
+
+// Heap returns the bytes of the heap that are in use.
+func Heap() int {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
 
 // A Tally counts calls and those that failed.
 type Tally struct {

@@ -48,10 +48,14 @@ type Ask[K, F comparable, T any] struct {
 
 // A Retriever makes one round trip and never caches. It must end when its
 // context does. Its error tells the cache what happened: outcome.ErrAmbiguous
-// that the provider may have acted, outcome.ErrBadResponse in addition that it
-// answered success unusably; everything else is a refusal, which changed
-// nothing.
+// that the provider may have acted, ErrActed in addition that it says so itself;
+// everything else is a refusal, which changed nothing.
 type Retriever[K, F comparable, T any] func(ctx context.Context, ask Ask[K, F, T]) (Issued[T], error)
+
+// ErrActed in an ambiguous error of a Retriever says that the provider has
+// answered success in its own envelope, without a usable token: in Exclusive,
+// the token before is dead.
+var ErrActed = errors.New("the provider has acted")
 
 // ErrGrantRefused in the error of Config.Renew says that the provider answered
 // the renewal with a refusal: the grant is dead whatever the reason, and the

@@ -212,7 +212,7 @@ type trip[T any] struct {
 	err        error // of the attempt that decides; nil: issued is good
 	last       error // of the last attempt
 	ambiguous  bool  // some attempt may have been acted on
-	unusable   bool  // some attempt was answered success without a usable token
+	acted      bool  // the provider has said so of some attempt
 	unclear    int   // how often the grant has been spent with an unclear outcome
 	retryAfter time.Duration
 }
@@ -324,7 +324,7 @@ func (c *Cache[K, F, T]) attempt(ctx context.Context, fetch Retriever[K, F, T], 
 		tr.err = err
 	}
 	tr.ambiguous = tr.ambiguous || unclear
-	tr.unusable = tr.unusable || unclear && errors.Is(err, outcome.ErrBadResponse)
+	tr.acted = tr.acted || unclear && errors.Is(err, ErrActed)
 }
 
 // guarded turns a panic of the retriever into an error: the process lives on,
@@ -431,7 +431,7 @@ func (c *Cache[K, F, T]) keepLocked(sl *slot[K, F, T], fl *flight[F, T], s *snap
 	mine := live == fl.shown || s == fl.shown // nobody has replaced it meanwhile
 	exclusive := c.cfg.Mode == Exclusive && mine
 	switch {
-	case exclusive && tr.unusable:
+	case exclusive && tr.acted:
 		s = &snapshot[F, T]{id: live.id, issuedFor: live.issuedFor, gone: true}
 	case exclusive && tr.ambiguous:
 		s = live.with(c.cfg.Suspect(live.token))

@@ -44,7 +44,7 @@ type failure struct {
 func (f *failure) Error() string { return fmt.Sprintf("failure %+v", *f) }
 func (f *failure) Unwrap() error { return f.err }
 func (f *failure) Is(target error) bool {
-	return target == outcome.ErrAmbiguous && (f.ambiguous || f.unusable) || target == outcome.ErrBadResponse && f.unusable
+	return target == outcome.ErrAmbiguous && (f.ambiguous || f.unusable) || target == tokencache.ErrActed && f.unusable
 }
 func (f *failure) Retryable() (time.Duration, bool) { return f.after, !f.permanent }
 

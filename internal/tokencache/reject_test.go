@@ -144,7 +144,7 @@ func TestCache_Reject(t *testing.T) {
 			get(t, c)
 			reject(c, "T1")
 			_, err := c.Get(t.Context(), "", "")
-			errorIs(t, err, outcome.ErrBadResponse)
+			errorIs(t, err, tokencache.ErrActed)
 		})
 	})
 	t.Run("a renewal that is under way and is refused brings the token back fresh", func(t *testing.T) {

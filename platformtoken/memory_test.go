@@ -1,0 +1,93 @@
+package platformtoken_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/testkit"
+	"github.com/providerauth/providerauth-go/platformtoken"
+)
+
+// tripper is an http.RoundTripper without a server behind it, which would keep
+// a log.
+type tripper func(*http.Request) (*http.Response, error)
+
+func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestClient_memory(t *testing.T) {
+	t.Run("refused players are forgotten", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			const players = 20_000
+			refusal := fmt.Sprintf(`{"isSuccess":false,"code":1,"message":%q}`, strings.Repeat("m", 12<<10))
+			c := open(t, platformtoken.Config{
+				BaseURL: "https://api.example.com", TenantID: 1, Secret: platformtoken.StaticSecret("0123456789abcdef"),
+				HTTPClient: &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
+					return &http.Response{
+						StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(refusal)), Request: r,
+					}, nil
+				})},
+			})
+			defer c.Close()
+			before := testkit.Heap()
+			var wg sync.WaitGroup
+			for i := range players {
+				wg.Go(func() {
+					if _, err := c.Token(context.Background(), platformtoken.Player{UserID: fmt.Sprint("made up ", i)}); err == nil {
+						t.Error("no error")
+					}
+				})
+				if i%100 == 0 {
+					wg.Wait()
+				}
+			}
+			wg.Wait()
+			during := testkit.Heap() - before
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			after := testkit.Heap() - before
+			t.Logf("%d refused players: %d KiB, and %d KiB an hour later", players, during>>10, after>>10)
+			if during > 18<<20 {
+				t.Errorf("%d bytes for failures, want at most 16 MiB and a little", during)
+			}
+			if after > 2<<20 {
+				t.Errorf("%d bytes are left an hour later, want at most 2 MiB", after)
+			}
+		})
+	})
+	t.Run("an error keeps little of a long answer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			long := strings.Repeat("m", 900<<10)
+			c := open(t, platformtoken.Config{
+				BaseURL: "https://api.example.com", TenantID: 1, Secret: platformtoken.StaticSecret("0123456789abcdef"),
+				HTTPClient: &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
+					return &http.Response{
+						StatusCode: http.StatusOK, Header: http.Header{"X-Request-Id": {strings.Repeat("r", 10<<10)}},
+						Body: io.NopCloser(strings.NewReader(fmt.Sprintf(`{"isSuccess":false,"code":1,"message":%q}`, long))), Request: r,
+					}, nil
+				})},
+			})
+			defer c.Close()
+			_, err := c.Token(t.Context(), brl)
+			e := errorIs(t, err)
+			equal(t, "message, request id, body", fmt.Sprint(len(e.Message), len(e.RequestID), len(e.Body())), "1024 128 4096")
+			_, err = c.Token(t.Context(), brl)
+			e = errorIs(t, err)
+			equal(t, "within the back-off", fmt.Sprint(len(e.Message), len(e.RequestID), len(e.Body())), "256 128 0")
+		})
+	})
+	t.Run("an id of any length is an error of the call", func(t *testing.T) {
+		c := open(t, platformtoken.Config{BaseURL: "https://api.example.com", TenantID: 1, Secret: platformtoken.StaticSecret("0123456789abcdef")})
+		defer c.Close()
+		_, err := c.Token(t.Context(), platformtoken.Player{UserID: strings.Repeat("u", 257), Currency: strings.Repeat("c", 33)})
+		equal(t, "fields", errorIs(t, err, platformtoken.ErrInvalidRequest).Fields, map[string]string{
+			"UserID": "must have at most 256 characters", "Currency": "must have at most 32 characters",
+		})
+	})
+}
