@@ -2,6 +2,7 @@ package assetpay_test
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -41,11 +42,21 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 		StrayCalls:  srv.StrayCalls,
 		StrayTokens: srv.StrayTokens,
 		Strays:      srv.Strays,
-		Creations:   func() int { return srv.Count(exchange) },
+		FailTokens: func(status int) {
+			if status == 0 {
+				srv.Intercept(testkit.Hanging(testkit.Path(exchange)))
+				return
+			}
+			srv.FailNext(math.MaxInt, status, nil, testkit.Path(exchange))
+		},
+		Patience:  4*time.Second + 100*time.Millisecond,
+		Creations: func() int { return srv.Count(exchange) },
 	}, func() { _ = c.Close(); srv.Close() }
 }
 
 func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
+
+func TestClient_Outage(t *testing.T) { testkit.Outage(t, subject) }
 
 func TestClient_BadEndpoints(t *testing.T) { testkit.BadEndpoints(t, subject) }
 
@@ -83,4 +94,28 @@ func TestClient_QuotaOfAMerchant(t *testing.T) {
 			t.Errorf("%d exchanges, want at most %d", n, most)
 		}
 	})
+}
+
+func TestClient_refusedScopes(t *testing.T) {
+	for name, tc := range map[string]struct {
+		status, most int
+	}{
+		"the API key is refused": {http.StatusUnauthorized, 1 + 4},     // one per back-off
+		"the request is refused": {http.StatusUnprocessableEntity, 18}, // first, five, one per five seconds
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+				srv.FailNext(math.MaxInt, tc.status, nil)
+				for i := range 600 { // a minute
+					if _, err := c.Token(t.Context(), with(assetpay.ClientData{TotalWager: float64(i % 2)})); err == nil {
+						t.Error("no error")
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				if n := srv.Count(exchange); n > tc.most {
+					t.Errorf("%d exchanges in a minute, want at most %d", n, tc.most)
+				}
+			})
+		})
+	}
 }

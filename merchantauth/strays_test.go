@@ -1,6 +1,8 @@
 package merchantauth_test
 
 import (
+	"fmt"
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -35,10 +37,35 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 		StrayCalls:  srv.StrayCalls,
 		StrayTokens: srv.StrayTokens,
 		Strays:      srv.Strays,
-		Creations:   func() int { return srv.Count(loginPath) + srv.Count(refreshPath) },
+		FailTokens: func(status int) {
+			auth := func(r *http.Request) bool { return r.URL.Path == loginPath || r.URL.Path == refreshPath }
+			if status == 0 {
+				srv.Intercept(testkit.Hanging(auth))
+				return
+			}
+			srv.FailNext(math.MaxInt, status, nil, auth)
+		},
+		Patience:  4*time.Second + 100*time.Millisecond,
+		Creations: func() int { return srv.Count(loginPath) + srv.Count(refreshPath) },
 	}, func() { _ = c.Close(); srv.Close() }
 }
 
 func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
 
+func TestClient_Outage(t *testing.T) { testkit.Outage(t, subject) }
+
 func TestClient_BadEndpoints(t *testing.T) { testkit.BadEndpoints(t, subject) }
+
+func TestClient_RepeatedToken(t *testing.T) {
+	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		srv.RepeatTokens(1, 0, to(refreshPath))
+		token(t, c)
+		srv.StrayCalls(1000, 0)
+		for range 3600 { // an hour
+			rates(t, c)
+			time.Sleep(time.Second)
+		}
+		calls, _ := srv.Strays()
+		equal(t, "strays, tokens lost", fmt.Sprint(calls, ", ", c.Stats().Contested), "3, 0")
+	})
+}

@@ -189,3 +189,46 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 		})
 	}
 }
+
+func TestClient_lateSecret(t *testing.T) {
+	for _, late := range []time.Duration{5 * time.Second, 20 * time.Second, 2 * time.Minute} {
+		t.Run(late.String(), func(t *testing.T) {
+			var secret atomic.Value
+			var asked atomic.Int64
+			secret.Store("secret-1")
+			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+				if _, err := c.Portfolio(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				srv.Rotate("secret-2")
+				rotated := time.Now()
+				asked.Store(0)
+				for time.Since(rotated) < late {
+					_, err := c.Portfolio(t.Context())
+					errorIs(t, err, partnerjwt.ErrUnauthorized)
+					time.Sleep(100 * time.Millisecond)
+				}
+				if n, most := int(asked.Load()), 10+2*int(late/time.Second); n > most {
+					t.Errorf("the secret was asked for %d times in %v, want at most %d", n, late, most)
+				}
+				secret.Store("secret-2")
+				there := time.Now()
+				for {
+					if _, err := c.Portfolio(t.Context()); err == nil {
+						break
+					}
+					if time.Since(there) > 3*time.Second {
+						t.Fatal("calls still fail three seconds after the secret is there")
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+				t.Logf("calls failed for %v after the secret was there", time.Since(there))
+			}, func(cfg *partnerjwt.Config) {
+				cfg.Secret = func(context.Context) (string, error) {
+					asked.Add(1)
+					return secret.Load().(string), nil
+				}
+			})
+		})
+	}
+}

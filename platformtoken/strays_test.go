@@ -3,6 +3,7 @@ package platformtoken_test
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -52,10 +53,20 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 		StrayCalls:  srv.StrayCalls,
 		StrayTokens: srv.StrayTokens,
 		Strays:      srv.Strays,
-		Creations:   func() int { return srv.Count("/auth/createToken") },
+		FailTokens: func(status int) {
+			if status == 0 {
+				srv.Intercept(testkit.Hanging(testkit.Path(createToken)))
+				return
+			}
+			srv.FailNext(math.MaxInt, status, nil, testkit.Path(createToken))
+		},
+		Patience:  time.Minute, // a creation kills the old token, so callers wait for it
+		Creations: func() int { return srv.Count(createToken) },
 	}, func() { _ = c.Close(); srv.Close() }
 }
 
 func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
+
+func TestClient_Outage(t *testing.T) { testkit.Outage(t, subject) }
 
 func TestClient_BadEndpoints(t *testing.T) { testkit.BadEndpoints(t, subject) }

@@ -115,6 +115,11 @@ type Subject struct {
 	// if there are no token requests.
 	StrayCalls, StrayTokens func(n int, seed uint64, only ...func(*http.Request) bool)
 	Strays                  func() (calls, tokens int)
+	// FailTokens has every token request answered with a status, or not at all if
+	// that is 0. Nil if there are no token requests.
+	FailTokens func(status int)
+	// Patience is how long a call may take while token requests hang.
+	Patience time.Duration
 	// Creations is how many token requests were made so far, or tokens if
 	// there are no requests.
 	Creations func() int
@@ -178,6 +183,52 @@ func BadEndpoints(t *testing.T, open func(t *testing.T) (s Subject, closing func
 			t.Errorf("%d creations, want at most %d", creations, most)
 		}
 	})
+}
+
+// Outage checks that the calls that fail are at most those that were rejected by
+// chance, one in 20, while tokens cannot be had: the provider is down, refuses, or
+// does not answer.
+func Outage(t *testing.T, open func(t *testing.T) (s Subject, closing func())) {
+	duration := 10 * time.Minute
+	if !Long() {
+		duration = time.Minute
+	}
+	for name, status := range map[string]int{"down": http.StatusServiceUnavailable, "refused": http.StatusUnauthorized, "hangs": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, closing := open(t)
+				defer closing()
+				if err := s.Token(); err != nil {
+					t.Fatal(err)
+				}
+				s.FailTokens(status)
+				s.StrayCalls(20, 20)
+				y := Traffic(duration, 10*time.Millisecond, s.Call)
+				calls, _ := s.Strays()
+				t.Logf("%v; strays: %d on calls; %d creations", y, calls, s.Creations())
+				if y.Failed() > calls {
+					t.Errorf("%d calls failed, want at most the %d that were rejected by chance", y.Failed(), calls)
+				}
+				if y.slowest > s.Patience {
+					t.Errorf("a call took %v, want at most %v", y.slowest, s.Patience)
+				}
+			})
+		})
+	}
+}
+
+// Hanging is an interceptor of a simulator: requests that it is for are neither
+// acted on nor answered.
+func Hanging(is func(*http.Request) bool) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if is(r) {
+				<-r.Context().Done()
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // Path accepts requests to a path.

@@ -1,7 +1,6 @@
 package tokencache_test
 
 import (
-	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -427,28 +426,5 @@ func TestCache_Replacements(t *testing.T) {
 				}
 			}
 		})
-	})
-}
-
-func TestCache_evictedRenewal(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		p := newProvider()
-		c := open(t, p, tokencache.Exclusive, keyed(1), func(cfg *config) {
-			retrieve := cfg.Retrieve
-			cfg.Retrieve = func(ctx context.Context, a ask) (issued, error) {
-				is, err := retrieve(ctx, a)
-				if a.Key == "a" && time.Since(time.Unix(946684800, 0)) > time.Minute {
-					return issued{}, errRefused
-				}
-				return is, err
-			}
-		})
-		getFor(t, c, "a", "")
-		time.Sleep(58 * time.Minute)
-		var renewal sync.WaitGroup
-		renewal.Go(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
-		time.Sleep(p.latency / 2)
-		_, _ = c.Get(t.Context(), "b", "") // ends later, and evicts what is there then
-		renewal.Wait()
 	})
 }

@@ -81,7 +81,7 @@ func TestKeepWarmForgetsEvictedKeys(t *testing.T) {
 		for i := range 20_000 {
 			getFor(t, c, fmt.Sprint(i), "")
 		}
-		if n := c.Slots(); n > 5000 {
+		if n := c.Slots(); n > 101 {
 			t.Errorf("%d slots, each with a timer, for 100 entries", n)
 		}
 	})
@@ -102,5 +102,51 @@ func TestKeepWarmGivesUpOnAUserWhoIsRefusedForGood(t *testing.T) {
 		if n := p.requests(); n > 40 {
 			t.Errorf("%d requests in a week for a token that expired after an hour", n)
 		}
+	})
+}
+
+func TestKeepWarm_together(t *testing.T) {
+	const keys = 2_000
+	// renewals returns how many renewals began in each second, and how many ran at
+	// once at most.
+	renewals := func(t *testing.T, p *provider, mode tokencache.Mode, wait time.Duration, change ...func(*config)) (most, atOnce int) {
+		c := open(t, p, mode, append(change, keyed(keys), func(cfg *config) { cfg.KeepWarm = true })...)
+		crowd(keys, func(i int) { getFor(t, c, fmt.Sprint(i), "") })
+		p.mu.Lock()
+		p.at, p.most = nil, 0
+		p.mu.Unlock()
+		time.Sleep(wait)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		seconds := map[int64]int{}
+		for _, at := range p.at {
+			seconds[at.Unix()]++
+			most = max(most, seconds[at.Unix()])
+		}
+		if len(p.at) < keys {
+			t.Errorf("%d renewals, want one of each of %d keys", len(p.at), keys)
+		}
+		return most, p.most
+	}
+	t.Run("tokens that came together are not renewed together", func(t *testing.T) {
+		eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+			for _, before := range []time.Duration{0, 20 * time.Minute} {
+				p := newProvider()
+				most, _ := renewals(t, p, mode, time.Hour, func(cfg *config) { cfg.RefreshBefore = before })
+				if most > keys/5 {
+					t.Errorf("%d of %d renewals in one second, with RefreshBefore %v", most, keys, before)
+				}
+			}
+		})
+	})
+	t.Run("64 run at once at most", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newProvider()
+			p.latency = 5 * time.Second
+			_, atOnce := renewals(t, p, tokencache.Overlap, 75*time.Minute, func(cfg *config) { cfg.RefreshBefore = 30 * time.Minute })
+			if atOnce > 64 || atOnce < 10 {
+				t.Errorf("%d at once, want at most 64", atOnce)
+			}
+		})
 	})
 }
