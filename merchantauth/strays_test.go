@@ -57,7 +57,7 @@ func TestClient_Outage(t *testing.T) { testkit.Outage(t, subject) }
 func TestClient_BadEndpoints(t *testing.T) { testkit.BadEndpoints(t, subject) }
 
 func TestClient_RepeatedToken(t *testing.T) {
-	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+	bubble(t, merchantauthtest.Options{Refresh: merchantauthtest.RefreshOmits}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		srv.RepeatTokens(1, 0, to(refreshPath))
 		token(t, c)
 		srv.StrayCalls(1000, 0)

@@ -224,11 +224,14 @@ func TestNilLoggerIsSilentAndALoggerThatDropsIsHarmless(t *testing.T) {
 func TestCache_evictedRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
+		refused := false
 		c := open(t, p, tokencache.Exclusive, keyed(1), func(cfg *config) {
-			retrieve := cfg.Retrieve
 			cfg.Retrieve = func(ctx context.Context, a ask) (issued, error) {
-				is, err := retrieve(ctx, a)
-				if a.Key == "a" && time.Since(time.Unix(946684800, 0)) > time.Minute {
+				if a.Key == "b" {
+					return issued{Token: token{value: "B"}, ID: id("B"), ExpiresAt: time.Now().Add(time.Hour)}, nil
+				}
+				is, err := p.retrieve(ctx, a)
+				if refused {
 					return issued{}, errRefused
 				}
 				return is, err
@@ -236,10 +239,12 @@ func TestCache_evictedRenewal(t *testing.T) {
 		})
 		getFor(t, c, "a", "")
 		time.Sleep(58 * time.Minute)
+		refused = true
 		var renewal sync.WaitGroup
 		renewal.Go(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
 		time.Sleep(p.latency / 2)
-		_, _ = c.Get(t.Context(), "b", "") // ends later, and evicts what is there then
+		getFor(t, c, "b", "") // evicts a, whose renewal is under way
 		renewal.Wait()
+		equal(t, "token that was put back", getFor(t, c, "a", "").value, "T1")
 	})
 }
