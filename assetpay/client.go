@@ -103,8 +103,8 @@ type Config struct {
 	// Optional, default 3.
 	MaxAttempts int
 	// RefreshBefore is how long before it expires a token is replaced, at most
-	// half its life. Optional, default about a fifth of it. (AssetPay's own
-	// SDK does so 5 minutes before.)
+	// half its life, and by chance up to a tenth earlier. Optional, default about
+	// a fifth of its life. (AssetPay's own SDK does so 5 minutes before.)
 	RefreshBefore time.Duration
 	// KeepWarm replaces every token that is kept without waiting for a caller,
 	// with the client data it was last asked for with. With MintRemote that
@@ -238,9 +238,12 @@ func (c *Client) token(ctx context.Context, who identity, why purpose) (Token, e
 	return t, nil
 }
 
-// Invalidate drops the token if it is its user's current one, and reports
-// whether it was; the next Token gets another. Call it when a request that did
-// not go through the Client is answered that the token is invalid.
+// Invalidate drops the token if it is its user's current one and may be replaced
+// now, and reports whether it did; the next Token gets another. Call it when a
+// request that did not go through the Client is answered that the token is
+// invalid. If it reports false, there is no other token now, or Token has another
+// already: see "Rejected tokens" in the package's documentation for the limits. Do
+// not call it in a loop.
 func (c *Client) Invalidate(t Token) bool {
 	return t.secret != nil && t.who != nil && c.cache.Invalidate(*t.who, t.secret.ID())
 }
@@ -265,13 +268,13 @@ type Stats struct {
 	Refreshes     uint64    // exchanges that succeeded; with MintLocal, mints
 	Failures      uint64    // exchanges that did not
 	Invalidations uint64    // current tokens dropped because they were rejected
-	Contested     uint64    // calls answered ErrContested
+	Contested     uint64    // calls answered ErrContested, and rejections that stood for want of another token
 	Evictions     uint64    // tokens dropped to make room
 	EvictedLive   uint64    // always 0: here a dropped token harms nobody
 	Entries       int       // tokens kept
 	InFlight      int       // exchanges under way
 	LastError     time.Time // when an exchange failed last; zero: never
-	BackoffUntil  time.Time // when the last wait after a failure ends; zero: no such wait
+	BackoffUntil  time.Time // when the last back-off ends, at the latest; zero: there is none
 }
 
 func nilContext(op string) error {

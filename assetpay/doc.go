@@ -23,7 +23,7 @@
 // before it expires. [Client.CallFor], [Client.HTTPClientFor] and
 // [Client.TransportFor] make calls as a user, [Client.Call],
 // [Client.HTTPClient] and [Client.Transport] as the merchant; no request has
-// both credentials. A 401 that is about the token replaces it once.
+// both credentials.
 //
 // A token may be handed to the user's browser, the API key may not:
 //
@@ -32,6 +32,19 @@
 //	json.NewEncoder(w).Encode(map[string]string{"token": tok.Value()})
 //
 // [Client.VerifyClientToken] checks one that a browser presents to you.
+//
+// # Rejected tokens
+//
+// A 401 that is about the token replaces it, if it is still the current one, and
+// the call is made once more with the new one. A 401 may also be a mistake. A
+// user's replacements are limited to five at once and then one per five seconds;
+// those of all users together, if they are exchanges, to ten at once and then one
+// a minute, because an unverified merchant has 100 exchanges an hour. A token that
+// was rejected five times in a row is replaced beyond that. Where no other token
+// is to be had, the token stays in use, and its first rejection in a row has the
+// call made once more with the same token. A rejection that stands for want of
+// another token matches [ErrContested] and is Retryable; [Client.HTTPClientFor]
+// returns it as it is.
 //
 // # Client data
 //

@@ -47,12 +47,16 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 // Requests go to the scheme, host and port of Config.BaseURL only, and without
 // an api-key header. A 401 that is about the token (INVALID_TOKEN,
 // TOKEN_EXPIRED, TOKEN_INVALID_OR_EXPIRED, UNAUTHORIZED, or no envelope of
-// AssetPay's) drops the token and sends the request once more with a new one,
-// if its body can be rewound (GetBody). If that is answered so too, it was not
-// the token: the answer goes to the caller, and for a second, doubling to a
-// minute, such answers to that user, method and path replace nothing; after
-// three of them, to different calls or with no call accepted between, those to
-// any call of the user, for up to 5 seconds or until a new token helps. Nothing
+// AssetPay's) replaces the token and sends the request once more with the new
+// one, if its body can be rewound (GetBody). Where no other token is to be had,
+// the first such answer in a row sends the request once more with the same token,
+// and any other goes to the caller.
+//
+// If a new token is answered so too, it was not the token: the answer goes to the
+// caller, and for one second, doubling to a minute, such answers to that user,
+// method and path replace nothing. After three of them, to different calls or with
+// no call accepted between, those to any call of the user replace nothing, for up
+// to 5 seconds or until a new token helps. A changed secret ends both. Nothing
 // else is repeated.
 //
 // Errors are as those of [Client.Transport].

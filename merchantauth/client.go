@@ -49,7 +49,8 @@ type Config struct {
 	// Optional, default 3.
 	MaxAttempts int
 	// RefreshBefore is how long before it expires an access token is
-	// refreshed, at most half its life. Optional, default about a fifth of it.
+	// refreshed, at most half its life, and by chance up to a tenth earlier.
+	// Optional, default about a fifth of its life.
 	RefreshBefore time.Duration
 	// KeepWarm refreshes without waiting for a caller. Optional.
 	KeepWarm bool
@@ -195,10 +196,12 @@ func (c *Client) needSession(op string, ctx context.Context) error {
 	return nil
 }
 
-// Invalidate drops the access token if it is the current one, and reports
-// whether it was; the next Token refreshes. Call it when a request that did not
-// go through the Client is answered that the token is not good. In key mode it
-// does nothing.
+// Invalidate drops the access token if it is the current one and may be replaced
+// now, and reports whether it did; the next Token refreshes. Call it when a
+// request that did not go through the Client is answered that the token is not
+// good. If it reports false, there is no other token now, or Token has another
+// already: replacements are limited to five at once and then one per five
+// seconds. Do not call it in a loop. In key mode it does nothing.
 func (c *Client) Invalidate(t Token) bool {
 	return c.cache != nil && t.secret != nil && c.cache.Invalidate(struct{}{}, t.secret.ID())
 }
@@ -233,7 +236,7 @@ type Stats struct {
 	Refreshes     uint64    // logins and refreshes that brought a token
 	Failures      uint64    // turns that did not
 	Invalidations uint64    // current tokens dropped because they were rejected
-	Contested     uint64    // calls answered ErrContested
+	Contested     uint64    // calls answered ErrContested, and rejections that stood for want of another token
 	Evictions     uint64    // always 0: there is one token
 	EvictedLive   uint64    // always 0
 	Entries       int       // 1 if there is a token

@@ -46,10 +46,19 @@
 // # Rejected tokens
 //
 // An answer whose errors name a TokenExpiredError, under any status, or a 401
-// drops the access token that was sent, if it is still the current one, and the
-// call is made once more with another. A success that has data beside such
-// errors may come of a call that was acted on: one that must not be made twice
-// ends with it. An API key is never replaced, and nothing is replayed with one.
+// replaces the access token that was sent, if it is still the current one, and
+// the call is made once more with the new one. A success that has data beside
+// such errors may come of a call that was acted on: one that must not be made
+// twice ends with it. An API key is never replaced, and nothing is replayed with
+// one.
+//
+// A rejection may also be a mistake. Replacements are limited to five at once and
+// then one per five seconds, and callers wait two seconds at most for one. Where
+// no other token is to be had, the token stays in use, and its first rejection in
+// a row has the call made once more with the same token. A rejection that stands
+// for want of another token matches [ErrContested] and is Retryable;
+// [Client.HTTPClient] returns it as it is. A token is given up only if its
+// replacement was refused for good and it was rejected five times in a row since.
 //
 // # Traps
 //

@@ -39,8 +39,11 @@ var (
 	ErrNotSent = outcome.ErrNotSent
 	// ErrSecretUnavailable: a SecretFunc failed, or returned nothing usable.
 	ErrSecretUnavailable = outcome.ErrSecretUnavailable
-	// ErrContested: fresh tokens are rejected faster than they may be
-	// replaced; RetryAfter says when the next may be.
+	// ErrContested: a call was rejected (ErrUnauthorized or ErrTokenExpired
+	// matches as well), and its token was not replaced: tokens are rejected faster
+	// than they may be replaced, new ones do not help, or none can be had.
+	// RetryAfter says when the next may be had. From Token: there is no token at
+	// all.
 	ErrContested = outcome.ErrContested
 	// ErrClosed: the Client is closed.
 	ErrClosed = outcome.ErrClosed
@@ -78,7 +81,9 @@ type Error struct {
 	RequestID string
 	// Attempts is how many were made, those included that found no connection.
 	Attempts int
-	// RetryAfter is how long Kuna asks to wait; 0 if it does not.
+	// RetryAfter is how long to wait before the call is made again: what Kuna
+	// asks for, or with ErrContested the time until another token may be had; 0
+	// if neither says.
 	RetryAfter time.Duration
 	// Err is the cause, if there is one beside the answer.
 	Err error

@@ -29,13 +29,17 @@ const (
 //
 // Requests go to the scheme, host and port of Config.BaseURL only. A 401, or an
 // answer without data whose errors name a TokenExpiredError, under any status,
-// drops the access token and sends the request once more with a new one, if its
-// body can be rewound (GetBody). If that is answered so too, it was not the
-// token: the answer goes to the caller, and for a second, doubling to a minute,
-// such answers to that method and path replace nothing; after three of them, to
-// different calls or with no call accepted between, those to any call, for up to
-// 5 seconds or until a new token helps. Nothing else is repeated. With an API key nothing is replaced or repeated at
-// all.
+// replaces the access token and sends the request once more with the new one, if
+// its body can be rewound (GetBody). Where no other token is to be had, the first
+// such answer in a row sends the request once more with the same token, and any
+// other goes to the caller.
+//
+// If a new token is answered so too, it was not the token: the answer goes to the
+// caller, and for one second, doubling to a minute, such answers to that method
+// and path replace nothing. After three of them, to different calls or with no
+// call accepted between, those to any call replace nothing, for up to 5 seconds or
+// until a new token helps. A changed password ends both. Nothing else is repeated.
+// With an API key nothing is replaced or repeated at all.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that
 // matches [ErrNotSent]: the request did not leave. Every other error is the

@@ -49,7 +49,8 @@ type Config struct {
 	// Optional, default 3.
 	MaxAttempts int
 	// RefreshBefore is how long before it expires a token is replaced, at most
-	// half its life. Optional, default about a fifth of it.
+	// half its life, and by chance up to a tenth earlier. Optional, default about
+	// a fifth of its life.
 	RefreshBefore time.Duration
 	// KeepWarm mints the next token without waiting for a caller. Optional.
 	KeepWarm bool
@@ -150,9 +151,11 @@ func (c *Client) Token(ctx context.Context) (Token, error) {
 	return t, nil
 }
 
-// Invalidate drops the token if it is the current one, and reports whether it
-// was; the next Token mints another. Call it when a request that did not go
-// through the Client is answered 401.
+// Invalidate drops the token if it is the current one and may be replaced now,
+// and reports whether it did; the next Token mints another. Call it when a request
+// that did not go through the Client is answered 401. If it reports false, there
+// is no other token now, or Token has another already: replacements are limited
+// to five at once and then one per five seconds. Do not call it in a loop.
 func (c *Client) Invalidate(t Token) bool {
 	return t.secret != nil && c.cache.Invalidate(struct{}{}, t.secret.ID())
 }
@@ -177,7 +180,7 @@ type Stats struct {
 	Refreshes     uint64    // mints that succeeded
 	Failures      uint64    // mints that did not
 	Invalidations uint64    // current tokens dropped because they were rejected
-	Contested     uint64    // calls answered ErrContested
+	Contested     uint64    // calls answered ErrContested, and rejections that stood for want of another token
 	Evictions     uint64    // always 0: there is one token
 	EvictedLive   uint64    // always 0
 	Entries       int       // 1 if there is a token

@@ -20,11 +20,17 @@
 //
 // # Rejected tokens
 //
-// A 401 drops the token that was sent, if it is still the current one, and the
-// call is made once more with another: twenty calls that meet the same dead
-// token cause one new one. If the answer's Date shows that this machine's clock
-// is off, the next token takes that into account. A 401 that a new token does
-// not cure is handed to the caller.
+// A 401 replaces the token that was sent, if it is still the current one, and the
+// call is made once more with the new one: twenty calls that meet the same dead
+// token cause one new token. If the answer's Date shows that this machine's clock
+// is off, the next token takes that into account. A 401 that a new token does not
+// cure is handed to the caller.
+//
+// A 401 may also be a mistake. Replacements are limited to five at once and then
+// one per five seconds. Where no other token is to be had, the token stays in use,
+// and the first 401 in a row has its call made once more with the same token. A
+// 401 that stands for want of another token matches [ErrContested] and is
+// Retryable; [Client.HTTPClient] returns it as it is.
 //
 // When the secret is rotated at PiTrade and in the place that Config.Secret
 // reads, tokens of the old one are used until the first 401, which replaces

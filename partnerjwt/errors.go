@@ -33,8 +33,10 @@ var (
 	ErrNotSent = outcome.ErrNotSent
 	// ErrSecretUnavailable: the SecretFunc failed, or returned nothing usable.
 	ErrSecretUnavailable = outcome.ErrSecretUnavailable
-	// ErrContested: fresh tokens are rejected faster than they may be minted;
-	// RetryAfter says when the next may be.
+	// ErrContested: a call was rejected (ErrUnauthorized matches as well), and its
+	// token was not replaced: tokens are rejected faster than they may be
+	// replaced, or new ones do not help. RetryAfter says when the next may be
+	// had. From Token: there is no token at all.
 	ErrContested = outcome.ErrContested
 	// ErrClosed: the Client is closed.
 	ErrClosed = outcome.ErrClosed
@@ -65,7 +67,9 @@ type Error struct {
 	RequestID string
 	// Attempts is how many were made, those included that found no connection.
 	Attempts int
-	// RetryAfter is how long PiTrade asks to wait; 0 if it does not.
+	// RetryAfter is how long to wait before the call is made again: what PiTrade
+	// asks for, or with ErrContested the time until another token may be had; 0
+	// if neither says.
 	RetryAfter time.Duration
 	// Err is the cause, if there is one beside the answer.
 	Err error

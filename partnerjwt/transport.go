@@ -11,14 +11,18 @@ import (
 // for the endpoints of the Partner API that this package does not wrap. A nil
 // base is the transport of Config.HTTPClient.
 //
-// Requests go to the scheme, host and port of Config.BaseURL only. A 401 drops
-// the token and sends the request once more with a new one, if its body can be
+// Requests go to the scheme, host and port of Config.BaseURL only. A 401 replaces
+// the token and sends the request once more with the new one, if its body can be
 // rewound (GetBody); if its Date shows that the clocks differ, the new token
-// takes that into account. If that is answered 401 too, it was not the token:
-// the answer goes to the caller, and for a second, doubling to a minute, 401s
-// of that method and path replace nothing; after three of them, to different
-// calls or with no call accepted between, those of any call, for up to 5 seconds
-// or until a new token helps. Nothing else is repeated.
+// takes that into account. Where no other token is to be had, the first 401 in a
+// row sends the request once more with the same token, and any other goes to the
+// caller.
+//
+// If a new token is answered 401 too, it was not the token: the answer goes to the
+// caller, and for one second, doubling to a minute, 401s of that method and path
+// replace nothing. After three of them, to different calls or with no call
+// accepted between, those of any call replace nothing, for up to 5 seconds or
+// until a new token helps. A changed secret ends both. Nothing else is repeated.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that
 // matches [ErrNotSent]: the request did not leave. Every other error is the

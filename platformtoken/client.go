@@ -78,8 +78,8 @@ type Config struct {
 	// Optional, default 3.
 	MaxAttempts int
 	// RefreshBefore is how long before it expires a token is replaced, at most
-	// half its life. Optional, default 5 minutes, less for tokens that live
-	// less than 100. Calls in flight may meet the dead token then, and are made
+	// half its life, and by chance up to a tenth earlier. Optional, default 5
+	// minutes, less for tokens that live less than 100. Calls in flight may meet the dead token then, and are made
 	// once more.
 	RefreshBefore time.Duration
 	// KeepWarm replaces every token that is kept without waiting for a caller,
@@ -229,9 +229,12 @@ func (c *Client) Token(ctx context.Context, p Player) (Token, error) {
 	return t, nil
 }
 
-// Invalidate drops the token if it is its player's current one, and reports
-// whether it was; the next Token gets another. Call it when a request that did
-// not go through the Client is answered that the token is dead.
+// Invalidate drops the token if it is its player's current one and may be
+// replaced now, and reports whether it did; the next Token gets another. Call it
+// when a request that did not go through the Client is answered that the token is
+// dead. If it reports false, there is no other token now, or Token has another
+// already: replacements are limited to five at once and then one per five
+// seconds. Do not call it in a loop.
 func (c *Client) Invalidate(t Token) bool {
 	return t.secret != nil && c.cache.Invalidate(t.Player.UserID, t.secret.ID())
 }
@@ -256,13 +259,13 @@ type Stats struct {
 	Refreshes     uint64    // creations that succeeded
 	Failures      uint64    // creations that did not
 	Invalidations uint64    // current tokens dropped because they were rejected
-	Contested     uint64    // calls answered ErrContested
+	Contested     uint64    // calls answered ErrContested, and rejections that stood for want of another token
 	Evictions     uint64    // players dropped to make room
 	EvictedLive   uint64    // of these, with a token that was still good
 	Entries       int       // players kept
 	InFlight      int       // creations under way
 	LastError     time.Time // when a creation failed last; zero: never
-	BackoffUntil  time.Time // when the last wait after a failure ends; zero: no such wait
+	BackoffUntil  time.Time // when the last back-off ends, at the latest; zero: there is none
 }
 
 func nilContext(op string) error {

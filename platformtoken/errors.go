@@ -35,10 +35,12 @@ var (
 	// ErrSecretUnavailable: the SecretFunc or the Signer failed, or returned
 	// nothing usable.
 	ErrSecretUnavailable = outcome.ErrSecretUnavailable
-	// ErrContested: the player's tokens are rejected faster than they may be
-	// replaced: another system makes tokens for the player, or the platform
-	// rejects them for another reason. RetryAfter says when the next may be
-	// made.
+	// ErrContested: a call was rejected (ErrUnauthorized matches as well), and its
+	// token was not replaced: tokens are rejected faster than they may be
+	// replaced, new ones do not help, or none can be had. Another system makes
+	// tokens for the player, or the platform rejects them for another reason.
+	// RetryAfter says when the next may be made. From Token: there is no token at
+	// all.
 	ErrContested = outcome.ErrContested
 	// ErrClosed: the Client is closed.
 	ErrClosed = outcome.ErrClosed

@@ -49,15 +49,18 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 // /player that take one. A nil base is the transport of Config.HTTPClient. A
 // player that is wrong is the error of every request.
 //
-// An answer that says that the token is dead (Config.Rejected) drops it, if it
-// is still the current one, and sends the request once more with another, newly
-// signed. Twenty requests that meet the same dead token cause one new one. If
-// the second answer says the same, it was not the token: that answer goes to the
-// caller, and for a second, doubling to 20 seconds, such answers to that
-// player, method and path replace nothing; after three of them, to different
-// calls or with no call accepted between, those to any call of the player, for up
-// to 5 seconds or until a new token helps. If there is no other token to be had, the first answer goes to the caller.
-// Nothing else is repeated.
+// An answer that says that the token is dead (Config.Rejected) replaces it, if it
+// is still the current one, and sends the request once more with the new one,
+// newly signed. Twenty requests that meet the same dead token cause one new
+// token. Where no other token is to be had, the first such answer in a row sends
+// the request once more with the same token, and any other goes to the caller.
+//
+// If a new token is answered so too, it was not the token: the answer goes to the
+// caller, and for one second, doubling to 20 seconds, such answers to that player,
+// method and path replace nothing. After three of them, to different calls or with
+// no call accepted between, those to any call of the player replace nothing, for
+// up to 5 seconds or until a new token helps. A changed secret ends both. Nothing
+// else is repeated.
 //
 // Errors are as those of [Client.Transport].
 func (c *Client) TransportFor(p Player, base http.RoundTripper) http.RoundTripper {
