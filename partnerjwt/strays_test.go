@@ -42,3 +42,19 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
 
 func TestClient_BadEndpoints(t *testing.T) { testkit.BadEndpoints(t, subject) }
+
+func TestClient_Transport_opaqueURL(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		req, err := http.NewRequest(http.MethodGet, srv.URL()+"/portfolio", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.URL.Opaque = "//evil.example/portfolio" // a plain proxy would send it there, with the token
+		_, err = c.Transport(nil).RoundTrip(req)
+		e := errorIs(t, err, partnerjwt.ErrNotSent, partnerjwt.ErrInvalidRequest)
+		if e.Fields["URL"] == "" {
+			t.Errorf("the error names %v, want URL", e.Fields)
+		}
+		equal(t, "tokens that were seen", srv.Tokens(), 0)
+	})
+}
