@@ -82,8 +82,11 @@ func TestError_Ambiguous(t *testing.T) {
 		{"NO_BOTS_AVAILABLE under 503", 503, refusal(1010, "NO_BOTS_AVAILABLE"), false},
 		{"RATE_LIMITED under 429", 429, refusal(1005, "RATE_LIMITED"), false},
 		{"CONFLICT under 409", 409, refusal(1004, "CONFLICT"), false},
-		{"SERVER_ERROR under 400", 400, refusal(1006, "SERVER_ERROR"), false},
-		{"SERVER_ERROR under 200", 200, refusal(1006, "SERVER_ERROR"), false},
+		{"SERVER_ERROR under 400", 400, refusal(1006, "SERVER_ERROR"), true},
+		{"SERVER_ERROR under 200", 200, refusal(1006, "SERVER_ERROR"), true},
+		{"VALIDATION_FAILED under 200", 200, refusal(1001, "VALIDATION_FAILED"), false},
+		{"a number as the key under 504", 504, `{"success":false,"error":{"key":504}}`, true},
+		{"digits as the key under 504", 504, refusal(1006, "504"), true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {

@@ -58,13 +58,16 @@ func (e *envelope) requestID(h http.Header) string {
 
 // classify reads an answer's failure envelope. AssetPay's own SDK takes every
 // key under a 5xx for definitive, except SERVER_ERROR, the key of a fault that
-// nobody foresaw. No key is documented for 408.
+// nobody foresaw, which proves nothing under any status. No key is documented for
+// 408.
 func classify(status int, body []byte) transport.Class {
 	key, ok := failureKey(body)
 	switch {
 	case !ok:
 		return transport.Unread
-	case status >= http.StatusInternalServerError && isKey(key) && key != "SERVER_ERROR":
+	case key == "SERVER_ERROR":
+		return transport.MayHave
+	case status >= http.StatusInternalServerError && isKey(key):
 		return transport.Refused
 	}
 	return transport.EnvelopeClass(status)
@@ -79,7 +82,8 @@ func failureKey(body []byte) (key string, ok bool) {
 	}
 	var r refusal
 	_ = json.Unmarshal(e.Error, &r)
-	return outcome.Clip(outcome.JSONText(r.Key), outcome.MaxCode), true
+	_ = json.Unmarshal(r.Key, &key) // a number is no key
+	return outcome.Clip(key, outcome.MaxCode), true
 }
 
 // read fills in what the answer says. Whatever cannot be read is left out.

@@ -115,7 +115,7 @@ func (e *Error) facts() outcome.Facts {
 // isKey reports whether s looks like AssetPay's keys, and like nothing that
 // must not be printed.
 func isKey(s string) bool {
-	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
+	return s != "" && 'A' <= s[0] && s[0] <= 'Z' && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
 // Error says what failed, without anything that AssetPay wrote but the key and

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,6 +81,21 @@ func TestClient_CreateCustomer(t *testing.T) {
 				t.Errorf("retryable: %v", e)
 			}
 			equal(t, "requests, customers", fmt.Sprint(srv.Count(createPath), srv.Customers()), "1 1")
+		})
+	})
+
+	t.Run("a failure beside an expired token is not made again", func(t *testing.T) {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+			token(t, c)
+			answering(srv, createPath, 500, `{"errors":[{"code":"INTERNAL"},{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}]}`)
+			_, err := c.CreateCustomer(t.Context(), alex())
+			errorIs(t, err, merchantauth.ErrAmbiguous)
+			resp, err := c.HTTPClient().Post(srv.URL()+createPath, "application/json", strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			equal(t, "requests", srv.Count(createPath), 2)
 		})
 	})
 

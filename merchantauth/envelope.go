@@ -44,9 +44,9 @@ func open(body []byte, out any) error {
 func (e *envelope) empty() bool { return len(e.Data) == 0 || string(e.Data) == "null" }
 
 // classify reads an answer's failure envelope; an answer that has data too is
-// none. Of Kuna's codes only those of the authentication are public: an expired
-// token is refused before anything is done. The status decides what all others
-// prove.
+// none. Of Kuna's codes only those of the authentication are public: if an answer
+// says nothing but that the token has expired, nothing was done. The status
+// decides what all others prove.
 func classify(status int, body []byte) transport.Class {
 	var env envelope
 	if json.Unmarshal(body, &env) != nil || !env.empty() {
@@ -56,7 +56,7 @@ func classify(status int, body []byte) transport.Class {
 	switch {
 	case len(list) == 0:
 		return transport.Unread
-	case slices.ContainsFunc(list, expired):
+	case !slices.ContainsFunc(list, func(e ErrorEntry) bool { return !expired(e) }):
 		return transport.Refused
 	}
 	return transport.EnvelopeClass(status)

@@ -105,8 +105,8 @@ func rejected(resp *http.Response) bool {
 		return false
 	}
 	var env envelope
-	if json.Unmarshal(head, &env) != nil || !env.empty() {
-		return false
+	if classify(resp.StatusCode, head) != transport.Refused || json.Unmarshal(head, &env) != nil {
+		return false // it may have been acted on
 	}
 	return slices.ContainsFunc(entries(env.Errors), expired)
 }
