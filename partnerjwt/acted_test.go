@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/providerauth/providerauth-go/partnerjwt"
@@ -58,5 +59,32 @@ func TestClient_HTTPClient(t *testing.T) {
 			}
 			equal(t, "trades", srv.Trades(), 1)
 		})
+	})
+}
+
+// adding is a RoundTripper of an operator that adds an idempotency key.
+type adding struct{ next http.RoundTripper }
+
+func (a adding) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("X-Idempotency-Key", "1")
+	return a.next.RoundTrip(r)
+}
+
+func TestClient_Call_keyOfTheOperator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true})
+		defer srv.Close()
+		cfg := srv.Config()
+		cfg.HTTPClient = &http.Client{Transport: adding{srv.Client().Transport}}
+		c, err := partnerjwt.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		portfolio(t, c) // whose connection is kept
+		srv.LoseAnswers(2)
+		errorIs(t, trade(t.Context(), c), partnerjwt.ErrAmbiguous)
+		equal(t, "trades", srv.Trades(), 1)
 	})
 }

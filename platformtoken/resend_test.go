@@ -42,6 +42,8 @@ func TestClient_HTTPClientFor(t *testing.T) {
 		for name, body := range map[string]io.Reader{
 			"a body that cannot be rewound": io.MultiReader(strings.NewReader(transferBody)),
 			"a body that can":               strings.NewReader(transferBody),
+			"an empty body":                 io.MultiReader(),
+			"no body":                       nil,
 		} {
 			t.Run("a transfer with "+header+" and "+name+" is made once if its connection ends without an answer", func(t *testing.T) {
 				srv := platformtokentest.NewServer(defaults)

@@ -152,11 +152,12 @@ func unsent(reason *outcome.Cause) error {
 // A payload is the body of a request, with all of it at hand.
 type payload struct {
 	bytes.Reader
-	data []byte
+	data  []byte
+	fixed bool // the caller's body could not be rewound
 }
 
-func newPayload(data []byte) *payload {
-	p := &payload{data: data}
+func newPayload(data []byte, fixed bool) *payload {
+	p := &payload{data: data, fixed: fixed}
 	p.Reset(data)
 	return p
 }
@@ -188,8 +189,9 @@ func (b buffering) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.TransferEncoding, r.ContentLength = nil, int64(len(data))
 	r.Body, r.GetBody = http.NoBody, nil
 	if len(data) > 0 {
-		r.Body = newPayload(data)
-		r.GetBody = func() (io.ReadCloser, error) { return newPayload(data), nil }
+		fixed := req.GetBody == nil
+		r.Body = newPayload(data, fixed)
+		r.GetBody = func() (io.ReadCloser, error) { return newPayload(data, fixed), nil }
 	}
 	return b.next.RoundTrip(r)
 }
@@ -240,6 +242,19 @@ type observed struct {
 var errNoResponse = errors.New("platformtoken: the base RoundTripper returned neither an answer nor an error")
 
 func (o *observed) RoundTrip(r *http.Request) (*http.Response, error) {
+	if p, ok := r.Body.(*payload); ok && p.fixed {
+		// Once its header is out, nobody below may send again what the caller's own
+		// request would not have let it send again. net/http writes the header
+		// before it reads a body of a type that it does not know.
+		once := *r
+		once.GetBody = func() (io.ReadCloser, error) {
+			if p.Len() < len(p.data) {
+				return nil, resend.Err
+			}
+			return newPayload(p.data, true), nil
+		}
+		r = &once
+	}
 	start := time.Now()
 	resp, err := o.base.RoundTrip(r)
 	switch {

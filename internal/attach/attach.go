@@ -122,7 +122,6 @@ func (t *transport[T]) sendOnce(r *http.Request) (*http.Response, error) {
 	guard := new(resend.Guard)
 	ctx, cancel := context.WithCancel(r.Context())
 	r = r.WithContext(guard.Watch(ctx, cancel))
-	guard.Track(r)
 	resp, err := usable(t.Base.RoundTrip(r))
 	switch {
 	case err != nil:
@@ -190,6 +189,9 @@ func (t *transport[T]) own(req *http.Request, tok T, rewind bool) (*http.Request
 	}
 	if err := t.Attach(r, tok); err != nil {
 		return nil, err
+	}
+	if !resend.ByItself(r.Method) {
+		resend.HideKey(r.Header)
 	}
 	if rewind && req.GetBody != nil {
 		body, err := req.GetBody()

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -69,7 +70,8 @@ func (g *Guard) wroteHeaders() { g.saw.Or(wroteHeads) }
 // that it has not processed the request; that cannot be told apart here, and
 // takes no account of how often an attempt may be made. Nothing is written once
 // the context is cancelled. (Over HTTP/1 a request with headers written is only
-// sent again if no byte got out, if its method is safe, or as Track says.)
+// sent again if no byte got out, if its method is safe, or if it has an
+// idempotency key: see HideKey and Track.)
 func (g *Guard) gotConn(info httptrace.GotConnInfo) {
 	written := g.saw.Or(gotConn)&wroteHeads != 0
 	g.mu.Lock()
@@ -88,21 +90,30 @@ func overHTTP2(c net.Conn) bool {
 	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
 }
 
-// Track has the Guard step in over HTTP/1 too. net/http sends a request with the
-// header Idempotency-Key or X-Idempotency-Key again, whatever its method, when a
-// kept connection ends without an answer and the body can be rewound. The
-// provider may have acted by then, and need not know that header. Track changes
-// the body of r and GetBody; call it after Watch.
+// HideKey spells the names of idempotency keys in h in lower case. net/http sends
+// a request with the header Idempotency-Key or X-Idempotency-Key again, whatever
+// its method, when a kept connection ends without an answer. The provider may have
+// acted by then, and need not know that header. net/http looks for these
+// spellings only; servers do not care.
+func HideKey(h http.Header) {
+	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if values, ok := h[name]; ok {
+			delete(h, name)
+			h[strings.ToLower(name)] = values
+		}
+	}
+}
+
+// Track has the Guard step in over HTTP/1 too, if a RoundTripper below adds an
+// idempotency key to r, which has none. It changes the body of r and GetBody; call
+// it after Watch.
 //
 // A request of which no byte got out may still be sent on another connection.
 // net/http does not tell how far a request came, but writes the header before it
 // reads a body of a type that it does not know. So as long as the body has not
 // been read, no whole header is out.
-//
-// A request without a body is left alone: net/http rewinds nothing then, and no
-// hook of it stops an HTTP/1 request before it is written.
 func (g *Guard) Track(r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody || r.GetBody == nil || !hasKey(r.Header) {
+	if r.Body == nil || r.Body == http.NoBody || r.GetBody == nil {
 		return
 	}
 	outer := g.trace.GotFirstResponseByte // Watch has put the caller's hook there
@@ -127,14 +138,6 @@ func (g *Guard) Track(r *http.Request) {
 }
 
 var errNoBody = errors.New("the request's GetBody returned no body")
-
-// hasKey reports whether h has a header for which net/http takes a request of
-// any method for one that may be sent twice, in the spelling that it looks for.
-func hasKey(h http.Header) bool {
-	_, key := h["Idempotency-Key"]
-	_, x := h["X-Idempotency-Key"]
-	return key || x
-}
 
 // mayRewind reports whether the request may be sent again. Whoever asks after an
 // answer has begun is not net/http, but a RoundTripper above it that wants so.

@@ -67,7 +67,11 @@ func (x *exchange) attempt(outer *http.Request) {
 	a.made = true
 	x.attempts++
 	sent := time.Now()
-	resp, err := x.client.rt.RoundTrip(r.WithContext(s.Watch(limited, cancel)))
+	r = r.WithContext(s.Watch(limited, cancel))
+	if x.call.Policy != Safe {
+		s.Track(r)
+	}
+	resp, err := x.client.rt.RoundTrip(r)
 	a.received = time.Now()
 	if resp != nil {
 		if resp.Body == nil {
