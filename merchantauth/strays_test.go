@@ -46,7 +46,7 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 			srv.FailNext(math.MaxInt, status, nil, auth)
 		},
 		Patience:  4*time.Second + 100*time.Millisecond,
-		Creations: func() int { return srv.Count(loginPath) + srv.Count(refreshPath) },
+		Creations: func() int { return srv.Logins() + srv.Refreshes() },
 	}, func() { _ = c.Close(); srv.Close() }
 }
 
