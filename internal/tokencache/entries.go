@@ -15,7 +15,7 @@ import (
 // time, without a lock; writers of one key must take turns. When it is full,
 // expired entries make room, and then the least recently used ones.
 //
-// It consists of parts of some five hundred keys, and room is made in one part:
+// It consists of parts of some four hundred keys, and room is made in one part:
 // no operation visits more than a part. So the oldest of one part go, which are
 // among the oldest of all, since keys are spread over the parts by their hash.
 //
@@ -47,8 +47,9 @@ type entries[K comparable, V any] struct {
 	size   atomic.Int64 // at least the entries in all parts, at most max
 }
 
-// keysPerPart is how many keys a part has on average if the map is full.
-const keysPerPart = 512
+// keysPerPart is how many keys a part has on average if the map is full. xsync's
+// tables grow beyond 480 keys, and 400 rarely become as many by chance.
+const keysPerPart = 400
 
 // A part holds the keys with one hash.
 type part[K comparable, V any] struct {
