@@ -342,6 +342,9 @@ func (c *Cache[K, F, T]) begin() bool {
 }
 
 func expired[F comparable, T any](s *snapshot[F, T], now int64) bool {
+	if s.gone && s.old != nil {
+		s = s.old
+	}
 	return s.gone || now >= s.expiresAt
 }
 

@@ -418,7 +418,7 @@ func (c *Cache[K, F, T]) failedLocked(sl *slot[K, F, T], fl *flight[F, T], s *sn
 // the flight has killed the token if the provider says that it acted; if that is
 // unclear, the token is suspect; a refusal kills nothing.
 func (c *Cache[K, F, T]) keepLocked(sl *slot[K, F, T], fl *flight[F, T], s *snapshot[F, T], tr *trip[T], now int64) *snapshot[F, T] {
-	if s == nil && c.cfg.Mode == Exclusive {
+	if s == nil {
 		s = fl.shown // it was evicted meanwhile
 	}
 	if s == nil || s.gone && s.old == nil {

@@ -248,3 +248,31 @@ func TestCache_evictedRenewal(t *testing.T) {
 		equal(t, "token that was put back", getFor(t, c, "a", "").value, "T1")
 	})
 }
+
+func TestCache_evictedRejection(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		refused := false
+		c := open(t, p, tokencache.Overlap, keyed(1), func(cfg *config) {
+			cfg.Retrieve = func(ctx context.Context, a ask) (issued, error) {
+				if a.Key == "b" {
+					return issued{Token: token{value: "B"}, ID: id("B"), ExpiresAt: time.Now().Add(time.Hour)}, nil
+				}
+				is, err := p.retrieve(ctx, a)
+				if refused {
+					return issued{}, errRefused
+				}
+				return is, err
+			}
+		})
+		getFor(t, c, "a", "")
+		refused = true
+		c.Reject("a", id("T1"))
+		var replacement sync.WaitGroup
+		replacement.Go(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
+		time.Sleep(p.latency / 2)
+		getFor(t, c, "b", "") // evicts a, whose replacement is under way
+		replacement.Wait()
+		equal(t, "token that was put back", getFor(t, c, "a", "").value, "T1")
+	})
+}
