@@ -251,7 +251,8 @@ func (o *observed) RoundTrip(r *http.Request) (*http.Response, error) {
 			if p.Len() < len(p.data) {
 				return nil, resend.Err
 			}
-			return newPayload(p.data, true), nil
+			p = newPayload(p.data, true)
+			return p, nil
 		}
 		r = &once
 	}

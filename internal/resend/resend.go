@@ -2,11 +2,9 @@
 package resend
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -32,8 +30,6 @@ const (
 	askedConn  = 1 << iota // a connection was asked for
 	gotConn                // and was there: from here on, bytes may have gone out
 	wroteHeads             // the header was written
-	readBody               // the body that Track watches was read
-	answered               // the first byte of an answer was there
 )
 
 // A Guard follows what becomes of one request. The transport may still call it
@@ -71,7 +67,7 @@ func (g *Guard) wroteHeaders() { g.saw.Or(wroteHeads) }
 // takes no account of how often an attempt may be made. Nothing is written once
 // the context is cancelled. (Over HTTP/1 a request with headers written is only
 // sent again if no byte got out, if its method is safe, or if it has an
-// idempotency key: see HideKey and Track.)
+// idempotency key: see HideKey.)
 func (g *Guard) gotConn(info httptrace.GotConnInfo) {
 	written := g.saw.Or(gotConn)&wroteHeads != 0
 	g.mu.Lock()
@@ -102,65 +98,6 @@ func HideKey(h http.Header) {
 			h[strings.ToLower(name)] = values
 		}
 	}
-}
-
-// Track has the Guard step in over HTTP/1 too, if a RoundTripper below adds an
-// idempotency key to r, which has none. It changes the body of r and GetBody; call
-// it after Watch.
-//
-// A request of which no byte got out may still be sent on another connection.
-// net/http does not tell how far a request came, but writes the header before it
-// reads a body of a type that it does not know. So as long as the body has not
-// been read, no whole header is out.
-func (g *Guard) Track(r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody || r.GetBody == nil {
-		return
-	}
-	outer := g.trace.GotFirstResponseByte // Watch has put the caller's hook there
-	g.trace.GotFirstResponseByte = func() {
-		g.saw.Or(answered)
-		if outer != nil {
-			outer()
-		}
-	}
-	rewind := r.GetBody
-	r.Body = &body{r.Body, g}
-	r.GetBody = func() (io.ReadCloser, error) {
-		if !g.mayRewind() {
-			return nil, Err
-		}
-		b, err := rewind()
-		if b == nil || err != nil {
-			return nil, cmp.Or(err, errNoBody)
-		}
-		return &body{b, g}, nil
-	}
-}
-
-var errNoBody = errors.New("the request's GetBody returned no body")
-
-// mayRewind reports whether the request may be sent again. Whoever asks after an
-// answer has begun is not net/http, but a RoundTripper above it that wants so.
-func (g *Guard) mayRewind() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	saw := g.saw.And(^uint32(readBody | answered))
-	if saw&readBody == 0 || saw&gotConn == 0 || saw&answered != 0 || overHTTP2(g.conn) {
-		return true
-	}
-	g.again = true
-	return false
-}
-
-// A body tells its Guard when it is read.
-type body struct {
-	io.ReadCloser
-	guard *Guard
-}
-
-func (b *body) Read(p []byte) (int, error) {
-	b.guard.saw.Or(readBody)
-	return b.ReadCloser.Read(p)
 }
 
 // Resent reports whether the Guard had to step in.

@@ -3,7 +3,6 @@ package resend_test
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -142,98 +141,3 @@ func act(t *testing.T, body io.Reader, watch func(*http.Request) *http.Request) 
 	}
 	return int(n.Load()), err
 }
-
-func TestGuard_Track(t *testing.T) {
-	t.Run("net/http alone sends a request again after its connection has ended", func(t *testing.T) {
-		acts, _ := act(t, strings.NewReader("order"), func(r *http.Request) *http.Request { return r })
-		if acts != 2 {
-			t.Errorf("the server acted %d times; at once, Track is not needed any more", acts)
-		}
-	})
-
-	for name, size := range map[string]int{"a small request": 5, "a request that is not read to its end": 8 << 20} {
-		t.Run(name+" is not sent again after its connection has ended", func(t *testing.T) {
-			g := new(resend.Guard)
-			acts, err := act(t, strings.NewReader(strings.Repeat("x", size)), func(r *http.Request) *http.Request {
-				r = r.WithContext(g.Watch(r.Context(), func() {}))
-				g.Track(r)
-				return r
-			})
-			if acts != 1 || err == nil {
-				t.Errorf("the server acted %d times (%v)", acts, err)
-			}
-		})
-	}
-
-	for _, tc := range []struct {
-		name     string
-		protocol string
-		saw      func(r *http.Request, trace *httptrace.ClientTrace)
-		again    bool
-	}{
-		{"a body that was not read may be rewound", "", func(*http.Request, *httptrace.ClientTrace) {}, true},
-		{"a body that was read may not", "", func(r *http.Request, _ *httptrace.ClientTrace) { read(r) }, false},
-		{"a body that was read may be rewound after an answer", "", func(r *http.Request, trace *httptrace.ClientTrace) {
-			read(r)
-			trace.GotFirstResponseByte()
-		}, true},
-		{"a body that was read may be rewound over HTTP/2, where its second sending is watched", "h2", func(r *http.Request, _ *httptrace.ClientTrace) { read(r) }, true},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			g := new(resend.Guard)
-			r, err := http.NewRequest(http.MethodPost, "https://api.example.com/", strings.NewReader("order"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Header.Set("X-Idempotency-Key", "1")
-			r = r.WithContext(g.Watch(t.Context(), func() {}))
-			g.Track(r)
-			hooks(r.Context(), "acw", tc.protocol)
-			tc.saw(r, httptrace.ContextClientTrace(r.Context()))
-			body, err := r.GetBody()
-			if got := err == nil; got != tc.again || g.Resent() == tc.again {
-				t.Fatalf("rewound %v, resent %v (%v)", got, g.Resent(), err)
-			}
-			if err != nil {
-				return
-			}
-			hooks(r.Context(), "acw", "")
-			if b, err := io.ReadAll(body); string(b) != "order" || err != nil {
-				t.Errorf("read %q, %v", b, err)
-			}
-			if _, err := r.GetBody(); !errors.Is(err, resend.Err) && tc.protocol == "" {
-				t.Errorf("after another sending: %v", err)
-			}
-		})
-	}
-
-	t.Run("a hook of the caller is called as well", func(t *testing.T) {
-		called := false
-		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotFirstResponseByte: func() { called = true }})
-		r, err := http.NewRequest(http.MethodPost, "https://api.example.com/", strings.NewReader("order"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Idempotency-Key", "1")
-		g := new(resend.Guard)
-		r = r.WithContext(g.Watch(ctx, func() {}))
-		g.Track(r)
-		if httptrace.ContextClientTrace(r.Context()).GotFirstResponseByte(); !called {
-			t.Error("it was not")
-		}
-	})
-
-	t.Run("a GetBody that returns no body is an error", func(t *testing.T) {
-		g := new(resend.Guard)
-		r := &http.Request{
-			Header: http.Header{"Idempotency-Key": nil}, Body: io.NopCloser(strings.NewReader("")),
-			GetBody: func() (io.ReadCloser, error) { return nil, nil },
-		}
-		g.Track(r)
-		if body, err := r.GetBody(); body != nil || err == nil {
-			t.Errorf("got %v, %v", body, err)
-		}
-	})
-}
-
-func read(r *http.Request) { _, _ = io.ReadAll(r.Body) }

@@ -53,7 +53,7 @@ func (x *exchange) attempt(outer *http.Request) {
 	a := &x.now
 	ctx := outer.Context()
 	s := new(sending)
-	if x.call.Policy == Safe {
+	if s.once = x.call.Policy != Safe; !s.once {
 		s.Spare = 1
 	}
 	outer.Header = s.header(x.body != nil)
@@ -68,9 +68,6 @@ func (x *exchange) attempt(outer *http.Request) {
 	x.attempts++
 	sent := time.Now()
 	r = r.WithContext(s.Watch(limited, cancel))
-	if x.call.Policy != Safe {
-		s.Track(r)
-	}
 	resp, err := x.client.rt.RoundTrip(r)
 	a.received = time.Now()
 	if resp != nil {
@@ -131,7 +128,7 @@ func (x *exchange) unanswered(ctx, limited context.Context, s *sending, h http.H
 		return
 	}
 	x.lost(ctx, limited, err)
-	if s.Resent() {
+	if s.Resent() || errors.Is(err, resend.Err) {
 		a.err = resend.Err
 	}
 }
@@ -248,11 +245,19 @@ func (x *exchange) log(ctx context.Context, stop string) {
 // A sending is what the transport is given for one attempt. It may still be
 // reading from it when the attempt is over, so no two attempts share one.
 type sending struct {
-	body    []byte
-	payload bytes.Reader
-	values  [3]string
+	body   []byte
+	first  payload
+	last   *payload // that net/http was given
+	values [3]string
+	once   bool
 	resend.Guard
 }
+
+// A payload is a body of a type that net/http does not know. It writes the header
+// before it reads such a body.
+type payload struct{ bytes.Reader }
+
+func (p *payload) Close() error { return nil }
 
 // header returns what goes out unless Call.Prepare sets something else.
 func (s *sending) header(body bool) http.Header {
@@ -272,16 +277,24 @@ func (s *sending) load(r *http.Request, body []byte) {
 		return
 	}
 	s.body = body
-	s.payload.Reset(body)
-	r.Body = io.NopCloser(&s.payload)
+	s.first.Reset(body)
+	s.last = &s.first
+	r.Body = s.last
 	r.GetBody = s.rewind
 	r.ContentLength = int64(len(body))
 }
 
 // rewind lets net/http start over on another connection if nothing was written
-// to the one it chose first.
+// to the one it chose first. Once the body has been read, the header is out: a
+// request that may be sent once is not sent again then, not even with an
+// idempotency key that a RoundTripper of the operator's has added.
 func (s *sending) rewind() (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(s.body)), nil
+	if s.once && s.last.Len() < len(s.body) {
+		return nil, resend.Err
+	}
+	s.last = new(payload)
+	s.last.Reset(s.body)
+	return s.last, nil
 }
 
 // unsent reports whether it is proven that no byte of the request left.
