@@ -109,17 +109,19 @@ type Config[K, F comparable, T any] struct {
 	Logger *slog.Logger
 }
 
-// A Cache is safe for concurrent use.
+// A Cache is safe for concurrent use. What changes in it is behind pointers, or
+// atomic: fmt prints the fields of a Client and of what is in it, and takes no
+// lock.
 type Cache[K, F comparable, T any] struct {
 	cfg      Config[K, F, T]
 	deadline time.Duration // of a flight
 	one      atomic.Pointer[snapshot[F, T]]
 	many     *entries[K, snapshot[F, T]] // nil: one key only
 	seed     maphash.Seed
-	shards   []shard[K, F, T]
+	shards   []*shard[K, F, T]
 
-	timetable  timetable[K, F, T]
-	shared     sharedLimiter
+	timetable  *timetable[K, F, T]
+	shared     *sharedLimiter
 	background *semaphore.Weighted // flights that nobody waits for
 
 	life    sync.Mutex // guards closed against running.Add
@@ -132,8 +134,13 @@ type Cache[K, F comparable, T any] struct {
 	warnOnce sync.Once
 	counters
 
-	coldMu sync.Mutex
-	cold   []K // evicted keys that may have a timer of KeepWarm
+	cold *coldKeys[K]
+}
+
+// coldKeys are evicted keys that may have a timer of KeepWarm.
+type coldKeys[K comparable] struct {
+	mu   sync.Mutex
+	keys []K
 }
 
 // A snapshot is a finished token, or the tombstone of a rejected one. It is not
@@ -166,13 +173,14 @@ func New[K, F comparable, T any](cfg Config[K, F, T]) *Cache[K, F, T] {
 		n = 64
 		c.many = newEntries(cfg.MaxEntries, expired[F, T], c.evicted)
 	}
-	c.shards = make([]shard[K, F, T], n)
+	c.shards = make([]*shard[K, F, T], n)
 	for i := range c.shards {
-		c.shards[i].slots = make(map[K]*slot[K, F, T])
+		c.shards[i] = &shard[K, F, T]{slots: make(map[K]*slot[K, F, T])}
 	}
-	c.timetable.bound, c.timetable.forget = min(max(cfg.MaxEntries, 1), maxFailures), c.forgetDue
-	c.shared.rate = cfg.Replacements
+	c.timetable = &timetable[K, F, T]{bound: min(max(cfg.MaxEntries, 1), maxFailures), forget: c.forgetDue}
+	c.shared = &sharedLimiter{rate: cfg.Replacements}
 	c.background = semaphore.NewWeighted(maxBackground)
+	c.cold = new(coldKeys[K])
 	return c
 }
 
@@ -279,8 +287,7 @@ func (c *Cache[K, F, T]) Close() {
 	c.closed = true
 	c.life.Unlock()
 	c.timetable.close()
-	for i := range c.shards {
-		sh := &c.shards[i]
+	for _, sh := range c.shards {
 		sh.mu.Lock()
 		for _, sl := range sh.slots {
 			if sl.warm != nil {
@@ -325,9 +332,9 @@ func (c *Cache[K, F, T]) serves(have, want F) bool {
 
 func (c *Cache[K, F, T]) shard(key K) *shard[K, F, T] {
 	if c.many == nil {
-		return &c.shards[0]
+		return c.shards[0]
 	}
-	return &c.shards[maphash.Comparable(c.seed, key)%uint64(len(c.shards))]
+	return c.shards[maphash.Comparable(c.seed, key)%uint64(len(c.shards))]
 }
 
 // begin counts one more goroutine of the cache, unless it is closed.
@@ -356,19 +363,19 @@ func (c *Cache[K, F, T]) evicted(key K, s *snapshot[F, T]) {
 		c.evictedLive.Add(1)
 	}
 	if c.cfg.KeepWarm {
-		c.coldMu.Lock()
-		defer c.coldMu.Unlock()
-		c.cold = append(c.cold, key)
+		c.cold.mu.Lock()
+		defer c.cold.mu.Unlock()
+		c.cold.keys = append(c.cold.keys, key)
 	}
 }
 
 // afterEvictions does what has to be done about evicted keys, without a lock:
 // it stops their timers, and tells once that live tokens are being evicted.
 func (c *Cache[K, F, T]) afterEvictions() {
-	c.coldMu.Lock()
-	cold := c.cold
-	c.cold = nil
-	c.coldMu.Unlock()
+	c.cold.mu.Lock()
+	cold := c.cold.keys
+	c.cold.keys = nil
+	c.cold.mu.Unlock()
 	for _, key := range cold {
 		c.cool(key)
 	}
