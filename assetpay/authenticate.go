@@ -9,6 +9,7 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 	"github.com/providerauth/providerauth-go/internal/transport"
@@ -190,7 +191,7 @@ func (c *Client) exchange(ctx context.Context, op string, who identity, why purp
 
 func withKey(key string) func(context.Context, *http.Request, []byte) error {
 	return func(_ context.Context, r *http.Request, _ []byte) error {
-		transport.SetHeader(r.Header, keyHeader, key)
+		header.Set(r.Header, keyHeader, key)
 		return nil
 	}
 }

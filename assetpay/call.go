@@ -7,6 +7,7 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -71,7 +72,7 @@ func (c *Client) CallFor(ctx context.Context, req AuthenticateClientRequest, met
 	var result *Error
 	contested, err := tokens.Use(ctx, method, path, true, func(t Token) attach.Verdict {
 		call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
-			attach.Authorize(r.Header, t.authorization())
+			header.Authorize(r.Header, t.authorization())
 			return nil
 		}
 		resp, err := c.api.Do(ctx, call)

@@ -10,9 +10,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
@@ -141,7 +141,7 @@ func (t Token) SetAuthHeader(r *http.Request) {
 	if r.Header == nil {
 		r.Header = make(http.Header)
 	}
-	attach.Authorize(r.Header, t.authorization())
+	header.Authorize(r.Header, t.authorization())
 }
 
 // authorization is the value of the header.

@@ -3,12 +3,11 @@ package assetpay
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
-	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // keyHeader is spelled as AssetPay's page prints it.
@@ -32,8 +31,8 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 		Base: c.over(base), Origin: c.base, Fail: unsent,
 		Tokens: attach.Tokens[string]{Token: c.key},
 		Attach: func(r *http.Request, key string) error {
-			remove(r.Header, "Authorization")
-			transport.SetHeader(r.Header, keyHeader, key)
+			header.Delete(r.Header, "Authorization")
+			header.Set(r.Header, keyHeader, key)
 			return nil
 		},
 	})
@@ -65,8 +64,8 @@ func (c *Client) TransportFor(req AuthenticateClientRequest, base http.RoundTrip
 		Base: c.over(base), Origin: c.base, Fail: unsent, Clock: &c.clock,
 		Tokens: c.tokensOf(c.sourceOf(req)),
 		Attach: func(r *http.Request, t Token) error {
-			remove(r.Header, keyHeader)
-			attach.Authorize(r.Header, t.authorization())
+			header.Delete(r.Header, keyHeader)
+			header.Authorize(r.Header, t.authorization())
 			return nil
 		},
 		Rejected: func(resp *http.Response) bool {
@@ -128,13 +127,4 @@ func keyOf(body []byte) string {
 
 func unsent(reason *outcome.Cause) error {
 	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Fields: reason.Fields, Err: reason}
-}
-
-// remove deletes a header in every spelling.
-func remove(h http.Header, name string) {
-	for key := range h {
-		if strings.EqualFold(key, name) {
-			delete(h, key)
-		}
-	}
 }

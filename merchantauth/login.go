@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 	"github.com/providerauth/providerauth-go/internal/transport"
@@ -106,6 +107,6 @@ func failAuth(op string, err, why error) *Error {
 
 // asMerchant prepares the two calls that have no credential in the header.
 func (c *Client) asMerchant(_ context.Context, r *http.Request, _ []byte) error {
-	transport.SetHeader(r.Header, merchantHeader, c.merchantID)
+	header.Set(r.Header, merchantHeader, c.merchantID)
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/header"
 )
 
 // A TokenSource returns tokens. *[Client] is one; tests may use their own.
@@ -66,7 +66,7 @@ func (t Token) SetAuthHeader(r *http.Request) {
 	if r.Header == nil {
 		r.Header = make(http.Header)
 	}
-	attach.Authorize(r.Header, t.secret.Bearer())
+	header.Authorize(r.Header, t.secret.Bearer())
 }
 
 // String names the token without its values.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -55,8 +56,8 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 			Tokens: attach.Tokens[string]{Token: c.key.Get},
 			Attach: func(r *http.Request, key string) error {
 				complete(r)
-				remove(r.Header, "Authorization")
-				transport.SetHeader(r.Header, keyHeader, key)
+				header.Delete(r.Header, "Authorization")
+				header.Set(r.Header, keyHeader, key)
 				return nil
 			},
 		})
@@ -66,8 +67,8 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 		Tokens: c.tokens,
 		Attach: func(r *http.Request, t Token) error {
 			complete(r)
-			remove(r.Header, keyHeader)
-			attach.Authorize(r.Header, t.secret.Bearer())
+			header.Delete(r.Header, keyHeader)
+			header.Authorize(r.Header, t.secret.Bearer())
 			return nil
 		},
 		Rejected: rejected,
@@ -114,27 +115,9 @@ func rejected(resp *http.Response) bool {
 // complete sets what Kuna's page has on every private call, where the caller
 // has not.
 func complete(r *http.Request) {
-	fill(r.Header, "Accept", "application/json")
-	fill(r.Header, "User-Agent", userAgent)
+	header.Default(r.Header, "Accept", "application/json")
+	header.Default(r.Header, "User-Agent", userAgent)
 	if r.Body != nil && r.Body != http.NoBody {
-		fill(r.Header, "Content-Type", "application/json")
-	}
-}
-
-func fill(h http.Header, name, value string) {
-	for key := range h {
-		if strings.EqualFold(key, name) {
-			return
-		}
-	}
-	h[name] = []string{value}
-}
-
-// remove deletes a header in every spelling.
-func remove(h http.Header, name string) {
-	for key := range h {
-		if strings.EqualFold(key, name) {
-			delete(h, key)
-		}
+		header.Default(r.Header, "Content-Type", "application/json")
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -51,7 +52,7 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 	path, _, _ := strings.Cut(call.Path, "?")
 	contested, err := c.tokens.Use(ctx, call.Method, path, true, func(t Token) attach.Verdict {
 		call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
-			attach.Authorize(r.Header, t.secret.Bearer())
+			header.Authorize(r.Header, t.secret.Bearer())
 			return nil
 		}
 		resp, err := c.api.Do(ctx, call)

@@ -9,8 +9,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
-// header and claims are members in the order of PiTrade's samples.
-type header struct {
+// tokenHeader and claims are members in the order of PiTrade's samples.
+type tokenHeader struct {
 	Alg string `json:"alg"`
 	Typ string `json:"typ"`
 }
@@ -35,7 +35,7 @@ func (c *Client) mint(ctx context.Context, a ask) (tokencache.Issued[Token], err
 		now := c.clock.Now()
 		cl := claims{ClientID: c.clientID, IssuedAt: now.Unix()}
 		cl.Expires = cl.IssuedAt + c.lifetime
-		value, err := jwtclaims.Sign(secret, header{"HS256", "JWT"}, cl)
+		value, err := jwtclaims.Sign(secret, tokenHeader{"HS256", "JWT"}, cl)
 		if err != nil {
 			return none, fail("Token", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
@@ -34,7 +35,7 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	return attach.New(attach.Config[Token]{
 		Base: base, Origin: c.base, Tokens: c.tokens, Clock: &c.clock,
 		Attach: func(r *http.Request, t Token) error {
-			attach.Authorize(r.Header, t.secret.Bearer())
+			header.Authorize(r.Header, t.secret.Bearer())
 			return nil
 		},
 		Rejected: func(resp *http.Response) bool { return resp.StatusCode == http.StatusUnauthorized },

@@ -7,6 +7,7 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -93,7 +94,7 @@ func (c *Client) doFor(ctx context.Context, p Player, call transport.Call) error
 	var result *Error
 	contested, err := tokens.Use(ctx, call.Method, path, true, func(t Token) attach.Verdict {
 		call.Prepare = func(ctx context.Context, r *http.Request, body []byte) error {
-			attach.Authorize(r.Header, t.secret.Bearer())
+			header.Authorize(r.Header, t.secret.Bearer())
 			return prepare(ctx, r, body)
 		}
 		_, err := c.api.Do(ctx, call)

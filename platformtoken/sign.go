@@ -7,10 +7,9 @@ import (
 	"io"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/transport"
+	"github.com/providerauth/providerauth-go/internal/header"
 )
 
 // A Signer makes the "sign" header of a request. Without one, the Client signs
@@ -90,8 +89,8 @@ func (c *Client) sign(ctx context.Context, r *http.Request, body []byte) error {
 			return err
 		}
 	}
-	transport.SetHeader(r.Header, headerSign, value)
-	transport.SetHeader(r.Header, headerTimestamp, timestamp)
+	header.Set(r.Header, headerSign, value)
+	header.Set(r.Header, headerTimestamp, timestamp)
 	return nil
 }
 
@@ -106,18 +105,8 @@ func digest(secret string, body []byte) string {
 // prepare returns what the SDK's own calls need beside a token.
 func (c *Client) prepare(language string) func(context.Context, *http.Request, []byte) error {
 	return func(ctx context.Context, r *http.Request, body []byte) error {
-		transport.SetHeader(r.Header, headerType, contentType)
-		transport.SetHeader(r.Header, headerLanguage, language)
+		header.Set(r.Header, headerType, contentType)
+		header.Set(r.Header, headerLanguage, language)
 		return c.sign(ctx, r, body)
 	}
-}
-
-// setDefault sets a header unless there is one in any spelling.
-func setDefault(h http.Header, name, value string) {
-	for key := range h {
-		if strings.EqualFold(key, name) {
-			return
-		}
-	}
-	h[name] = []string{value}
 }

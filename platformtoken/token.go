@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/header"
 )
 
 // A Player is a player of the merchant, with the wallet that is meant.
@@ -135,7 +135,7 @@ func (t Token) SetAuthHeader(r *http.Request) {
 	if r.Header == nil {
 		r.Header = make(http.Header)
 	}
-	attach.Authorize(r.Header, t.secret.Bearer())
+	header.Authorize(r.Header, t.secret.Bearer())
 }
 
 // String names the token without its value.

@@ -12,6 +12,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/resend"
 	"github.com/providerauth/providerauth-go/internal/transport"
@@ -67,7 +68,7 @@ func (c *Client) TransportFor(p Player, base http.RoundTripper) http.RoundTrippe
 	return buffering{attach.New(attach.Config[Token]{
 		Base: c.over(base), Origin: c.base, Fail: unsent, Tokens: c.tokensOf(p),
 		Attach: func(r *http.Request, t Token) error {
-			attach.Authorize(r.Header, t.secret.Bearer())
+			header.Authorize(r.Header, t.secret.Bearer())
 			return c.signBuffered(r)
 		},
 		Rejected: func(resp *http.Response) bool {
@@ -140,8 +141,8 @@ func (c *Client) signBuffered(r *http.Request) error {
 	if p, ok := r.Body.(*payload); ok {
 		body = p.data
 	}
-	setDefault(r.Header, headerType, contentType)
-	setDefault(r.Header, headerLanguage, c.language)
+	header.Default(r.Header, headerType, contentType)
+	header.Default(r.Header, headerLanguage, c.language)
 	return c.sign(r.Context(), r, body)
 }
 

@@ -249,16 +249,3 @@ func port(u *url.URL) string {
 	}
 	return "80"
 }
-
-// Authorize sets the Authorization header, whatever case it was spelled in
-// before.
-func Authorize(h http.Header, value []string) {
-	for k := range h {
-		if k != authorization && strings.EqualFold(k, authorization) {
-			delete(h, k)
-		}
-	}
-	h[authorization] = value
-}
-
-const authorization = "Authorization"

@@ -18,6 +18,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
@@ -51,7 +52,7 @@ func (g *rig) transport() http.RoundTripper {
 		Base: base(g.roundTrip), Origin: origin, Clock: &g.clock,
 		Tokens: g.tokens(),
 		Attach: func(r *http.Request, s *credential.Secret) error {
-			attach.Authorize(r.Header, s.Bearer())
+			header.Authorize(r.Header, s.Bearer())
 			return nil
 		},
 		Rejected: func(r *http.Response) bool { return r.StatusCode == http.StatusUnauthorized },

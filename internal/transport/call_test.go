@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -140,7 +141,7 @@ func TestIdempotencyKeyMayGoOutWithASafeCall(t *testing.T) {
 	}), nil)
 	call := post(transport.Safe)
 	call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
-		transport.SetHeader(r.Header, "Idempotency-Key", "k")
+		header.Set(r.Header, "Idempotency-Key", "k")
 		return nil
 	}
 	if _, err := c.Do(t.Context(), call); err != nil {

@@ -5,19 +5,6 @@ import (
 	"strings"
 )
 
-// SetHeader sets a header that goes out spelled as name is, and removes every
-// other spelling of it. (Set and Del of http.Header know the canonical one
-// only.) HTTP/2 lower-cases all names. User-Agent must be spelled so, or net/http
-// adds its own.
-func SetHeader(h http.Header, name, value string) {
-	for key := range h {
-		if strings.EqualFold(key, name) {
-			delete(h, key)
-		}
-	}
-	h[name] = []string{value}
-}
-
 // idempotencyKey reports whether h has a header that makes net/http send a
 // request of any method again by itself.
 func idempotencyKey(h http.Header) bool {

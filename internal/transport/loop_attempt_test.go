@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -132,8 +133,8 @@ func TestEveryAttemptIsPreparedOnFreshHeaders(t *testing.T) {
 			if n++; len(r.Header) != 3 || string(body) != `{"id":1}` {
 				t.Errorf("attempt %d starts with %v and %s", n, r.Header, body)
 			}
-			transport.SetHeader(r.Header, "timestamp", strconv.Itoa(n))
-			transport.SetHeader(r.Header, "only-in-"+strconv.Itoa(n), "yes")
+			header.Set(r.Header, "timestamp", strconv.Itoa(n))
+			header.Set(r.Header, "only-in-"+strconv.Itoa(n), "yes")
 			return nil
 		}
 		if _, err := c.Do(t.Context(), call); err == nil {
