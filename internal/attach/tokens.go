@@ -22,8 +22,8 @@ const (
 // A Keeper keeps the tokens of one user, and decides whether a rejected one is
 // replaced.
 type Keeper interface {
-	// Current reports whether the token is the current one, and is not being
-	// replaced.
+	// Current reports whether the token is the current one, and has not been
+	// dropped after a rejection. It may be about to be renewed.
 	Current(id credential.ID) bool
 	// Reject drops the token if it is the current one and may be replaced now.
 	// Thereafter Tokens.Token returns another, or the same if no other is to be

@@ -41,6 +41,12 @@ func (c *Cache[K, F, T]) WarmEarly(key K) {
 	c.warmUp(key)
 }
 
+// WarmDue makes the key's token due for renewal and its timer fire, now.
+func (c *Cache[K, F, T]) WarmDue(key K) {
+	c.peek(key).refreshAt = time.Now().UnixNano()
+	c.WarmEarly(key)
+}
+
 // each calls f for the entries, until it returns false.
 func (e *entries[K, V]) each(f func(K, *V) bool) {
 	for i := range e.parts {

@@ -407,7 +407,11 @@ func (c *Cache[K, F, T]) failedLocked(sl *slot[K, F, T], fl *flight[F, T], s *sn
 	if !tr.ambiguous && (f == nil || !f.permanent) {
 		c.giveBack(sl, fl.drew) // nothing was created, and asking again may help
 	}
-	if s != nil && !s.gone && f != nil && (now < s.expiresAt || !f.permanent) {
+	switch {
+	case s == nil, s.gone:
+	case f == nil: // the grant was refused
+		c.warmAt(sl, s.refreshAt, now)
+	case now < s.expiresAt || !f.permanent:
 		c.warmAt(sl, f.retryAt, now)
 	}
 	return oldest

@@ -63,7 +63,8 @@ func (c *Cache[K, F, T]) tidyLocked(sh *shard[K, F, T], sl *slot[K, F, T], now i
 		due = max(due, full)
 	}
 	if sl.marked != 0 {
-		// Forgotten, a mark costs no draw, and the limiter has one more by then.
+		// Forgotten, a mark costs no draw. The key's limiter has one more by
+		// then; that of all keys may not.
 		if end := sl.marked + int64(keyRate.Refill); now >= sl.marked && now < end {
 			due = max(due, end)
 		} else {

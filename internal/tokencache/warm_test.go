@@ -1,6 +1,8 @@
 package tokencache_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -70,6 +72,42 @@ func TestKeepWarmSurvivesATimerThatFiresInsideTheBackOff(t *testing.T) {
 		if n := p.requests(); n < 10 {
 			t.Errorf("%d requests in ten hours: nothing is kept warm any more", n)
 		}
+	})
+}
+
+func TestKeepWarm_refusedRefresh(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		c := open(t, p, tokencache.SingleUse, func(cfg *config) { cfg.KeepWarm = true })
+		get(t, c)
+		_, err := c.Force(t.Context(), "", "", true, func(context.Context, ask) (issued, error) {
+			c.WarmDue("") // the timer fires while the flight is under way
+			return issued{}, tokencache.ErrGrantRefused
+		})
+		if !errors.Is(err, tokencache.ErrGrantRefused) {
+			t.Fatalf("got %v, want ErrGrantRefused", err)
+		}
+		time.Sleep(time.Minute)
+		equal(t, "requests a minute later", p.requests(), 2)
+	})
+}
+
+func TestKeepWarm_noDraw(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		c := open(t, p, tokencache.Overlap, keyed(10), func(cfg *config) {
+			cfg.KeepWarm = true
+			cfg.Replacements = tokencache.Rate{Burst: 1, Refill: time.Minute}
+		})
+		a, b := getFor(t, c, "a", ""), getFor(t, c, "b", "")
+		c.Reject("b", id(b.value))
+		getFor(t, c, "b", "") // takes the only draw of all keys
+		c.Reject("a", id(a.value))
+		time.Sleep(5 * time.Second) // to the moment at which a's mark ends
+		c.WarmDue("a")
+		n := p.requests()
+		time.Sleep(2 * time.Minute)
+		equal(t, "renewals of a once there is a draw", p.requests()-n, 1)
 	})
 }
 

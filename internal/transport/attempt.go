@@ -254,7 +254,9 @@ type sending struct {
 }
 
 // A payload is a body of a type that net/http does not know. It writes the header
-// before it reads such a body.
+// before it reads such a body. Bodies of calls that may be repeated have a type
+// that it does know: header and body leave in one write, and a server that
+// refuses the connection is heard, where a second write would fail before that.
 type payload struct{ bytes.Reader }
 
 func (p *payload) Close() error { return nil }
@@ -279,7 +281,7 @@ func (s *sending) load(r *http.Request, body []byte) {
 	s.body = body
 	s.first.Reset(body)
 	s.last = &s.first
-	r.Body = s.last
+	r.Body = s.reader()
 	r.GetBody = s.rewind
 	r.ContentLength = int64(len(body))
 }
@@ -294,7 +296,15 @@ func (s *sending) rewind() (io.ReadCloser, error) {
 	}
 	s.last = new(payload)
 	s.last.Reset(s.body)
-	return s.last, nil
+	return s.reader(), nil
+}
+
+// reader returns the body that was loaded last, as net/http is to see it.
+func (s *sending) reader() io.ReadCloser {
+	if s.once {
+		return s.last
+	}
+	return io.NopCloser(&s.last.Reader)
 }
 
 // unsent reports whether it is proven that no byte of the request left.
