@@ -280,3 +280,57 @@ func TestCallerOfAnotherCurrencySharesNoFlight(t *testing.T) {
 		equal(t, "at once", ct.srv.MaxConcurrent(brl.UserID), 1)
 	})
 }
+
+func TestCallWhoseTokenIsKilledByTheClientsOwnCreationsIsRepeated(t *testing.T) {
+	slow := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			switch path := r.URL.Path; {
+			case path == createToken: // the answer takes long
+				next.ServeHTTP(w, r)
+				time.Sleep(300 * time.Millisecond)
+			case strings.HasPrefix(path, "/refused/"):
+				platformtokentest.WriteFailure(w, http.StatusUnauthorized, 1, "not for this merchant")
+			default: // the request does
+				time.Sleep(100 * time.Millisecond)
+				next.ServeHTTP(w, r)
+			}
+		})
+	}
+	create := func(t *testing.T, c *platformtoken.Client) {
+		if _, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: brl.UserID}); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Run("one after the other", func(t *testing.T) {
+		contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
+			ct.on.Store(false)
+			ct.srv.Intercept(slow)
+			token(t, c, brl)
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				create(t, c)
+				time.Sleep(10 * time.Millisecond)
+				create(t, c)
+			})
+			balance(t, c, brl)
+			wg.Wait()
+		})
+	})
+	t.Run("while other paths are always refused", func(t *testing.T) {
+		contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
+			ct.on.Store(false)
+			ct.srv.Intercept(slow)
+			token(t, c, brl)
+			for i := range 3 {
+				err := c.CallFor(t.Context(), brl, http.MethodPost, fmt.Sprint("/refused/", i), struct{}{}, nil)
+				if !errors.Is(err, platformtoken.ErrUnauthorized) {
+					t.Errorf("error %v", err)
+				}
+			}
+			var wg sync.WaitGroup
+			wg.Go(func() { create(t, c) })
+			balance(t, c, brl)
+			wg.Wait()
+		})
+	})
+}

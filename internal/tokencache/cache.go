@@ -154,6 +154,7 @@ type snapshot[F comparable, T any] struct {
 	expiresAt  int64
 	old        *snapshot[F, T] // of a tombstone: the rejected token, used again if no other is to be had; nil if it is dead
 	gone       bool            // a tombstone
+	rotating   bool            // a flight that is under way kills it; Exclusive only
 	dropped    atomic.Bool     // it was rejected while it was current, and not brought back
 	strikes    atomic.Int32    // rejections in a row, with no accepted request between
 }

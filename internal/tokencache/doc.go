@@ -28,7 +28,8 @@
 // no longer than two seconds, and not at all after a flight that failed: then they
 // get the old token. A replacement that fails brings the old token back. It is
 // dead only if the provider says that it has acted (Exclusive), or if a
-// replacement was refused for good and five rejections in a row came since.
+// replacement was refused for good and five rejections in a row came since. The
+// latter is tried ten times a second, and current again once it is accepted.
 //
 // # Flights
 //

@@ -62,7 +62,9 @@ func (c *Cache[K, F, T]) decideLocked(sh *shard[K, F, T], key K, want F) (ch cho
 		case usable, mine && sl.failure.ambiguous && now < s.expiresAt:
 			return choice[F, T]{token: s.token}
 		case old != nil:
-			return choice[F, T]{token: c.bringBack(key, s, now).token}
+			return choice[F, T]{token: c.bringBackLocked(sh, key, s, now)}
+		case c.tryDeadLocked(sl, want, now):
+			return choice[F, T]{token: sl.dead.token}
 		}
 		return choice[F, T]{err: sl.failure.err}
 	}
@@ -78,7 +80,7 @@ func (c *Cache[K, F, T]) decideLocked(sh *shard[K, F, T], key K, want F) (ch cho
 	case usable && (err != nil || unwaited):
 		return choice[F, T]{token: s.token}
 	case err != nil && old != nil:
-		return choice[F, T]{token: c.bringBack(key, s, now).token}
+		return choice[F, T]{token: c.bringBackLocked(sh, key, s, now)}
 	case err != nil:
 		if errors.Is(err, outcome.ErrContested) {
 			c.contested.Add(1)
@@ -95,7 +97,7 @@ func (c *Cache[K, F, T]) waitOr(sl *slot[K, F, T], old *snapshot[F, T], now int6
 	if old == nil || c.cfg.Mode == Exclusive {
 		return choice[F, T]{flight: sl.flight}
 	}
-	patience := replaceTime - time.Duration(now-sl.flight.startedAt)
+	patience := replaceTime - max(0, time.Duration(now-sl.flight.startedAt))
 	if sl.failure != nil || patience <= 0 {
 		return choice[F, T]{token: old.token}
 	}
@@ -123,7 +125,7 @@ func (c *Cache[K, F, T]) createLocked(sh *shard[K, F, T], key K, fl *flight[F, T
 func (c *Cache[K, F, T]) churns(sl *slot[K, F, T], fl *flight[F, T], now int64) bool {
 	s, f := fl.before, sl.failure
 	switch {
-	case sl.marked != 0:
+	case sl.marked != 0, s != nil && s.gone:
 		return true
 	case c.cfg.Mode == Exclusive && s != nil && !s.gone && !c.serves(s.issuedFor, fl.want) && now < s.expiresAt:
 		return true
@@ -191,6 +193,7 @@ func (c *Cache[K, F, T]) startLocked(sh *shard[K, F, T], sl *slot[K, F, T], fl *
 	}
 	if s := fl.before; c.cfg.Mode == Exclusive && s != nil && !s.gone {
 		fl.shown = s.with(s.token)
+		fl.shown.rotating = true
 		c.put(sl.key, fl.shown, fl.startedAt)
 	}
 	sl.flight = fl
@@ -385,7 +388,7 @@ func (c *Cache[K, F, T]) succeedLocked(sl *slot[K, F, T], fl *flight[F, T], s *s
 		sl.failure = nil
 		c.timetable.recovered(sl)
 	}
-	sl.marked, sl.unclear = 0, 0
+	sl.marked, sl.unclear, sl.dead = 0, 0, nil
 	c.refreshes.Add(1)
 	c.warmAt(sl, p.refreshAt, now)
 }

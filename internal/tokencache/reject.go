@@ -14,13 +14,17 @@ const (
 	// replaceTime is how long callers wait at most for the replacement of a
 	// rejected token that may be good. Minting locally takes up to a second.
 	replaceTime = 2 * time.Second
+
+	// tryDeadEvery is how often a dead token is handed to one caller: whatever
+	// refused it and its replacement may be over.
+	tryDeadEvery = 100 * time.Millisecond
 )
 
-// Current reports whether the key's token is the one named, and is not being
-// replaced after a rejection.
+// Current reports whether the key's token is the one named, was not dropped after
+// a rejection, and is not about to be killed by a flight.
 func (c *Cache[K, F, T]) Current(key K, id credential.ID) bool {
 	s := c.peek(key)
-	return s != nil && !s.gone && s.id == id
+	return s != nil && !s.gone && !s.rotating && s.id == id
 }
 
 // Invalidate drops the key's token if it is the one named, if the limiters allow
@@ -64,9 +68,38 @@ func (c *Cache[K, F, T]) Accept(key K, token *credential.Secret) {
 	if s != nil && s.gone {
 		s = s.old
 	}
-	if s != nil && s.strikes.Load() != 0 && s.id == token.ID() {
+	switch {
+	case s == nil:
+		c.revive(key, token.ID())
+	case s.strikes.Load() != 0 && s.id == token.ID():
 		s.strikes.Store(0)
 	}
+}
+
+// revive makes the dead token of the key current again, if it is the one named.
+// A flight that is under way decides by itself.
+func (c *Cache[K, F, T]) revive(key K, id credential.ID) {
+	sh := c.shard(key)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sl := sh.slots[key]
+	if sl == nil || sl.flight != nil || sl.dead == nil || sl.dead.id != id {
+		return
+	}
+	s, now := sl.dead, time.Now().UnixNano()
+	s.strikes.Store(0)
+	c.restoreLocked(sl, s, now)
+	c.tidyLocked(sh, sl, now)
+}
+
+// tryDeadLocked reports whether the slot's dead token may be tried now.
+func (c *Cache[K, F, T]) tryDeadLocked(sl *slot[K, F, T], want F, now int64) bool {
+	s := sl.dead
+	if s == nil || now >= s.validUntil || !c.serves(s.issuedFor, want) || now >= sl.tried && now-sl.tried < int64(tryDeadEvery) {
+		return false
+	}
+	sl.tried = now
+	return true
 }
 
 // Contested counts a request whose rejection stands because the key's token was
@@ -100,7 +133,8 @@ func (c *Cache[K, F, T]) rejectLocked(sh *shard[K, F, T], key K, s *snapshot[F, 
 	case sl.flight != nil:
 		// It brings another token, at no further cost.
 	case waits && sl.failure.permanent && strikes >= enough:
-		old = nil // no other is to be had, and no request is made with this one
+		old = nil // no other is to be had, and this one is only tried now and then
+		sl.dead, sl.tried = s, now
 	case c.waitForDraw(sl, s, now) > 0, waits && !c.endsBackOff(sl.failure, strikes == 1):
 		sl.marked = now
 		if waits {
@@ -121,11 +155,20 @@ func (c *Cache[K, F, T]) rejectLocked(sh *shard[K, F, T], key K, s *snapshot[F, 
 	return true
 }
 
-// bringBack makes the rejected token of the tombstone s current again.
-func (c *Cache[K, F, T]) bringBack(key K, s *snapshot[F, T], now int64) *snapshot[F, T] {
-	s.old.dropped.Store(false)
-	c.put(key, s.old, now)
-	return s.old
+// bringBackLocked makes the rejected token of the tombstone s current again.
+func (c *Cache[K, F, T]) bringBackLocked(sh *shard[K, F, T], key K, s *snapshot[F, T], now int64) T {
+	sl := c.slotLocked(sh, key)
+	c.restoreLocked(sl, s.old, now)
+	c.tidyLocked(sh, sl, now)
+	return s.old.token
+}
+
+// restoreLocked makes a token current again that was dropped.
+func (c *Cache[K, F, T]) restoreLocked(sl *slot[K, F, T], s *snapshot[F, T], now int64) {
+	s.dropped.Store(false)
+	sl.dead = nil
+	c.put(sl.key, s, now)
+	c.warmAt(sl, s.refreshAt, now)
 }
 
 // usableOld returns the rejected token of the tombstone s, if it serves want and
@@ -150,13 +193,15 @@ func (c *Cache[K, F, T]) waitForDraw(sl *slot[K, F, T], s *snapshot[F, T], now i
 // draws says which limiters a flight has drawn on.
 type draws struct{ key, shared bool }
 
-// draw takes a draw from the key's limiter and, after a rejection, from that of
-// all keys. If there is none, it says how long until there is.
+// draw takes a draw from the key's limiter and, for the replacement of a token
+// that was dropped, from that of all keys: a renewal that is due has to be
+// possible whatever other keys do. If there is none, it says how long until
+// there is.
 func (c *Cache[K, F, T]) draw(sl *slot[K, F, T], s *snapshot[F, T], now int64) (d draws, wait time.Duration) {
 	if wait = sl.limiter.wait(keyRate, now); wait > 0 {
 		return d, wait
 	}
-	if sl.marked != 0 && shares(s) {
+	if (s == nil && sl.marked != 0 || s != nil && s.gone) && shares(s) {
 		if wait = c.shared.take(now); wait > 0 {
 			return d, wait
 		}

@@ -274,6 +274,37 @@ func TestCache_Reject(t *testing.T) {
 			equal(t, "token when the account is back", get(t, c).value, "T4")
 		})
 	})
+	t.Run("a dead token is tried now and then, and is current again once it is accepted", func(t *testing.T) {
+		eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+			p := newProvider()
+			p.fail = func(n int) error {
+				if n > 1 {
+					return errPermanent
+				}
+				return nil
+			}
+			p.latency = 0
+			c := open(t, p, mode)
+			get(t, c)
+			for range 6 { // the first is replaced in vain
+				reject(c, "T1")
+				_, _ = c.Get(t.Context(), "", "")
+			}
+			tried := 0
+			for range 100 { // a second
+				time.Sleep(10 * time.Millisecond)
+				if tok, err := c.Get(t.Context(), "", ""); err == nil {
+					equal(t, "token", tok.value, "T1")
+					tried++
+				}
+			}
+			equal(t, "tries in a second", tried, 10)
+			c.Accept("", credential.New("T1"))
+			for range 10 {
+				equal(t, "token", get(t, c).value, "T1")
+			}
+		})
+	})
 	t.Run("the provider's word counts if it issues the token again", func(t *testing.T) {
 		for mode, want := range map[tokencache.Mode]string{tokencache.Overlap: "T", tokencache.Exclusive: "T", tokencache.SingleUse: "T3"} {
 			bubble(t, func(t *testing.T) {
@@ -401,6 +432,40 @@ func TestCache_Replacements(t *testing.T) {
 			c.Reject("19", id(getFor(t, c, "19", "").value))
 			getFor(t, c, "19", "")
 			equal(t, "requests a minute later", p.requests(), 20+3+1)
+		})
+	})
+	t.Run("a token that was dropped counts however late it is replaced", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newProvider()
+			p.latency = 0
+			c := open(t, p, tokencache.Overlap, shared)
+			for i := range 20 {
+				c.Invalidate(fmt.Sprint(i), id(getFor(t, c, fmt.Sprint(i), "").value))
+			}
+			time.Sleep(8 * time.Second)
+			for i := range 20 {
+				getFor(t, c, fmt.Sprint(i), "")
+			}
+			equal(t, "requests", p.requests(), 20+3)
+		})
+	})
+	t.Run("a token that stayed and has expired is replaced without a draw", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			p := newProvider()
+			p.latency = 0
+			c := open(t, p, tokencache.Overlap, shared)
+			getFor(t, c, "due", "")
+			time.Sleep(time.Hour - time.Second)
+			for i := range 3 { // they take the draws
+				key := fmt.Sprint(i)
+				c.Reject(key, id(getFor(t, c, key, "").value))
+				getFor(t, c, key, "")
+			}
+			c.Reject("due", id("T1"))
+			time.Sleep(time.Second)
+			if getFor(t, c, "due", "").value == "T1" {
+				t.Error("it has expired")
+			}
 		})
 	})
 	t.Run("a token that was rejected five times in a row does not count", func(t *testing.T) {

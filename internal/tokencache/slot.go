@@ -23,8 +23,10 @@ type slot[K, F comparable, T any] struct {
 	flight  *flight[F, T]
 	failure *failure[F] // of the last flight; nil if it succeeded
 	limiter limiter
-	marked  int64 // Unix ns: when a rejection marked the key; its next creation draws on the limiters; 0: not marked
-	unclear int   // how often the grant has been spent with an unclear outcome
+	marked  int64           // Unix ns: when a rejection marked the key; its next creation draws on the limiters; 0: not marked
+	unclear int             // how often the grant has been spent with an unclear outcome
+	dead    *snapshot[F, T] // the token that was declared dead after its replacement was refused for good
+	tried   int64           // Unix ns: when dead was last handed out
 	warm    *time.Timer
 
 	// Of the timetable, and guarded by its mutex.
@@ -53,7 +55,7 @@ func (c *Cache[K, F, T]) tidyLocked(sh *shard[K, F, T], sl *slot[K, F, T], now i
 	var due int64
 	if f := sl.failure; f != nil {
 		if f.over(now) {
-			sl.failure = nil
+			sl.failure, sl.dead = nil, nil
 			c.timetable.recovered(sl)
 		} else {
 			due = max(due, f.retryAt+int64(maxBackOff))
@@ -63,8 +65,8 @@ func (c *Cache[K, F, T]) tidyLocked(sh *shard[K, F, T], sl *slot[K, F, T], now i
 		due = max(due, full)
 	}
 	if sl.marked != 0 {
-		// Forgotten, a mark costs no draw. The key's limiter has one more by
-		// then; that of all keys may not.
+		// Forgotten, it costs no draw where the token stayed: the key's limiter
+		// has one more by then. A token that was dropped costs one at any time.
 		if end := sl.marked + int64(keyRate.Refill); now >= sl.marked && now < end {
 			due = max(due, end)
 		} else {
@@ -109,7 +111,7 @@ func (c *Cache[K, F, T]) forgetFailure(sl *slot[K, F, T]) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if sh.slots[sl.key] == sl && !c.timetable.lists(sl) {
-		sl.failure = nil
+		sl.failure, sl.dead = nil, nil
 		c.tidyLocked(sh, sl, time.Now().UnixNano())
 	}
 }

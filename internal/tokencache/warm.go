@@ -31,7 +31,7 @@ func (c *Cache[K, F, T]) warmUp(key K) {
 	}
 	sl.warm = nil
 	s, now := c.current(key)
-	defer func() { c.tidyLocked(sh, sl, now) }()
+	defer c.tidyLocked(sh, sl, now)
 	switch {
 	case sl.flight != nil: // it sets the next time when it ends
 	case s == nil, s.gone:
@@ -46,7 +46,6 @@ func (c *Cache[K, F, T]) warmUp(key K) {
 		fl := &flight[F, T]{want: s.issuedFor, before: s, startedAt: now, unwaited: true}
 		if err := c.createLocked(sh, key, fl); err != nil {
 			c.background.Release(1)
-			sl = c.slotLocked(sh, key) // the last may have been idle, and be gone
 			c.warmAt(sl, now+int64(probeEvery), now)
 		}
 	}
