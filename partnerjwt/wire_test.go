@@ -1,0 +1,206 @@
+package partnerjwt_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/testkit"
+	"github.com/providerauth/providerauth-go/partnerjwt"
+)
+
+func TestMain(m *testing.M) { testkit.GoldenMain(m) }
+
+const wireSecret = "wire-test-secret"
+
+// onWire runs f in simulated time, with a client whose bytes are recorded.
+func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client), change ...func(*partnerjwt.Config)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := testkit.NewWire(t, h)
+		cfg := partnerjwt.Config{
+			ClientID: "client-1", Secret: partnerjwt.StaticSecret(wireSecret), BaseURL: testkit.WireURL, HTTPClient: w.Client(),
+		}
+		for _, ch := range change {
+			ch(&cfg)
+		}
+		c := open(t, cfg)
+		defer c.Close()
+		f(t, w, c)
+	})
+}
+
+var emptyArray = testkit.Answer(http.StatusOK, `[]`, nil)
+
+func TestWire_Amount(t *testing.T) {
+	testkit.Golden(t, "amount", testkit.AmountSheet("partnerjwt", partnerjwt.ParseAmount, partnerjwt.AmountFromMinor))
+}
+
+func TestWire_Types(t *testing.T) {
+	amount := func(s string) partnerjwt.Amount {
+		a, err := partnerjwt.ParseAmount(s)
+		testkit.Must(t, err)
+		return a
+	}
+	var s testkit.Sheet
+	h := partnerjwt.Holding{Ticker: "A&B", Quantity: amount("10"), AveragePurchasePrice: amount("-0.10")}
+	s.Add("partnerjwt.Holding", testkit.Marshalled(h)+"\n"+testkit.Marshalled([]*partnerjwt.Holding{&h, nil}))
+	s.Add("partnerjwt.Holding never set", testkit.Marshalled(partnerjwt.Holding{}))
+	s.Add("partnerjwt.Holding, read", testkit.Reads(func(h partnerjwt.Holding) string { return fmt.Sprintf("%+v", h) },
+		`{"ticker":"AAPL","quantity":10,"averagePurchasePrice":150.25}`, `{"ticker":"AAPL","quantity":"10","averagePurchasePrice":150.25}`,
+		`{"Ticker":"AAPL","QUANTITY":1e2}`, `{"ticker":1}`, `{"quantity":null}`, `{}`, `null`, `[]`))
+	s.Add("partnerjwt.Claims", testkit.Marshalled(partnerjwt.Claims{ClientID: "c", ExpiresAt: time.Unix(1, 0).UTC()}))
+	s.Add("partnerjwt.Token", testkit.Marshalled(partnerjwt.NewToken("v", time.Unix(1, 0))))
+	r := &http.Request{Header: http.Header{"authorization": {"other"}}}
+	partnerjwt.NewToken("v", time.Time{}).SetAuthHeader(r)
+	s.Add("partnerjwt.Token.SetAuthHeader", fmt.Sprintf("%q", r.Header))
+	s.Add("partnerjwt.Error", testkit.Marshalled(&partnerjwt.Error{
+		Op: "Call", StatusCode: 422, Code: "c-7", Message: "not shown", Fields: map[string]string{"b": "rule <&>", "a": "é"},
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: errors.New("cause <&>"),
+	})+"\n"+testkit.Marshalled(&partnerjwt.Error{})+"\n"+testkit.Marshalled([]*partnerjwt.Error{nil}))
+	testkit.Golden(t, "types", s.String())
+}
+
+func TestWire_Token(t *testing.T) {
+	var s testkit.Sheet
+	for _, id := range []string{"client-1", "a&b<c>é"} {
+		onWire(t, emptyArray, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+			tok, err := c.Token(t.Context())
+			testkit.Must(t, err)
+			s.Add(id, testkit.Segments(tok.Value()))
+		}, func(cfg *partnerjwt.Config) { cfg.ClientID = id })
+	}
+	onWire(t, emptyArray, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+		time.Sleep(1234567890 * time.Millisecond)
+		tok, err := c.Token(t.Context())
+		testkit.Must(t, err)
+		s.Add("lifetime of an hour, at another time", testkit.Segments(tok.Value()))
+	}, func(cfg *partnerjwt.Config) { cfg.Lifetime = time.Hour })
+	testkit.Golden(t, "token", s.String())
+}
+
+func TestWire_Calls(t *testing.T) {
+	onWire(t, emptyArray, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+		var s testkit.Sheet
+		_, err := c.Portfolio(t.Context())
+		testkit.Must(t, err)
+		s.Add("Portfolio", w.Sent())
+		s.WriteString("\n" + w.Targets(t, func(method, path string, in any) error { return c.Call(t.Context(), method, path, in, nil) }))
+		testkit.Golden(t, "calls", s.String())
+	})
+}
+
+func TestWire_Call(t *testing.T) {
+	onWire(t, emptyArray, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+		testkit.Golden(t, "call", w.Calls(t, append(testkit.Bodies(), testkit.Amounts(partnerjwt.ParseAmount)...), func(in any) error {
+			return c.Call(t.Context(), http.MethodPost, "/trade", in, nil)
+		}))
+	})
+}
+
+func TestWire_HTTPClient(t *testing.T) {
+	onWire(t, emptyArray, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+		var s testkit.Sheet
+		w.Requests(t, &s, "HTTPClient", c.HTTPClient())
+		testkit.Golden(t, "httpclient", s.String())
+	})
+}
+
+func TestWire_RejectedToken(t *testing.T) {
+	rejections := 1
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		if rejections > 0 {
+			rejections--
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	onWire(t, h, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+		testkit.Must(t, c.Call(t.Context(), http.MethodPost, "/trade", map[string]int{"a": 1}, nil))
+		var s testkit.Sheet
+		s.Add("Call", w.Sent())
+		rejections = 1
+		resp, err := c.HTTPClient().Post(testkit.WireURL+"/trade", "application/json", strings.NewReader(`{"a":1}`))
+		testkit.Must(t, err)
+		resp.Body.Close()
+		s.Add("HTTPClient", w.Sent())
+		testkit.Golden(t, "rejected", s.String())
+	})
+}
+
+func TestWire_RepeatedCall(t *testing.T) {
+	onWire(t, testkit.FailFirst("/trade", http.StatusTooManyRequests, testkit.Throttled, "", emptyArray), func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+		testkit.Must(t, c.Call(t.Context(), http.MethodPost, "/trade", map[string]int{"a": 1}, nil))
+		testkit.Golden(t, "repeated", w.Sent())
+	})
+}
+
+func TestWire_Answers(t *testing.T) {
+	var s testkit.Sheet
+	portfolio := ""
+	for _, body := range []string{
+		`[{"ticker":"AAPL","quantity":10,"averagePurchasePrice":150.25}]`, `[{"ticker":"AAPL","quantity":1e-3,"averagePurchasePrice":-0}]`,
+		`[{"ticker":"AAPL","quantity":"10","averagePurchasePrice":150.25}]`, `[{"ticker":"","quantity":1,"averagePurchasePrice":1}]`,
+		`[{"ticker":"AAPL","quantity":1}]`, `[null]`, `[]`, `null`, `{}`, ``,
+	} {
+		onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+			text := testkit.Refused
+			if got, err := c.Portfolio(t.Context()); err == nil {
+				text = fmt.Sprintf("%+v", got)
+			}
+			portfolio += body + " => " + text + "\n"
+		})
+	}
+	s.Add("Portfolio", portfolio)
+	out := ""
+	for _, body := range []string{`{"a":25.5}`, `{"a":"25.5"}`, `{"a":null}`, `{"a":1}{"a":2}`, `null`, ``} {
+		onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+			var got struct{ A partnerjwt.Amount }
+			text := testkit.Refused
+			if err := c.Call(t.Context(), http.MethodGet, "/x", nil, &got); err == nil {
+				text = fmt.Sprintf("%+v", got)
+			}
+			out += body + " => " + text + "\n"
+		})
+	}
+	s.Add("Call with an Amount in out", out)
+	testkit.Golden(t, "answers", s.String())
+}
+
+func TestWire_Verify(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s testkit.Sheet
+		text := ""
+		for _, payload := range []string{
+			`{"clientId":"client-1","iat":946684800,"exp":946685700}`, `{"clientId":"client-1","exp":946685700.5}`,
+			`{"clientid":"client-1","exp":946685700}`, `{"clientId":"a&b","exp":946685700,"other":{"x":1}}`, `{"clientId":"client-1"}`,
+			`{"clientId":"client-1","exp":"946685700"}`, `{"clientId":"client-1","exp":946684800}`, `{"clientId":"client-1","iat":946684801,"exp":946685700}`,
+			`{"clientId":"a","clientId":"client-1","exp":946685700}`, `{"clientId":1,"exp":946685700}`, `{}`,
+		} {
+			got, err := partnerjwt.Verify(context.Background(), testkit.HS256(wireSecret, `{"alg":"HS256","typ":"JWT"}`, payload), partnerjwt.StaticSecret(wireSecret), partnerjwt.VerifyOptions{})
+			line := testkit.Refused
+			if err == nil {
+				line = testkit.Marshalled(partnerjwt.Claims{ClientID: got.ClientID, IssuedAt: got.IssuedAt.UTC(), ExpiresAt: got.ExpiresAt.UTC()})
+			}
+			text += payload + " => " + line + "\n"
+		}
+		s.Add("Verify, by payload", text)
+		text = ""
+		for _, header := range []string{`{"alg":"HS256"}`, `{"typ":"JWT","alg":"HS256"}`, `{"alg":"none"}`, `{"alg":"HS512"}`, `{"alg":"HS256","crit":["x"]}`, `{}`} {
+			_, err := partnerjwt.Verify(context.Background(), testkit.HS256(wireSecret, header, `{"clientId":"client-1","exp":946685700}`), partnerjwt.StaticSecret(wireSecret), partnerjwt.VerifyOptions{})
+			line := "accepted"
+			if err != nil {
+				line = testkit.Refused
+			}
+			text += header + " => " + line + "\n"
+		}
+		s.Add("Verify, by header", text)
+		testkit.Golden(t, "verify", s.String())
+	})
+}
