@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -53,7 +53,7 @@ func (e *envelope) open(body []byte, out any) error {
 }
 
 func (e *envelope) requestID(h http.Header) string {
-	return outcome.Clip(cmp.Or(outcome.JSONText(e.ID), h.Get("X-Request-Id")), outcome.MaxCode)
+	return text.Clip(cmp.Or(text.JSONText(e.ID), h.Get("X-Request-Id")), text.MaxCode)
 }
 
 // classify reads an answer's failure envelope. AssetPay's own SDK takes every
@@ -83,7 +83,7 @@ func failureKey(body []byte) (key string, ok bool) {
 	var r refusal
 	_ = json.Unmarshal(e.Error, &r)
 	_ = json.Unmarshal(r.Key, &key) // a number is no key
-	return outcome.Clip(key, outcome.MaxCode), true
+	return text.Clip(key, text.MaxCode), true
 }
 
 // read fills in what the answer says. Whatever cannot be read is left out.
@@ -93,32 +93,32 @@ func (e *Error) read(body []byte, h http.Header) {
 	e.RequestID = env.requestID(h)
 	var r refusal
 	if json.Unmarshal(env.Error, &r) != nil {
-		e.Message = outcome.Clip(outcome.JSONText(env.Error), outcome.MaxMessage)
+		e.Message = text.Clip(text.JSONText(env.Error), text.MaxMessage)
 		return
 	}
-	e.Code, _ = strconv.Atoi(outcome.JSONText(r.Code))
-	e.Key = outcome.Clip(outcome.JSONText(r.Key), outcome.MaxCode)
-	e.Message = text(r.Message)
-	if fields := outcome.Members(r.Fields); len(fields) > 0 {
+	e.Code, _ = strconv.Atoi(text.JSONText(r.Code))
+	e.Key = text.Clip(text.JSONText(r.Key), text.MaxCode)
+	e.Message = message(r.Message)
+	if fields := text.Members(r.Fields); len(fields) > 0 {
 		e.Fields = make(map[string]string, len(fields))
 		for name, rule := range fields {
-			e.Fields[name] = text(rule)
+			e.Fields[name] = message(rule)
 		}
 	}
-	if string(r.Details) != "null" && len(r.Details) <= outcome.MaxDetails {
+	if string(r.Details) != "null" && len(r.Details) <= text.MaxDetails {
 		e.details = bytes.Clone(r.Details) // or the whole answer would be kept
 	}
 }
 
-// text reads a string or an array of them.
-func text(raw json.RawMessage) string {
-	parts, ok := outcome.Elements(raw)
+// message reads a string or an array of them.
+func message(raw json.RawMessage) string {
+	parts, ok := text.Elements(raw)
 	if !ok {
-		return outcome.Clip(outcome.JSONText(raw), outcome.MaxMessage)
+		return text.Clip(text.JSONText(raw), text.MaxMessage)
 	}
 	lines := make([]string, len(parts))
 	for i, part := range parts {
-		lines[i] = outcome.JSONText(part)
+		lines[i] = text.JSONText(part)
 	}
-	return outcome.Clip(strings.Join(lines, "; "), outcome.MaxMessage)
+	return text.Clip(strings.Join(lines, "; "), text.MaxMessage)
 }

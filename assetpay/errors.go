@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -240,7 +241,7 @@ func short(err error) error {
 		return err
 	}
 	own := e.copied()
-	own.Message, own.details, own.body = outcome.ClipShort(own.Message), nil, nil
+	own.Message, own.details, own.body = text.ClipShort(own.Message), nil, nil
 	kept := 0
 	for name, rule := range e.Fields {
 		if kept += len(name) + len(rule); kept > 256 {

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/fips"
 	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 )
 
 // SecretsFunc returns the secrets that Klas may sign with (its SecretID), all
@@ -71,7 +71,7 @@ func defect(list []string) error {
 		return &secretsError{rule: "the list is empty"}
 	}
 	for _, s := range list {
-		if rule := cmp.Or(credential.Defect(s), fips.HMACKey(s)); rule != "" {
+		if rule := cmp.Or(text.Defect(s), fips.HMACKey(s)); rule != "" {
 			return &secretsError{rule: "a member " + rule}
 		}
 	}

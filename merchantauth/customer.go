@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -68,15 +68,15 @@ func (c *Customer) UnmarshalJSON(b []byte) error {
 	if json.Unmarshal(b, &m) != nil {
 		return errCustomer
 	}
-	text := func(name string) string { return outcome.JSONText(m[name]) }
+	member := func(name string) string { return text.JSONText(m[name]) }
 	read := Customer{
-		ID: text("id"), WalletID: text("walletId"), Email: text("email"), PhoneNumber: text("phoneNumber"),
-		FirstName: text("firstName"), LastName: text("lastName"), Comment: text("comment"), ExternalID: text("externalId"),
+		ID: member("id"), WalletID: member("walletId"), Email: member("email"), PhoneNumber: member("phoneNumber"),
+		FirstName: member("firstName"), LastName: member("lastName"), Comment: member("comment"), ExternalID: member("externalId"),
 	}
 	if read.ID == "" {
 		return errCustomer
 	}
-	if at, err := time.Parse(time.RFC3339, text("createdAt")); err == nil {
+	if at, err := time.Parse(time.RFC3339, member("createdAt")); err == nil {
 		read.CreatedAt = at
 	}
 	raw := append(json.RawMessage(nil), b...)

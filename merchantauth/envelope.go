@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -83,9 +83,9 @@ type ErrorEntry struct {
 // entries reads the member "errors": an array, or an object for one. Anything
 // else, and what is empty, is no error.
 func entries(raw json.RawMessage) []ErrorEntry {
-	list, ok := outcome.Elements(raw)
+	list, ok := text.Elements(raw)
 	if !ok {
-		if len(outcome.Members(raw)) == 0 {
+		if len(text.Members(raw)) == 0 {
 			return nil
 		}
 		list = []json.RawMessage{raw}
@@ -99,7 +99,7 @@ func entries(raw json.RawMessage) []ErrorEntry {
 
 func entry(raw json.RawMessage) ErrorEntry {
 	var e ErrorEntry
-	if len(raw) <= outcome.MaxDetails {
+	if len(raw) <= text.MaxDetails {
 		e.Raw = bytes.Clone(raw) // or the whole answer would be kept
 	}
 	var members struct {
@@ -107,27 +107,27 @@ func entry(raw json.RawMessage) ErrorEntry {
 		Message json.RawMessage `json:"message"`
 	}
 	if json.Unmarshal(raw, &members) != nil {
-		e.Message = outcome.Clip(outcome.JSONText(raw), outcome.MaxMessage)
+		e.Message = text.Clip(text.JSONText(raw), text.MaxMessage)
 		return e
 	}
-	e.Code = outcome.Clip(outcome.JSONText(members.Code), outcome.MaxCode)
-	e.Message = outcome.Clip(text(members.Message), outcome.MaxMessage)
+	e.Code = text.Clip(text.JSONText(members.Code), text.MaxCode)
+	e.Message = text.Clip(message(members.Message), text.MaxMessage)
 	var object struct {
 		Name      json.RawMessage `json:"name"`
 		ExpiredAt json.RawMessage `json:"expiredAt"`
 	}
 	if json.Unmarshal(members.Message, &object) == nil {
-		e.Name = outcome.Clip(outcome.JSONText(object.Name), outcome.MaxCode)
-		if at, err := time.Parse(time.RFC3339, outcome.JSONText(object.ExpiredAt)); err == nil {
+		e.Name = text.Clip(text.JSONText(object.Name), text.MaxCode)
+		if at, err := time.Parse(time.RFC3339, text.JSONText(object.ExpiredAt)); err == nil {
 			e.ExpiredAt = at
 		}
 	}
 	return e
 }
 
-// text reads a message in any of its forms.
-func text(raw json.RawMessage) string {
-	if list, ok := outcome.Elements(raw); ok {
+// message reads a message in any of its forms.
+func message(raw json.RawMessage) string {
+	if list, ok := text.Elements(raw); ok {
 		lines := make([]string, 0, len(list))
 		for _, r := range list {
 			if line := line(r); line != "" {
@@ -147,7 +147,7 @@ func line(raw json.RawMessage) string {
 	if json.Unmarshal(raw, &object) == nil {
 		raw = object.Message
 	}
-	return outcome.JSONText(raw)
+	return text.JSONText(raw)
 }
 
 const (

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -221,7 +222,7 @@ func fail(op string, err error) *Error {
 func answered(op string, e *transport.Error) *Error {
 	own := &Error{
 		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
-		RequestID: outcome.Clip(e.Header.Get("X-Request-Id"), outcome.MaxCode), body: outcome.NewExcerpt(e.Body),
+		RequestID: text.Clip(e.Header.Get("X-Request-Id"), text.MaxCode), body: outcome.NewExcerpt(e.Body),
 	}
 	var env envelope
 	if json.Unmarshal(e.Body, &env) == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
+	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -41,7 +42,7 @@ func (s *session) read(body []byte) error {
 	}
 	if len(data.RefreshToken) > 0 {
 		if json.Unmarshal(data.RefreshToken, &s.refresh) != nil || len(s.refresh) > 8192 ||
-			s.refresh != "" && credential.Defect(s.refresh) != "" {
+			s.refresh != "" && text.Defect(s.refresh) != "" {
 			return errRefreshToken
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -87,7 +88,7 @@ func (c *Client) do(ctx context.Context, call transport.Call) error {
 func answered(op string, e *transport.Error) *Error {
 	own := &Error{
 		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
-		RequestID: outcome.Clip(e.Header.Get("X-Request-Id"), outcome.MaxCode), body: outcome.NewExcerpt(e.Body),
+		RequestID: text.Clip(e.Header.Get("X-Request-Id"), text.MaxCode), body: outcome.NewExcerpt(e.Body),
 	}
 	// PiTrade documents no error body: take what looks like one.
 	var body struct {
@@ -96,8 +97,8 @@ func answered(op string, e *transport.Error) *Error {
 		Error   json.RawMessage `json:"error"`
 	}
 	if json.Unmarshal(e.Body, &body) == nil {
-		own.Code = outcome.Clip(outcome.JSONText(body.Code), outcome.MaxCode)
-		own.Message = outcome.Clip(cmp.Or(outcome.JSONText(body.Message), outcome.JSONText(body.Error)), outcome.MaxMessage)
+		own.Code = text.Clip(text.JSONText(body.Code), text.MaxCode)
+		own.Message = text.Clip(cmp.Or(text.JSONText(body.Message), text.JSONText(body.Error)), text.MaxMessage)
 	}
 	return own
 }

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strconv"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -67,7 +67,7 @@ func readRefusal(body []byte) (code int, message string, ok bool) {
 		return 0, "", false
 	}
 	code, _ = integer(e.Code)
-	return code, outcome.Clip(outcome.JSONText(e.Message), outcome.MaxMessage), true
+	return code, text.Clip(text.JSONText(e.Message), text.MaxMessage), true
 }
 
 // classify reads an answer's failure envelope. The platform's codes are not

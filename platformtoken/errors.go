@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -93,7 +94,7 @@ func (e *Error) facts() outcome.Facts {
 	if e.Code != 0 {
 		f.Code = strconv.Itoa(e.Code)
 	}
-	if id := outcome.Word(e.TxID); id != "" {
+	if id := text.Word(e.TxID); id != "" {
 		f.Op += " " + id // whoever reads the log has to find that transfer
 	}
 	return f
@@ -164,7 +165,7 @@ func fail(op string, err error) error {
 func answered(op string, e *transport.Error) *Error {
 	own := &Error{
 		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
-		RequestID: outcome.Clip(e.Header.Get("X-Request-Id"), outcome.MaxCode), body: outcome.NewExcerpt(e.Body),
+		RequestID: text.Clip(e.Header.Get("X-Request-Id"), text.MaxCode), body: outcome.NewExcerpt(e.Body),
 	}
 	own.Code, own.Message, own.refusal = readRefusal(e.Body)
 	return own
@@ -187,7 +188,7 @@ func short(err error) error {
 		return err
 	}
 	own := e.copied()
-	own.Message, own.body = outcome.ClipShort(own.Message), nil
+	own.Message, own.body = text.ClipShort(own.Message), nil
 	return own
 }
 

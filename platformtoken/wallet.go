@@ -8,7 +8,7 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/decimal"
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -42,7 +42,7 @@ func (c *Client) Balance(ctx context.Context, p Player) (Balance, error) {
 		if b.Amount.UnmarshalJSON([]byte(number(data.Balance))) != nil {
 			return errBalance
 		}
-		b.Currency = outcome.JSONText(data.Currency)
+		b.Currency = text.JSONText(data.Currency)
 		return nil
 	}))
 	if err != nil {
@@ -193,10 +193,10 @@ func (c *Client) transfer(ctx context.Context, p Player, req TransferRequest) (T
 			if err := open(body, &data); err != nil {
 				return err
 			}
-			if id := outcome.JSONText(data.TxID); id != "" && id != req.TxID {
+			if id := text.JSONText(data.TxID); id != "" && id != req.TxID {
 				return errTxID
 			}
-			if t.RecordID = outcome.JSONText(data.RecordID); t.RecordID == "" {
+			if t.RecordID = text.JSONText(data.RecordID); t.RecordID == "" {
 				return errRecordID
 			}
 			return readState(data.Status, &t.State)

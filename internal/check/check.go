@@ -17,6 +17,7 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/fips"
+	"github.com/providerauth/providerauth-go/internal/text"
 )
 
 // Problems are the rules that were broken, by field. The zero value is ready
@@ -58,7 +59,7 @@ func baseURL(raw string) (*url.URL, string) {
 	if strings.TrimFunc(raw, unicode.IsSpace) != raw {
 		return nil, "must not begin or end with white space"
 	}
-	if !utf8.ValidString(raw) || strings.ContainsFunc(raw, credential.Control) {
+	if !utf8.ValidString(raw) || strings.ContainsFunc(raw, text.Control) {
 		return nil, "must be valid UTF-8 without control characters"
 	}
 	u, err := url.Parse(raw)
@@ -136,7 +137,7 @@ func ID(p *Problems, field, value string, need bool, maxRunes int) {
 	case !utf8.ValidString(value):
 		p.Add(field, "must be valid UTF-8")
 	default:
-		if rule := credential.Defect(value); rule != "" {
+		if rule := text.Defect(value); rule != "" {
 			p.Add(field, rule)
 		}
 		if maxRunes > 0 && utf8.RuneCountInString(value) > maxRunes {

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode"
 
 	"github.com/providerauth/providerauth-go/internal/fips"
 	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/text"
 )
 
 // Func returns a credential when it is needed, so that a rotated one takes
@@ -44,27 +44,6 @@ func StaticValue(f Func) (value string, ok bool) {
 	value, err := f(context.Background())
 	return value, err == nil
 }
-
-// Defect returns the rule that a credential breaks, "" if it is usable: it
-// must not be empty, begin or end with white space or hold control characters,
-// as the content of a mounted file often does. The value is not repeated.
-func Defect(value string) string {
-	switch {
-	case value == "":
-		return "is empty"
-	case strings.TrimFunc(value, blank) != value:
-		return "must not begin or end with white space, a line break or a byte order mark"
-	case strings.ContainsFunc(value, Control):
-		return "must not contain control characters or line breaks"
-	}
-	return ""
-}
-
-func blank(r rune) bool { return unicode.IsSpace(r) || r == '\uFEFF' }
-
-// Control reports whether r has no place in a credential or an identifier:
-// control characters and the line and paragraph separators of Unicode.
-func Control(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
 // A Source asks a [Func], refuses what is not usable, and notices changes. It
 // remembers no value. Safe for concurrent use.
@@ -106,7 +85,7 @@ func (s *Source) Get(ctx context.Context) (string, error) {
 		return "", context.Canceled
 	}
 	if err == nil {
-		rule := Defect(value)
+		rule := text.Defect(value)
 		if rule == "" && s.hmac {
 			rule = fips.HMACKey(value)
 		}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/providerauth/providerauth-go/internal/text"
 )
 
 // Facts are the fields that the errors of all providers have in common. What
@@ -42,10 +44,10 @@ func (f Facts) Text() string {
 	if f.StatusCode != 0 {
 		say("status %d", f.StatusCode)
 	}
-	if isCode(f.Code) {
+	if text.IsCode(f.Code) {
 		say("code %s", f.Code)
 	}
-	if isUUID(f.RequestID) {
+	if text.IsUUID(f.RequestID) {
 		say("request id %s", f.RequestID)
 	}
 	if f.Attempts > 1 {
@@ -62,74 +64,11 @@ func (f Facts) Text() string {
 		switch {
 		case f.StatusCode == 0: // our own words
 			say("%s %s", name, f.Fields[name])
-		case isField(name):
+		case text.IsField(name):
 			say("field %s", name)
 		}
 	}
 	return b.String()
-}
-
-// Word returns s if it is one word of at most 64 letters, digits and . _ - and
-// so fit to be printed, else "". It is for what the operator gave: a provider's
-// word may be a key.
-func Word(s string) string {
-	for i := range len(s) {
-		c := s[i]
-		if ('a' > c || c > 'z') && ('A' > c || c > 'Z') && ('0' > c || c > '9') && c != '.' && c != '_' && c != '-' {
-			return ""
-		}
-	}
-	if len(s) > 64 {
-		return ""
-	}
-	return s
-}
-
-// isCode reports whether s is a number, or words in one case without digits,
-// or in capitals with them: a code, and not a key or token.
-func isCode(s string) bool {
-	if s == "" || len(s) > 48 {
-		return false
-	}
-	var upper, lower, digit bool
-	for i := range len(s) {
-		switch c := s[i]; {
-		case 'A' <= c && c <= 'Z':
-			upper = true
-		case 'a' <= c && c <= 'z':
-			lower = true
-		case '0' <= c && c <= '9':
-			digit = true
-		case c != '_':
-			return false
-		}
-	}
-	return !lower || !upper && !digit
-}
-
-// isField reports whether s is letters and dots only, as names of fields are.
-func isField(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; ('a' > c || c > 'z') && ('A' > c || c > 'Z') && c != '.' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 64
-}
-
-// isUUID reports whether s has the form of a UUID.
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
-	}
-	for i := range len(s) {
-		c := s[i]
-		hex := '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-		if dash := i == 8 || i == 13 || i == 18 || i == 23; dash && c != '-' || !dash && !hex {
-			return false
-		}
-	}
-	return true
 }
 
 // Is reports whether the public fields of the error mean target, one of the

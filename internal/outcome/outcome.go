@@ -5,7 +5,6 @@ package outcome
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -153,17 +152,4 @@ func (e Excerpt) Text() string {
 		return ""
 	}
 	return e()
-}
-
-// JSONText returns a JSON value that should be a short text as one: a string
-// as it is, a number or true or false as written, anything else as "".
-func JSONText(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s
-	}
-	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || string(raw) == "null" {
-		return ""
-	}
-	return string(raw)
 }

@@ -164,21 +164,6 @@ func TestOnlyWhatHasTheFormOfACodeOrAUUIDIsPrinted(t *testing.T) {
 	}
 }
 
-func TestWordsAreShortAndPlain(t *testing.T) {
-	for s, ok := range map[string]bool{
-		"": true, "tx_1.b-2": true, strings.Repeat("a", 64): true, strings.Repeat("a", 65): false,
-		"a b": false, "a@b": false, "a/b": false, "é": false, "a\n": false,
-	} {
-		want := ""
-		if ok {
-			want = s
-		}
-		if got := outcome.Word(s); got != want {
-			t.Errorf("Word(%q) = %q, want %q", s, got, want)
-		}
-	}
-}
-
 func TestExcerptIsCutAndValid(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "abc": "abc", "a\xffb": "a\uFFFDb", strings.Repeat("x", 5000): strings.Repeat("x", 4096),
@@ -189,16 +174,6 @@ func TestExcerptIsCutAndValid(t *testing.T) {
 	}
 	if got := outcome.Excerpt(nil).Text(); got != "" {
 		t.Errorf("of nil: %q", got)
-	}
-}
-
-func TestJSONTextTakesShortValuesOnly(t *testing.T) {
-	for in, want := range map[string]string{
-		`"a\u0062"`: "ab", `12`: "12", `true`: "true", `null`: "", `{"a":1}`: "", `[1]`: "", ``: "",
-	} {
-		if got := outcome.JSONText(json.RawMessage(in)); got != want {
-			t.Errorf("%s: %q, want %q", in, got, want)
-		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/providerauth/providerauth-go/internal/simulator"
 )
 

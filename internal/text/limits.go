@@ -1,4 +1,4 @@
-package outcome
+package text
 
 import (
 	"bytes"
@@ -67,4 +67,17 @@ func Members(raw json.RawMessage) map[string]json.RawMessage {
 		members[Clip(name, MaxCode)] = value
 	}
 	return members
+}
+
+// JSONText returns a JSON value that should be a short text as one: a string
+// as it is, a number or true or false as written, anything else as "".
+func JSONText(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || string(raw) == "null" {
+		return ""
+	}
+	return string(raw)
 }
