@@ -95,6 +95,29 @@ func FromMinor(units int64, decimals uint8) (Decimal, error) {
 	return plain(units < 0, strconv.FormatUint(magnitude, 10), int(decimals), ours)
 }
 
+// Minor returns d times ten to the power of decimals. ok is false if that is no
+// integer, or none that an int64 holds.
+func (d Decimal) Minor(decimals uint8) (units int64, ok bool) {
+	whole, fraction, _ := strings.Cut(d.String(), ".")
+	missing := int(decimals) - len(fraction)
+	if missing < 0 {
+		return 0, false
+	}
+	digits := strings.TrimPrefix(whole+fraction, "-")
+	if digits = strings.TrimLeft(digits, "0"); digits == "" {
+		return 0, true
+	}
+	if len(digits)+missing > 19 { // as many as an int64 has
+		return 0, false
+	}
+	sign := ""
+	if d.Sign() < 0 {
+		sign = "-"
+	}
+	units, err := strconv.ParseInt(sign+digits+zeros[:missing], 10, 64)
+	return units, err == nil
+}
+
 // IsSet reports whether d was made by a function of this package. A zero
 // Decimal is most likely an amount that somebody forgot.
 func (d Decimal) IsSet() bool { return d.s != "" }

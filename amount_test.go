@@ -1,0 +1,112 @@
+package providerauth_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"testing"
+
+	providerauth "github.com/providerauth/providerauth-go"
+)
+
+func amount(t *testing.T, s string) providerauth.Amount {
+	t.Helper()
+	a, err := providerauth.ParseAmount(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestAmount_JSON(t *testing.T) {
+	type both struct {
+		A providerauth.Amount
+		N providerauth.Number
+		M map[providerauth.Amount]int
+	}
+	a := amount(t, "25.50")
+	in := both{a, providerauth.Number{Amount: a}, map[providerauth.Amount]int{a: 1}}
+	b, err := json.Marshal(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(b), `{"A":"25.5","N":25.5,"M":{"25.5":1}}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	var out both
+	if err := json.Unmarshal(b, &out); err != nil {
+		t.Fatal(err)
+	}
+	if out.A != a || out.N.Amount != a || out.M[a] != 1 {
+		t.Errorf("got %+v", out)
+	}
+}
+
+func TestAmount_UnmarshalJSON(t *testing.T) {
+	for in, want := range map[string]string{
+		`25.5`: "25.5 25.5", `"25.5"`: "25.5 -", `1e2`: "100 100", `"1e2"`: "- -", `null`: "- -", `""`: "- -", `true`: "- -", `"0x1"`: "- -",
+		`1.4210854715202004e-14`: "0.000000000000014210854715202004 0.000000000000014210854715202004",
+	} {
+		read := func(v interface {
+			json.Unmarshaler
+			fmt.Stringer
+		}) string {
+			if v.UnmarshalJSON([]byte(in)) != nil {
+				return "-"
+			}
+			return v.String()
+		}
+		if got := read(new(providerauth.Amount)) + " " + read(new(providerauth.Number)); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func TestAmount_NeverSet(t *testing.T) {
+	for _, v := range []any{providerauth.Amount{}, providerauth.Number{}, map[providerauth.Amount]int{{}: 1}} {
+		if b, err := json.Marshal(v); err == nil {
+			t.Errorf("%T marshals as %s", v, b)
+		}
+	}
+	if _, err := (providerauth.Amount{}).Minor(2); err == nil {
+		t.Error("it has minor units")
+	}
+}
+
+func TestAmount_Minor(t *testing.T) {
+	for _, tc := range []struct {
+		s        string
+		decimals uint8
+		want     int64
+		ok       bool
+	}{
+		{"12.5", 2, 1250, true}, {"12.5", 1, 125, true}, {"12.5", 0, 0, false}, {"-0.01", 2, -1, true}, {"0", 18, 0, true},
+		{"0", 255, 0, true}, {"1", 18, 1e18, true}, {"1", 19, 0, false}, {"10", 18, 0, false}, {"0.000000000000000001", 18, 1, true},
+		{"100", 0, 100, true},
+	} {
+		got, err := amount(t, tc.s).Minor(tc.decimals)
+		if got != tc.want || (err == nil) != tc.ok {
+			t.Errorf("%s with %d decimals: %d, %v", tc.s, tc.decimals, got, err)
+		}
+	}
+	for _, units := range []int64{math.MaxInt64 / 10, math.MinInt64 / 10, 0, -1, 999} {
+		a, err := providerauth.AmountFromMinor(units, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := a.Minor(3); back != units || err != nil {
+			t.Errorf("%d came back as %d, %v", units, back, err)
+		}
+	}
+	var most providerauth.Amount
+	for s, ok := range map[string]bool{
+		"9223372036854775807": true, "9223372036854775808": false, "-9223372036854775808": true, "-9223372036854775809": false,
+	} {
+		if err := most.UnmarshalText([]byte(s)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := most.Minor(0); (err == nil) != ok {
+			t.Errorf("%s: %v", s, err)
+		}
+	}
+}

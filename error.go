@@ -1,0 +1,74 @@
+package providerauth
+
+import (
+	"errors"
+	"time"
+)
+
+// The sentinels for errors.Is, shared by all providers. The comment of each
+// provider's Error says when its errors match.
+var (
+	// ErrUnauthorized: the provider rejected the credential. The call was
+	// repeated with another token, if there was another token to be had.
+	ErrUnauthorized = errors.New("the provider refused the credential")
+	// ErrRateLimited: the provider's rate limit is reached.
+	ErrRateLimited = errors.New("the provider's rate limit is reached")
+	// ErrInvalidRequest: the call is wrong. With [Failure].StatusCode 0 the call
+	// cost no request, and Fields names each field and its rule.
+	ErrInvalidRequest = errors.New("the request is invalid")
+	// ErrBadResponse: the answer is unusable: another form than the provider
+	// documents, too large, or a redirect.
+	ErrBadResponse = errors.New("the provider's answer is unusable")
+	// ErrAmbiguous: the provider may have acted, and there is no usable result.
+	// It matches wherever [Error].Ambiguous is true.
+	ErrAmbiguous = errors.New("the provider may have acted, and there is no usable result")
+	// ErrNotSent: the request was not sent, for want of a token or signature, or
+	// because it goes to another origin than Config.BaseURL.
+	ErrNotSent = errors.New("the request was not sent")
+	// ErrSecretUnavailable: a SecretFunc failed, or returned an unusable value.
+	ErrSecretUnavailable = errors.New("the credential is unavailable")
+	// ErrContested: the provider rejected the token, and it was not replaced:
+	// tokens are rejected faster than the limiter replaces them, replacements do
+	// not help, or the provider issues none. ErrUnauthorized matches as well.
+	// RetryAfter is the time until a replacement may be had. From Token: there
+	// is no token.
+	ErrContested = errors.New("tokens of this key are invalidated faster than they may be created: another system creates them, or the provider refuses for another reason")
+	// ErrStoreUnavailable: the store that processes share failed, and no token
+	// could be had without it.
+	ErrStoreUnavailable = errors.New("the shared token store is unavailable")
+	// ErrClosed: the client is closed.
+	ErrClosed = errors.New("the client is closed")
+)
+
+// Error is implemented by the *Error of the packages assetpay, merchantauth,
+// partnerjwt and platformtoken. It says how to react to a failure without
+// knowing the provider.
+type Error interface {
+	// Error returns a text without credentials, bodies and personal data.
+	Error() string
+	// Retryable reports whether the same call can succeed later and can do no
+	// harm, and how long to wait first; 0 leaves the wait to the caller. Ask it
+	// before Ambiguous: a lost read is both.
+	Retryable() (after time.Duration, ok bool)
+	// Ambiguous reports whether the provider may have acted although there is
+	// no usable result.
+	Ambiguous() bool
+	// Failure returns the fields that the errors of all providers share.
+	Failure() Failure
+}
+
+// Failure is the part of an error that all providers share, for logs and metrics.
+// It holds no credential, but Path may hold a person's id.
+type Failure struct {
+	Provider   string        // the package, such as "assetpay"
+	Op         string        // the method that failed
+	Method     string        // of the HTTP request; "" if there was none
+	Path       string        // below Config.BaseURL, without query; "" if there was no request
+	StatusCode int           // 0: there was no answer
+	Code       string        // the provider's own; "": none
+	RequestID  string        // for the provider's support; "": none
+	Attempts   int           // including attempts that found no connection
+	RetryAfter time.Duration // 0: unknown
+	// Fields are the rules that the call broke, by field.
+	Fields map[string]string
+}

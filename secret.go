@@ -1,0 +1,268 @@
+package providerauth
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/text"
+)
+
+// SecretFunc returns a credential at the moment it is needed, so that a rotated
+// credential takes effect without a restart. It must be safe for concurrent use,
+// and should honour ctx. A value that is empty, begins or ends with white space,
+// or holds control characters is ErrSecretUnavailable. The error of a SecretFunc
+// is not printed, since a vault may quote what it was asked for; errors.Is and
+// errors.As see it. It must not choose a value by the values of ctx: a token that
+// is made with it serves all callers.
+type SecretFunc = func(ctx context.Context) (string, error)
+
+// SecretsFunc returns all secrets that verify, the current secret first. It
+// must be safe for concurrent use, and should honour ctx. The list is not
+// changed.
+type SecretsFunc = func(ctx context.Context) ([]string, error)
+
+// StaticSecret returns a SecretFunc that always returns value. It returns nil for
+// a value that no provider can accept, so that New reports the field as missing:
+// an empty value, white space at the ends, or control characters.
+//
+//go:noinline
+func StaticSecret(value string) SecretFunc {
+	if text.Defect(value) != "" {
+		return nil
+	}
+	return func(context.Context) (string, error) { return value, nil }
+}
+
+// StaticSecrets returns a SecretsFunc that always returns the current secret and
+// the previous secrets that still verify. It returns nil if [StaticSecret] would
+// for any of them.
+//
+//go:noinline
+func StaticSecrets(current string, previous ...string) SecretsFunc {
+	list := slices.Clip(append([]string{current}, previous...))
+	for _, s := range list {
+		if text.Defect(s) != "" {
+			return nil
+		}
+	}
+	return func(context.Context) ([]string, error) { return list, nil }
+}
+
+// FileSecret returns a SecretFunc for a file that holds one secret, such as a
+// mounted Kubernetes secret. One line break at the end is cut. A changed file is
+// read again: each call looks at its inode, time and size. A file that is
+// missing, empty, half written, longer than 64 KiB or no usable secret keeps the
+// last value, and is an error if there is none. FileSecret returns nil if path is
+// empty.
+func FileSecret(path string) SecretFunc {
+	if path == "" {
+		return nil
+	}
+	f := &file[string]{path: path, parse: usable}
+	return f.get
+}
+
+// FileSecrets is [FileSecret] for a file with one secret a line, the current
+// secret first.
+func FileSecrets(path string) SecretsFunc {
+	if path == "" {
+		return nil
+	}
+	f := &file[[]string]{path: path, parse: usableLines}
+	return f.get
+}
+
+// A file is a mounted file, and its last good content.
+type file[T any] struct {
+	path  string
+	parse func(content string) (T, error)
+	last  atomic.Pointer[reading[T]]
+}
+
+// A reading is the content of a file at one time.
+type reading[T any] struct {
+	info    os.FileInfo
+	settled bool // a later change shows in info
+	value   T
+}
+
+func (f *file[T]) get(ctx context.Context) (T, error) {
+	last := f.last.Load()
+	if last != nil && last.settled {
+		if info, err := os.Stat(f.path); err == nil && same(info, last.info) {
+			return last.value, nil
+		}
+	}
+	r, err := f.read()
+	switch {
+	case err == nil:
+		f.last.Store(r)
+		return r.value, nil
+	case last != nil:
+		return last.value, nil
+	}
+	var none T
+	return none, err
+}
+
+const maxFile = 64 << 10
+
+// read reads the file. It fails if the file is being written meanwhile.
+func (f *file[T]) read() (*reading[T], error) {
+	h, err := os.Open(f.path)
+	if err != nil {
+		return nil, err
+	}
+	defer h.Close()
+	before, err := h.Stat()
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(h, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	after, err := h.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case len(b) > maxFile:
+		return nil, errors.New("the file is longer than 64 KiB")
+	case !same(before, after) || after.Size() != int64(len(b)):
+		return nil, errors.New("the file is being written")
+	}
+	value, err := f.parse(string(b))
+	if err != nil {
+		return nil, err
+	}
+	// A second change within the resolution of the file's time cannot be seen.
+	age := time.Since(after.ModTime())
+	return &reading[T]{after, age > 2*time.Second, value}, nil
+}
+
+func same(a, b os.FileInfo) bool {
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
+}
+
+func usable(content string) (string, error) {
+	value := strings.TrimSuffix(strings.TrimSuffix(content, "\n"), "\r")
+	if rule := text.Defect(value); rule != "" {
+		return "", errors.New("the content of the file " + rule)
+	}
+	return value, nil
+}
+
+func usableLines(content string) ([]string, error) {
+	var list []string
+	for line := range strings.Lines(content) {
+		value, err := usable(line)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, value)
+	}
+	if list == nil {
+		return nil, errors.New("the file is empty")
+	}
+	return slices.Clip(list), nil
+}
+
+// CachedSecret returns a SecretFunc for a vault: it calls f at most once in ttl,
+// and one call at a time. While f fails or has not returned, the last value is
+// served, for at most ten times ttl. Under a context of [FreshSecret], as after a
+// rejection, it calls f again within ttl, but at most once a second. It returns
+// nil if f is nil, and f if ttl is not positive.
+func CachedSecret(f SecretFunc, ttl time.Duration) SecretFunc {
+	if f == nil || ttl <= 0 {
+		return f
+	}
+	c := &cachedSecret{f: f, ttl: ttl, turn: make(chan struct{}, 1)}
+	return c.get
+}
+
+type cachedSecret struct {
+	f    SecretFunc
+	ttl  time.Duration
+	turn chan struct{} // holds an element while f is being called
+
+	mu     sync.Mutex
+	value  string
+	got    time.Time // when f returned value; zero: never
+	called time.Time // when f was called last
+}
+
+func (c *cachedSecret) get(ctx context.Context) (string, error) {
+	value, have, due := c.look(ctx)
+	if have && !due {
+		return value, nil
+	}
+	if have {
+		select {
+		case c.turn <- struct{}{}:
+		default: // another caller asks f
+			return value, nil
+		}
+	} else {
+		select {
+		case c.turn <- struct{}{}:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+	defer func() { <-c.turn }()
+	if value, have, due = c.look(ctx); have && !due { // it was called meanwhile
+		return value, nil
+	}
+	return c.call(ctx)
+}
+
+// look returns the last value, unless it is too old to be served, and whether f
+// has to be asked.
+func (c *cachedSecret) look(ctx context.Context) (value string, have, due bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	have = !c.got.IsZero() && time.Since(c.got)/10 < c.ttl
+	due = !have || time.Since(c.got) >= c.ttl || WantsFreshSecret(ctx)
+	if have && time.Since(c.called) < min(time.Second, c.ttl) {
+		due = false
+	}
+	return c.value, have, due
+}
+
+// call asks f. It serves the last value if f fails.
+func (c *cachedSecret) call(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	c.called = time.Now()
+	c.mu.Unlock()
+	value, err := c.f(ctx)
+	if err == nil && text.Defect(value) == "" {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.value, c.got = value, time.Now()
+		return value, nil
+	}
+	if last, have, _ := c.look(ctx); have {
+		return last, nil
+	}
+	return value, err
+}
+
+type freshSecret struct{}
+
+// FreshSecret returns a context that asks a SecretFunc for the secret as it is
+// now, instead of a value from a cache. The clients call their SecretFunc under
+// such a context when the provider has rejected a token or the secret.
+func FreshSecret(ctx context.Context) context.Context {
+	return context.WithValue(ctx, freshSecret{}, true)
+}
+
+// WantsFreshSecret reports whether ctx comes from [FreshSecret]. It is for
+// SecretFuncs with a cache of their own.
+func WantsFreshSecret(ctx context.Context) bool { return ctx.Value(freshSecret{}) != nil }
