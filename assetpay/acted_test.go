@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -43,7 +44,7 @@ func TestError_Retryable(t *testing.T) {
 						assetpaytest.WriteData(w, 1)
 					}))
 					srv.FailActed(3, status, nil, func(r *http.Request) bool { return r.URL.Path == path })
-					e := errorIs(t, repeat(func() error { return call(path) }), assetpay.ErrAmbiguous)
+					e := errorIs(t, repeat(func() error { return call(path) }), providerauth.ErrAmbiguous)
 					equal(t, "key", e.Key, "SERVER_ERROR")
 					equal(t, "deposits", deposits, 1)
 					srv.FailActed(0, 0, nil)

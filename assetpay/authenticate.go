@@ -52,7 +52,7 @@ type AuthenticateClientResponse struct {
 // when to come back.
 //
 // The token value must be something that a header can carry, or the answer
-// matches [ErrBadResponse].
+// matches [providerauth.ErrBadResponse].
 //
 // The page is
 // https://assetpay.gg/docs/api-reference/authentication/authenticate-client.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -122,7 +123,7 @@ func TestHeadersGoOutAsThePagePrintsThem(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	cfg := assetpay.Config{APIKey: assetpay.StaticSecret("ap_1"), BaseURL: "http://" + ln.Addr().String()}
+	cfg := assetpay.Config{APIKey: providerauth.StaticSecret("ap_1"), BaseURL: "http://" + ln.Addr().String()}
 	bare := cfg
 	bare.BareToken = true
 	c, b := open(t, cfg), open(t, bare)
@@ -196,12 +197,12 @@ func TestExchangeIsRepeatedWhereThatHelps(t *testing.T) {
 		"lost answers":              {func(s *assetpaytest.Server) { s.LoseAnswers(2) }, 3, nil},
 		"cut answer":                {func(s *assetpaytest.Server) { s.Truncate(1) }, 2, nil},
 		"429 that says when":        {func(s *assetpaytest.Server) { s.FailNext(1, 429, http.Header{"Retry-After": {"2"}}) }, 2, nil},
-		"429 that does not":         {func(s *assetpaytest.Server) { s.FailNext(1, 429, nil) }, 1, assetpay.ErrRateLimited},
-		"429 that says much later":  {func(s *assetpaytest.Server) { s.FailNext(1, 429, http.Header{"Retry-After": {"60"}}) }, 1, assetpay.ErrRateLimited},
-		"refusal":                   {func(s *assetpaytest.Server) { s.FailNext(1, 400, nil) }, 1, assetpay.ErrInvalidRequest},
-		"redirect":                  {func(s *assetpaytest.Server) { s.FailNext(1, 307, http.Header{"Location": {"https://evil.example/"}}) }, 1, assetpay.ErrBadResponse},
-		"more failures than tries":  {func(s *assetpaytest.Server) { s.FailNext(3, 502, nil) }, 3, assetpay.ErrAmbiguous},
-		"answers lost on each try":  {func(s *assetpaytest.Server) { s.LoseAnswers(3) }, 3, assetpay.ErrAmbiguous},
+		"429 that does not":         {func(s *assetpaytest.Server) { s.FailNext(1, 429, nil) }, 1, providerauth.ErrRateLimited},
+		"429 that says much later":  {func(s *assetpaytest.Server) { s.FailNext(1, 429, http.Header{"Retry-After": {"60"}}) }, 1, providerauth.ErrRateLimited},
+		"refusal":                   {func(s *assetpaytest.Server) { s.FailNext(1, 400, nil) }, 1, providerauth.ErrInvalidRequest},
+		"redirect":                  {func(s *assetpaytest.Server) { s.FailNext(1, 307, http.Header{"Location": {"https://evil.example/"}}) }, 1, providerauth.ErrBadResponse},
+		"more failures than tries":  {func(s *assetpaytest.Server) { s.FailNext(3, 502, nil) }, 3, providerauth.ErrAmbiguous},
+		"answers lost on each try":  {func(s *assetpaytest.Server) { s.LoseAnswers(3) }, 3, providerauth.ErrAmbiguous},
 		"maintenance with its key":  {func(s *assetpaytest.Server) { s.FailNext(1, 503, nil) }, 2, nil},
 		"no answer within the time": {func(s *assetpaytest.Server) { s.Delay(time.Hour) }, 3, context.DeadlineExceeded},
 	} {
@@ -241,7 +242,7 @@ func TestAPIKeyIsAskedForOncePerExchange(t *testing.T) {
 
 func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 	sealed := errors.New("vault is sealed")
-	for name, f := range map[string]assetpay.SecretFunc{
+	for name, f := range map[string]providerauth.SecretFunc{
 		"failing":   func(context.Context) (string, error) { return "", sealed },
 		"empty":     func(context.Context) (string, error) { return "", nil },
 		"newline":   func(context.Context) (string, error) { return "ap_test_0001\n", nil },
@@ -258,7 +259,7 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 					func() error { return c.CallFor(t.Context(), user(), "GET", "/client/inventory", nil, nil) },
 					func() error { _, err := c.HTTPClient().Get(srv.URL() + "/secure/prices"); return err },
 				} {
-					e := errorIs(t, call(), assetpay.ErrSecretUnavailable)
+					e := errorIs(t, call(), providerauth.ErrSecretUnavailable)
 					if name == "failing" {
 						errorIs(t, e, sealed)
 					}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 )
 
@@ -11,7 +12,7 @@ import (
 // request checked each time, and once.
 func BenchmarkFreshToken(b *testing.B) {
 	c := open(b, assetpay.Config{
-		Mint: assetpay.MintLocal, APISecret: assetpay.StaticSecret("test_api_secret"), MerchantID: "merchant-uuid",
+		Mint: assetpay.MintLocal, APISecret: providerauth.StaticSecret("test_api_secret"), MerchantID: "merchant-uuid",
 	})
 	defer c.Close()
 	req := with(assetpay.ClientData{TotalWager: 5000, KYCLevel: 2, RegistrationDate: time.Unix(1700000000, 0), KYCHash: "0123456789abcdef"})
@@ -36,7 +37,7 @@ func BenchmarkFreshToken(b *testing.B) {
 // BenchmarkMint is what a token costs that is not kept.
 func BenchmarkMint(b *testing.B) {
 	c := open(b, assetpay.Config{
-		Mint: assetpay.MintLocal, APISecret: assetpay.StaticSecret("test_api_secret"), MerchantID: "merchant-uuid",
+		Mint: assetpay.MintLocal, APISecret: providerauth.StaticSecret("test_api_secret"), MerchantID: "merchant-uuid",
 	})
 	defer c.Close()
 	b.ReportAllocs()

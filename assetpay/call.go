@@ -15,7 +15,7 @@ import (
 // /secure. path extends Config.BaseURL and may have a query. in is sent as
 // JSON, nil as no body. The "data" of the answer's envelope is decoded into
 // out; where none is expected, out is nil. An answer without data, such as a
-// 204 or "data" null, matches [ErrBadResponse] if out is not nil, so that no
+// 204 or "data" null, matches [providerauth.ErrBadResponse] if out is not nil, so that no
 // out is taken for an answer that was never written.
 //
 // GET and HEAD are repeated where that helps; any other method only if nothing

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -49,7 +50,7 @@ func TestOutThatCannotBeFilledCostsNoRequest(t *testing.T) {
 				c.Call(t.Context(), "POST", "/secure/x", nil, out),
 				c.CallFor(t.Context(), user(), "POST", "/client/x", nil, out),
 			} {
-				equal(t, "fields", errorIs(t, err, assetpay.ErrInvalidRequest).Fields, map[string]string{"out": "must be nil or a pointer that is not nil"})
+				equal(t, "fields", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"out": "must be nil or a pointer that is not nil"})
 			}
 		}
 		for _, tc := range []struct {
@@ -68,7 +69,7 @@ func TestOutThatCannotBeFilledCostsNoRequest(t *testing.T) {
 				c.Call(t.Context(), tc.method, tc.path, tc.in, nil),
 				c.CallFor(t.Context(), user(), tc.method, tc.path, tc.in, nil),
 			} {
-				if e := errorIs(t, err, assetpay.ErrInvalidRequest); e.Fields[tc.field] == "" || len(e.Fields) != 1 {
+				if e := errorIs(t, err, providerauth.ErrInvalidRequest); e.Fields[tc.field] == "" || len(e.Fields) != 1 {
 					t.Errorf("%s %s: %v", tc.method, tc.path, e.Fields)
 				}
 			}
@@ -112,9 +113,9 @@ func TestAnswerWithoutDataIsNoDataAndNeverAZeroValue(t *testing.T) {
 						switch {
 						case err == nil:
 							got = "ok"
-						case errors.Is(err, assetpay.ErrBadResponse):
+						case errors.Is(err, providerauth.ErrBadResponse):
 							got = "bad"
-							equal(t, "ambiguous", errors.Is(err, assetpay.ErrAmbiguous), true)
+							equal(t, "ambiguous", errors.Is(err, providerauth.ErrAmbiguous), true)
 						}
 						equal(t, fmt.Sprintf("out %T", into), got, want)
 					}
@@ -274,7 +275,7 @@ func damped(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) (again f
 	}))
 	again = func() {
 		err := c.CallFor(t.Context(), user(), http.MethodPost, "/client/trades?page=1", nil, nil)
-		errorIs(t, err, assetpay.ErrUnauthorized)
+		errorIs(t, err, providerauth.ErrUnauthorized)
 	}
 	token(t, c.TokenSource(user()))
 	time.Sleep(time.Second)
@@ -287,7 +288,7 @@ func TestLostAnswerSaysNothingOfTheToken(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		again := damped(t, srv, c)
 		srv.LoseAnswers(1)
-		errorIs(t, c.CallFor(t.Context(), user(), http.MethodPost, "/client/trades?page=1", nil, nil), assetpay.ErrAmbiguous)
+		errorIs(t, c.CallFor(t.Context(), user(), http.MethodPost, "/client/trades?page=1", nil, nil), providerauth.ErrAmbiguous)
 		again()
 		equal(t, "exchanges", srv.Count(exchange), 2)
 	})
@@ -315,7 +316,7 @@ func TestRefusalsOfOneUserDoNotKeepAnothersTokenFromBeingReplaced(t *testing.T) 
 		} {
 			first := token(t, c.TokenSource(other))
 			time.Sleep(time.Second) // two tokens of one second are equal
-			errorIs(t, c.CallFor(t.Context(), other, http.MethodPost, "/client/trades?page=1", nil, nil), assetpay.ErrUnauthorized)
+			errorIs(t, c.CallFor(t.Context(), other, http.MethodPost, "/client/trades?page=1", nil, nil), providerauth.ErrUnauthorized)
 			if token(t, c.TokenSource(other)).ID() == first.ID() {
 				t.Error("not replaced")
 			}
@@ -353,7 +354,7 @@ func TestClient_RepeatedToken(t *testing.T) {
 	t.Run("a token that is dead and issued again fails the call", func(t *testing.T) {
 		bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 			trades(srv, token(t, c.TokenSource(user())))
-			e := errorIs(t, call(t, c), assetpay.ErrUnauthorized, assetpay.ErrContested)
+			e := errorIs(t, call(t, c), providerauth.ErrUnauthorized, providerauth.ErrContested)
 			equal(t, "attempts", e.Attempts, 2)
 			equal(t, "exchanges", srv.Count(exchange), 2)
 			after, ok := e.Retryable()
@@ -376,7 +377,7 @@ func TestMerchantCredentialIsNeverReplacedOrReplayed(t *testing.T) {
 		}
 		resp.Body.Close()
 		equal(t, "status", resp.StatusCode, 401)
-		e := errorIs(t, c.Call(t.Context(), "GET", "/secure/prices", nil, nil), assetpay.ErrUnauthorized)
+		e := errorIs(t, c.Call(t.Context(), "GET", "/secure/prices", nil, nil), providerauth.ErrUnauthorized)
 		equal(t, "key, attempts", fmt.Sprint(e.Key, e.Attempts), "INVALID_API_KEY1")
 		equal(t, "requests", len(srv.Requests()), 2)
 	})
@@ -392,7 +393,7 @@ func TestLostDepositIsAmbiguousAndNotSentAgain(t *testing.T) {
 		inventory(t, c)
 		srv.LoseAnswers(1)
 		err := c.CallFor(t.Context(), user(), "POST", "/client/deposit", nil, nil)
-		e := errorIs(t, err, assetpay.ErrAmbiguous)
+		e := errorIs(t, err, providerauth.ErrAmbiguous)
 		if _, ok := e.Retryable(); ok {
 			t.Errorf("retryable: %v", e)
 		}
@@ -408,14 +409,14 @@ func TestTransportsSendNothingToAnotherOrigin(t *testing.T) {
 		for _, client := range []*http.Client{c.HTTPClient(), c.HTTPClientFor(user())} {
 			for _, u := range []string{"https://127.0.0.1:1/base/x", "http://127.0.0.1:2/base/x", "http://evil.example/"} {
 				_, err := client.Get(u)
-				e := errorIs(t, err, assetpay.ErrNotSent, assetpay.ErrInvalidRequest)
+				e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrInvalidRequest)
 				equal(t, "op, ambiguous", fmt.Sprint(e.Op, e.Ambiguous()), "Transportfalse")
 				equal(t, "field", e.Fields["URL"] != "", true)
 			}
 		}
 		for _, rt := range []http.RoundTripper{c.Transport(nil), c.TransportFor(user(), nil)} {
 			_, err := rt.RoundTrip(&http.Request{})
-			errorIs(t, err, assetpay.ErrNotSent)
+			errorIs(t, err, providerauth.ErrNotSent)
 		}
 		equal(t, "requests", len(srv.Requests()), 0)
 	})

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/clock"
@@ -63,14 +64,14 @@ type Config struct {
 	// [Client.HTTPClient]. It is called once for every exchange, Call and
 	// request that goes out with it, and while exchanges fail at most once a
 	// second to see whether the key has changed.
-	APIKey SecretFunc
+	APIKey providerauth.SecretFunc
 	// APISecret returns the merchant's API secret, whose text is the key that
 	// signs client tokens; it is not decoded. In FIPS 140-only mode it needs
 	// at least 14 bytes. Required with MintLocal; with MintRemote only for
 	// [Client.MintClientToken] and [Client.VerifyClientToken]. It is called
 	// once for every token that is minted or verified, and while minting fails
 	// at most once a second.
-	APISecret SecretFunc
+	APISecret providerauth.SecretFunc
 	// MerchantID is the merchant's id, which AssetPay puts into the tokens
 	// that it issues. Required wherever APISecret is.
 	MerchantID string
@@ -155,7 +156,7 @@ type Client struct {
 
 // New returns a Client. It checks the whole configuration and reports every
 // problem at once, in the Fields of an [*Error] that matches
-// [ErrInvalidRequest]; it does no I/O.
+// [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
 	local := cfg.Mint == MintLocal
@@ -215,8 +216,8 @@ func New(cfg Config) (*Client, error) {
 // where it goes back to earlier ones: AssetPay is to judge the user by what
 // was said last. The older tokens stay good.
 //
-// Errors match [ErrInvalidRequest], [ErrUnauthorized], [ErrRateLimited],
-// [ErrBadResponse], [ErrSecretUnavailable], [ErrContested] or [ErrClosed], or
+// Errors match [providerauth.ErrInvalidRequest], [providerauth.ErrUnauthorized], [providerauth.ErrRateLimited],
+// [providerauth.ErrBadResponse], [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or
 // are ctx's. After a failure the user's next exchange waits for a back-off;
 // callers within it get the error again, without a request.
 func (c *Client) Token(ctx context.Context, req AuthenticateClientRequest) (Token, error) {
@@ -249,32 +250,15 @@ func (c *Client) Invalidate(t Token) bool {
 }
 
 // Stats returns figures for monitoring.
-func (c *Client) Stats() Stats { return Stats(c.cache.Stats()) }
+func (c *Client) Stats() providerauth.Stats { return c.cache.Stats() }
 
 // Close ends background work and waits for exchanges under way. It is
 // idempotent and always returns nil. A token that is still good is returned
-// afterwards; where a new one is needed, Token fails with [ErrClosed].
+// afterwards; where a new one is needed, Token fails with [providerauth.ErrClosed].
 func (c *Client) Close() error {
 	c.cache.Close()
 	c.api.CloseIdle()
 	return nil
-}
-
-// Stats of a [Client]. Entries and InFlight are gauges, LastError and
-// BackoffUntil times, the rest counters. A token that is handed out fresh is
-// not counted.
-type Stats struct {
-	Waits         uint64    // callers that waited for an exchange
-	Refreshes     uint64    // exchanges that succeeded; with MintLocal, mints
-	Failures      uint64    // exchanges that did not
-	Invalidations uint64    // current tokens dropped because they were rejected
-	Contested     uint64    // calls answered ErrContested, and rejections that stood for want of another token
-	Evictions     uint64    // tokens dropped to make room
-	EvictedLive   uint64    // always 0: here a dropped token harms nobody
-	Entries       int       // tokens kept
-	InFlight      int       // exchanges under way
-	LastError     time.Time // when an exchange failed last; zero: never
-	BackoffUntil  time.Time // when the last back-off ends, at the latest; zero: there is none
 }
 
 func nilContext(op string) error {

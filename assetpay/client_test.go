@@ -11,20 +11,21 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
 
 func TestConfigIsCheckedAsAWholeBeforeAnythingIsSent(t *testing.T) {
 	jar, _ := cookiejar.New(nil)
-	key := assetpay.StaticSecret("ap_1")
+	key := providerauth.StaticSecret("ap_1")
 	for name, tc := range map[string]struct {
 		cfg    assetpay.Config
 		fields []string
 	}{
 		"nothing":             {assetpay.Config{}, []string{"APIKey"}},
 		"local, nothing":      {assetpay.Config{Mint: assetpay.MintLocal}, []string{"APISecret", "MerchantID"}},
-		"blank key":           {assetpay.Config{APIKey: assetpay.StaticSecret(" \n")}, []string{"APIKey"}},
+		"blank key":           {assetpay.Config{APIKey: providerauth.StaticSecret(" \n")}, []string{"APIKey"}},
 		"unknown mode":        {assetpay.Config{APIKey: key, Mint: 7}, []string{"Mint"}},
 		"merchant id newline": {assetpay.Config{APIKey: key, MerchantID: "m\n"}, []string{"MerchantID"}},
 		"merchant id bytes":   {assetpay.Config{APIKey: key, MerchantID: "m\xff"}, []string{"MerchantID"}},
@@ -46,7 +47,7 @@ func TestConfigIsCheckedAsAWholeBeforeAnythingIsSent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := assetpay.New(tc.cfg)
-			e := errorIs(t, err, assetpay.ErrInvalidRequest)
+			e := errorIs(t, err, providerauth.ErrInvalidRequest)
 			got := map[string]bool{}
 			for field := range e.Fields {
 				got[field] = true
@@ -67,7 +68,7 @@ func TestConfigIsCheckedAsAWholeBeforeAnythingIsSent(t *testing.T) {
 }
 
 func TestEachModeNeedsItsOwnCredentialsOnly(t *testing.T) {
-	secret := assetpay.StaticSecret("x")
+	secret := providerauth.StaticSecret("x")
 	for name, cfg := range map[string]assetpay.Config{
 		"remote": {APIKey: secret},
 		"local":  {Mint: assetpay.MintLocal, APISecret: secret, MerchantID: "m"},
@@ -82,11 +83,11 @@ func TestCallsNameTheCredentialThatTheyNeed(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		_, err := c.AuthenticateClient(ctx, user())
 		want := map[string]string{"APIKey": "is not set in the Config, and this call needs it"}
-		equal(t, "AuthenticateClient", errorIs(t, err, assetpay.ErrInvalidRequest).Fields, want)
+		equal(t, "AuthenticateClient", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, want)
 		err = c.Call(ctx, http.MethodGet, "/secure/prices", nil, nil)
-		equal(t, "Call", errorIs(t, err, assetpay.ErrInvalidRequest).Fields, want)
+		equal(t, "Call", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, want)
 		_, err = c.HTTPClient().Get(srv.URL() + "/secure/prices")
-		e := errorIs(t, err, assetpay.ErrInvalidRequest, assetpay.ErrNotSent)
+		e := errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
 		if _, ok := e.Retryable(); ok || !strings.Contains(e.Error(), "APIKey") {
 			t.Errorf("retryable, or does not name the field: %v", e)
 		}
@@ -95,9 +96,9 @@ func TestCallsNameTheCredentialThatTheyNeed(t *testing.T) {
 	}, keyless)
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		_, err := c.MintClientToken(ctx, user())
-		equal(t, "MintClientToken", len(errorIs(t, err, assetpay.ErrInvalidRequest).Fields), 2)
+		equal(t, "MintClientToken", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
 		_, err = c.VerifyClientToken(ctx, "x")
-		equal(t, "VerifyClientToken", len(errorIs(t, err, assetpay.ErrInvalidRequest).Fields), 2)
+		equal(t, "VerifyClientToken", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
 		equal(t, "requests", len(srv.Requests()), 0)
 	}, func(cfg *assetpay.Config) { cfg.APISecret, cfg.MerchantID = nil, "" })
 }
@@ -115,7 +116,7 @@ func TestNilContextIsAnErrorAndNotAPanic(t *testing.T) {
 			"Call":               func() error { return c.Call(none, "GET", "/x", nil, nil) },
 			"CallFor":            func() error { return c.CallFor(none, user(), "GET", "/x", nil, nil) },
 		} {
-			e := errorIs(t, call(), assetpay.ErrInvalidRequest)
+			e := errorIs(t, call(), providerauth.ErrInvalidRequest)
 			equal(t, name, e.Fields, map[string]string{"ctx": "must not be nil"})
 		}
 		equal(t, "requests", len(srv.Requests()), 0)
@@ -176,21 +177,21 @@ func TestBadRequestNamesItsFieldAndCostsNoRequest(t *testing.T) {
 				"MintClientToken":    func() error { _, err := c.MintClientToken(t.Context(), req); return err },
 				"CallFor":            func() error { return c.CallFor(t.Context(), req, "GET", "/client/inventory", nil, nil) },
 			} {
-				e := errorIs(t, call(), assetpay.ErrInvalidRequest)
+				e := errorIs(t, call(), providerauth.ErrInvalidRequest)
 				if len(e.Fields) != 1 || e.Fields[field] == "" {
 					t.Errorf("%s, %s: fields %v, want %s only", op, name, e.Fields, field)
 				}
 				equal(t, name, []any{e.Op, e.StatusCode, e.Attempts, e.Ambiguous()}, []any{op, 0, 0, false})
 			}
 			_, err := c.TokenSource(req).Token(t.Context())
-			equal(t, name, len(errorIs(t, err, assetpay.ErrInvalidRequest).Fields), 1)
+			equal(t, name, len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 1)
 			_, err = c.HTTPClientFor(req).Get(srv.URL() + "/client/inventory")
-			if e := errorIs(t, err, assetpay.ErrInvalidRequest, assetpay.ErrNotSent); !strings.Contains(e.Error(), field) {
+			if e := errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent); !strings.Contains(e.Error(), field) {
 				t.Errorf("%v does not name %s", e, field)
 			}
 		}
 		_, err := c.Token(t.Context(), assetpay.AuthenticateClientRequest{})
-		equal(t, "fields of a zero request", len(errorIs(t, err, assetpay.ErrInvalidRequest).Fields), 2)
+		equal(t, "fields of a zero request", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
 		equal(t, "requests", len(srv.Requests()), 0)
 		equal(t, "entries", c.Stats().Entries, 0)
 	})
@@ -236,7 +237,7 @@ func TestLooseTradeURLAcceptsAnyOfSteamsHost(t *testing.T) {
 		}
 		for _, u := range bad {
 			_, err := c.MintClientToken(t.Context(), assetpay.AuthenticateClientRequest{SteamID: steamID, TradeURL: u})
-			if e := errorIs(t, err, assetpay.ErrInvalidRequest); e.Fields["TradeURL"] == "" {
+			if e := errorIs(t, err, providerauth.ErrInvalidRequest); e.Fields["TradeURL"] == "" {
 				t.Errorf("%q: %v", u, err)
 			}
 		}
@@ -251,7 +252,7 @@ func TestMintModeIsNamed(t *testing.T) {
 func TestProductionIsTheDefaultHost(t *testing.T) {
 	var host string
 	c := open(t, assetpay.Config{
-		APIKey: assetpay.StaticSecret("ap_1"), MaxAttempts: 1,
+		APIKey: providerauth.StaticSecret("ap_1"), MaxAttempts: 1,
 		HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			host = r.URL.String()
 			return nil, context.DeadlineExceeded

@@ -8,7 +8,7 @@
 // API key.
 //
 //	client, err := assetpay.New(assetpay.Config{
-//		APIKey: assetpay.StaticSecret(os.Getenv("ASSETPAY_API_KEY")),
+//		APIKey: providerauth.StaticSecret(os.Getenv("ASSETPAY_API_KEY")),
 //	})
 //	user := assetpay.AuthenticateClientRequest{
 //		SteamID:  "76561198012345678",
@@ -43,7 +43,7 @@
 // was rejected five times in a row is replaced beyond that. Where no other token
 // is to be had, the token stays in use, and its first rejection in a row has the
 // call made once more with the same token. A rejection that stands for want of
-// another token matches [ErrContested] and is Retryable; [Client.HTTPClientFor]
+// another token matches [providerauth.ErrContested] and is Retryable; [Client.HTTPClientFor]
 // returns it as it is.
 //
 // # Client data
@@ -61,8 +61,8 @@
 // return AssetPay does not check the request when the token is made.
 //
 // In FIPS 140-only mode (GODEBUG=fips140=only) the API secret needs at least 14
-// bytes: crypto/hmac refuses shorter keys. [New] reports a shorter [StaticSecret],
-// and any other shorter secret is [ErrSecretUnavailable]. The API key may have any
+// bytes: crypto/hmac refuses shorter keys. [New] reports a shorter [providerauth.StaticSecret],
+// and any other shorter secret is [providerauth.ErrSecretUnavailable]. The API key may have any
 // length.
 //
 // # Traps

@@ -10,46 +10,18 @@ import (
 	"strings"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// The sentinels that an [*Error] may match by errors.Is. The first group are
-// the same values in every package of this module, so one check serves all
-// providers.
+// The sentinels of this package. An [*Error] matches them by errors.Is, beside
+// those of package providerauth.
 var (
-	// ErrUnauthorized: AssetPay answered 401, or refused the API key with one
-	// of the keys for that, such as API_KEY_REVOKED and API_KEY_IP_DENIED.
-	ErrUnauthorized = outcome.ErrUnauthorized
-	// ErrRateLimited: AssetPay answered 429 or RATE_LIMITED.
-	ErrRateLimited = outcome.ErrRateLimited
-	// ErrInvalidRequest: the call was wrong. With StatusCode 0 it was refused
-	// here, cost no request, and Fields names each field and its rule; else
-	// AssetPay answered 400, 422 or VALIDATION_FAILED.
-	ErrInvalidRequest = outcome.ErrInvalidRequest
-	// ErrBadResponse: an answer could not be used: no envelope, a missing
-	// token, too large, a redirect.
-	ErrBadResponse = outcome.ErrBadResponse
-	// ErrAmbiguous: AssetPay acted or may have acted, and there is no usable
-	// result; the same as [Error.Ambiguous].
-	ErrAmbiguous = outcome.ErrAmbiguous
-	// ErrNotSent: the request was not sent, for want of a credential, or
-	// because it goes to another origin.
-	ErrNotSent = outcome.ErrNotSent
-	// ErrSecretUnavailable: a SecretFunc failed, or returned nothing usable.
-	ErrSecretUnavailable = outcome.ErrSecretUnavailable
-	// ErrContested: a call was rejected (ErrUnauthorized matches as well), and its
-	// token was not replaced: tokens are rejected faster than they may be
-	// replaced, new ones do not help, or none can be had. RetryAfter says when the
-	// next may be had. From Token: there is no token at all.
-	ErrContested = outcome.ErrContested
-	// ErrClosed: the Client is closed.
-	ErrClosed = outcome.ErrClosed
-
 	// ErrScopeDenied: the API key lacks a scope, such as CORE_ACCESS
 	// (API_KEY_SCOPE_DENIED, INSUFFICIENT_SCOPE). It comes with
-	// ErrUnauthorized.
+	// providerauth.ErrUnauthorized.
 	ErrScopeDenied = errors.New("the API key lacks the scope")
 	// ErrNoAPISecret: the merchant has no active API secret, so AssetPay
 	// cannot sign tokens (NO_API_SECRET_CONFIGURED). Make one in the
@@ -65,6 +37,21 @@ var (
 // An Error is every error of this package. Its text holds no credential, token,
 // header value, body, e-mail address or URL query. An error that callers get
 // again within a back-off is cut to 1 KiB: it has no Body and no Details.
+//
+// It matches, by errors.Is:
+//
+//   - [providerauth.ErrUnauthorized] when AssetPay answered 401, or rejected the
+//     API key with a key for that, such as API_KEY_REVOKED and API_KEY_IP_DENIED.
+//   - [providerauth.ErrRateLimited] when AssetPay answered 429 or RATE_LIMITED.
+//   - [providerauth.ErrInvalidRequest] when the call is wrong. With StatusCode 0 it
+//     cost no request; else AssetPay answered 400, 422 or VALIDATION_FAILED.
+//   - [providerauth.ErrBadResponse] when the answer has no envelope or no token, is
+//     too large, or is a redirect.
+//   - [providerauth.ErrAmbiguous] when [Error.Ambiguous] is true.
+//   - [providerauth.ErrNotSent], [providerauth.ErrSecretUnavailable],
+//     [providerauth.ErrContested] and [providerauth.ErrClosed], as their comments
+//     say.
+//   - The sentinels of this package.
 type Error struct {
 	// Op is the method that failed; "Transport" for the error of a
 	// RoundTripper that sent nothing.
@@ -89,7 +76,7 @@ type Error struct {
 	// Attempts is how many were made, those included that found no connection.
 	Attempts int
 	// RetryAfter is how long to wait before the call is made again: what AssetPay
-	// asks for, or with ErrContested the time until another token may be had; 0
+	// asks for, or with providerauth.ErrContested the time until another token may be had; 0
 	// if neither says.
 	RetryAfter time.Duration
 	// Err is the cause, if there is one beside the answer.
@@ -136,16 +123,16 @@ func (e *Error) Is(target error) bool { return e.facts().Is(target) || means(e.K
 func means(key string, target error) bool {
 	switch key {
 	case "VALIDATION_FAILED":
-		return target == ErrInvalidRequest
+		return target == providerauth.ErrInvalidRequest
 	case "RATE_LIMITED":
-		return target == ErrRateLimited
+		return target == providerauth.ErrRateLimited
 	case "NO_API_SECRET_CONFIGURED":
 		return target == ErrNoAPISecret
 	case "API_KEY_SCOPE_DENIED", "INSUFFICIENT_SCOPE":
-		return target == ErrScopeDenied || target == ErrUnauthorized
+		return target == ErrScopeDenied || target == providerauth.ErrUnauthorized
 	case "MISSING_API_KEY", "INVALID_API_KEY", "API_KEY_REVOKED", "API_KEY_IP_DENIED", "MISSING_BEARER",
 		"UNAUTHORIZED", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_INVALID_OR_EXPIRED":
-		return target == ErrUnauthorized
+		return target == providerauth.ErrUnauthorized
 	}
 	return false
 }
@@ -255,7 +242,7 @@ func short(err error) error {
 // was to be had. One may be had after wait.
 func (e *Error) contested(wait time.Duration) *Error {
 	e.RetryAfter = max(e.RetryAfter, wait)
-	e.Err = &outcome.Cause{Kind: ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
+	e.Err = &outcome.Cause{Kind: providerauth.ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
 	return e
 }
 

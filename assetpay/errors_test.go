@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -21,9 +22,9 @@ func refusal(code int, key string, more ...string) string {
 
 func sentinels() map[string]error {
 	return map[string]error{
-		"unauthorized": assetpay.ErrUnauthorized, "rate": assetpay.ErrRateLimited, "invalid": assetpay.ErrInvalidRequest,
-		"bad": assetpay.ErrBadResponse, "ambiguous": assetpay.ErrAmbiguous, "scope": assetpay.ErrScopeDenied,
-		"nosecret": assetpay.ErrNoAPISecret, "notsent": assetpay.ErrNotSent,
+		"unauthorized": providerauth.ErrUnauthorized, "rate": providerauth.ErrRateLimited, "invalid": providerauth.ErrInvalidRequest,
+		"bad": providerauth.ErrBadResponse, "ambiguous": providerauth.ErrAmbiguous, "scope": assetpay.ErrScopeDenied,
+		"nosecret": assetpay.ErrNoAPISecret, "notsent": providerauth.ErrNotSent,
 	}
 }
 
@@ -97,7 +98,7 @@ func TestErrorsAreToldApartByTheirKey(t *testing.T) {
 					e := errorIs(t, err)
 					_, retry := e.Retryable()
 					equal(t, "retryable", retry, tc.retry)
-					equal(t, "ambiguous", e.Ambiguous(), errors.Is(err, assetpay.ErrAmbiguous))
+					equal(t, "ambiguous", e.Ambiguous(), errors.Is(err, providerauth.ErrAmbiguous))
 					equal(t, "status, attempts", []int{e.StatusCode, e.Attempts}, []int{tc.status, 1})
 				}
 			}, once)
@@ -183,12 +184,12 @@ func TestSimulatedRefusalsAreReadAsTheyAreMeant(t *testing.T) {
 		is     []error
 		want   string // status, code, key
 	}{
-		"wrong key":      {assetpaytest.Options{}, func(c *assetpay.Config) { c.APIKey = assetpay.StaticSecret("ap_2") }, []error{assetpay.ErrUnauthorized}, "401 1901 INVALID_API_KEY"},
-		"no scope":       {assetpaytest.Options{NoCoreAccess: true}, once, []error{assetpay.ErrUnauthorized, assetpay.ErrScopeDenied}, "403 1903 API_KEY_SCOPE_DENIED"},
+		"wrong key":      {assetpaytest.Options{}, func(c *assetpay.Config) { c.APIKey = providerauth.StaticSecret("ap_2") }, []error{providerauth.ErrUnauthorized}, "401 1901 INVALID_API_KEY"},
+		"no scope":       {assetpaytest.Options{NoCoreAccess: true}, once, []error{providerauth.ErrUnauthorized, assetpay.ErrScopeDenied}, "403 1903 API_KEY_SCOPE_DENIED"},
 		"no API secret":  {assetpaytest.Options{NoAPISecret: true}, once, []error{assetpay.ErrNoAPISecret}, "403 1915 NO_API_SECRET_CONFIGURED"},
 		"limit":          {assetpaytest.Options{RateLimit: -1}, once, nil, ""},
-		"loose URL, 400": {assetpaytest.Options{}, loose, []error{assetpay.ErrInvalidRequest}, "400 1001 VALIDATION_FAILED"},
-		"loose URL, 422": {assetpaytest.Options{ValidationStatus: 422, MessageArray: true}, loose, []error{assetpay.ErrInvalidRequest}, "422 1001 VALIDATION_FAILED"},
+		"loose URL, 400": {assetpaytest.Options{}, loose, []error{providerauth.ErrInvalidRequest}, "400 1001 VALIDATION_FAILED"},
+		"loose URL, 422": {assetpaytest.Options{ValidationStatus: 422, MessageArray: true}, loose, []error{providerauth.ErrInvalidRequest}, "422 1001 VALIDATION_FAILED"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, tc.opt, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
@@ -228,7 +229,7 @@ func TestRateLimitOfUnverifiedMerchants(t *testing.T) {
 			}
 		}
 		_, err := c.AuthenticateClient(t.Context(), user())
-		e := errorIs(t, err, assetpay.ErrRateLimited)
+		e := errorIs(t, err, providerauth.ErrRateLimited)
 		after, ok := e.Retryable()
 		equal(t, "status, key, retry", fmt.Sprint(e.StatusCode, e.Key, after, ok), "429RATE_LIMITED0s true")
 		equal(t, "requests", srv.Count(exchange), 101)
@@ -240,7 +241,7 @@ func TestRateLimitOfUnverifiedMerchants(t *testing.T) {
 	bubble(t, assetpaytest.Options{RateLimit: 1, RetryAfter: time.Minute}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		inventory(t, c)
 		_, err := c.AuthenticateClient(t.Context(), user())
-		after, ok := errorIs(t, err, assetpay.ErrRateLimited).Retryable()
+		after, ok := errorIs(t, err, providerauth.ErrRateLimited).Retryable()
 		equal(t, "retry", fmt.Sprint(after, ok), "1m0s true")
 		equal(t, "requests", srv.Count(exchange), 2)
 	})
@@ -251,7 +252,7 @@ func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
 		answering(srv, 422, nil, `{"success":false,"error":{"code":4,"key":"VALIDATION_FAILED","message":"no","fields":{"clientSteamId":"bad"}}}`)
 		_, first := c.Token(t.Context(), user())
 		_, second := c.Token(t.Context(), user())
-		a, b := errorIs(t, first, assetpay.ErrInvalidRequest), errorIs(t, second, assetpay.ErrInvalidRequest)
+		a, b := errorIs(t, first, providerauth.ErrInvalidRequest), errorIs(t, second, providerauth.ErrInvalidRequest)
 		text := b.Error()
 		a.Op, a.Fields["clientSteamId"], a.Fields["mine"] = "mine", "mine", "mine"
 		equal(t, "text of the other's", b.Error(), text)

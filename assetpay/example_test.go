@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -29,7 +30,7 @@ func Example() {
 	defer srv.Close()
 
 	client, err := assetpay.New(assetpay.Config{
-		APIKey:  assetpay.StaticSecret("ap_test_0001"),
+		APIKey:  providerauth.StaticSecret("ap_test_0001"),
 		BaseURL: srv.URL(), // leave it out for production
 	})
 	if err != nil {
@@ -142,7 +143,7 @@ func ExampleConfig_mintLocal() {
 
 	client, err := assetpay.New(assetpay.Config{
 		Mint:       assetpay.MintLocal,
-		APISecret:  assetpay.StaticSecret("test_api_secret"),
+		APISecret:  providerauth.StaticSecret("test_api_secret"),
 		MerchantID: "merchant-uuid",
 		BaseURL:    srv.URL(),
 	})
@@ -162,7 +163,7 @@ func ExampleConfig_mintLocal() {
 func ExampleClient_VerifyClientToken() {
 	client, err := assetpay.New(assetpay.Config{
 		Mint:       assetpay.MintLocal,
-		APISecret:  assetpay.StaticSecret("test_api_secret"),
+		APISecret:  providerauth.StaticSecret("test_api_secret"),
 		MerchantID: "merchant-uuid",
 	})
 	if err != nil {
@@ -210,7 +211,7 @@ func ExampleError() {
 	var e *assetpay.Error
 	if errors.As(err, &e) {
 		after, ok := e.Retryable()
-		fmt.Println(errors.Is(err, assetpay.ErrRateLimited), e.StatusCode, e.Key, after, ok)
+		fmt.Println(errors.Is(err, providerauth.ErrRateLimited), e.StatusCode, e.Key, after, ok)
 	}
 	// Output:
 	// assetpay: Token: SteamID must be 17 digits that begin with 76561

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -42,27 +43,27 @@ func TestClient_fipsOnly(t *testing.T) {
 	if !inFIPSOnly(t) {
 		return
 	}
-	withSecret := func(f assetpay.SecretFunc, change ...func(*assetpay.Config)) assetpay.Config {
-		cfg := assetpay.Config{APIKey: assetpay.StaticSecret("ap_1"), APISecret: f, MerchantID: "merchant-uuid"}
+	withSecret := func(f providerauth.SecretFunc, change ...func(*assetpay.Config)) assetpay.Config {
+		cfg := assetpay.Config{APIKey: providerauth.StaticSecret("ap_1"), APISecret: f, MerchantID: "merchant-uuid"}
 		for _, ch := range change {
 			ch(&cfg)
 		}
 		return cfg
 	}
-	supplies := func(secret string) assetpay.SecretFunc {
+	supplies := func(secret string) providerauth.SecretFunc {
 		return func(context.Context) (string, error) { return secret, nil }
 	}
 	unavailable := func(t *testing.T, err error) {
 		t.Helper()
-		errorIs(t, err, assetpay.ErrSecretUnavailable)
+		errorIs(t, err, providerauth.ErrSecretUnavailable)
 		if !strings.Contains(err.Error(), fipsRule) || strings.Contains(err.Error(), shortSecret) {
 			t.Errorf("got %q, want %q in it and not the secret", err, fipsRule)
 		}
 	}
 	t.Run("New reports a static secret that is too short", func(t *testing.T) {
 		for _, mint := range []assetpay.MintMode{assetpay.MintLocal, assetpay.MintRemote} {
-			_, err := assetpay.New(withSecret(assetpay.StaticSecret(shortSecret), func(cfg *assetpay.Config) { cfg.Mint = mint }))
-			equal(t, mint.String(), errorIs(t, err, assetpay.ErrInvalidRequest).Fields, map[string]string{"APISecret": fipsRule})
+			_, err := assetpay.New(withSecret(providerauth.StaticSecret(shortSecret), func(cfg *assetpay.Config) { cfg.Mint = mint }))
+			equal(t, mint.String(), errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"APISecret": fipsRule})
 		}
 	})
 	t.Run("New does not call a function", func(t *testing.T) {
@@ -101,7 +102,7 @@ func TestClient_fipsOnly(t *testing.T) {
 		})
 	})
 	t.Run("a secret of 14 bytes works", func(t *testing.T) {
-		c := open(t, withSecret(assetpay.StaticSecret(longSecret), local))
+		c := open(t, withSecret(providerauth.StaticSecret(longSecret), local))
 		defer c.Close()
 		claims, err := c.VerifyClientToken(t.Context(), token(t, c.TokenSource(user())).Value())
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 )
 
@@ -30,7 +31,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		status = 200 + (status%400+400)%400
 		c := open(t, assetpay.Config{
-			APIKey: assetpay.StaticSecret("ap_1"), MaxAttempts: 1,
+			APIKey: providerauth.StaticSecret("ap_1"), MaxAttempts: 1,
 			HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{
 					StatusCode: status, Header: http.Header{}, Request: r, ContentLength: -1,
@@ -77,7 +78,7 @@ func check(t *testing.T, status int, body string, err error) {
 	if !errors.As(err, &e) || e.StatusCode != status || e.Attempts != 1 {
 		t.Fatalf("status %d: %#v", status, err)
 	}
-	if e.Ambiguous() != errors.Is(err, assetpay.ErrAmbiguous) {
+	if e.Ambiguous() != errors.Is(err, providerauth.ErrAmbiguous) {
 		t.Fatal("Ambiguous and ErrAmbiguous differ")
 	}
 	if after, ok := e.Retryable(); !ok && after != 0 {
@@ -86,7 +87,7 @@ func check(t *testing.T, status int, body string, err error) {
 	if len(body) > 64 && strings.Contains(err.Error(), body) {
 		t.Fatal("the text shows the body")
 	}
-	if status < 300 && e.Key == "" && !errors.Is(err, assetpay.ErrBadResponse) && !strings.Contains(body, "false") {
+	if status < 300 && e.Key == "" && !errors.Is(err, providerauth.ErrBadResponse) && !strings.Contains(body, "false") {
 		t.Fatalf("a success became %v", err)
 	}
 	if len(e.Body()) > 4<<10+2 {

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -191,7 +192,7 @@ func everyPrintPath(t *testing.T) {
 	wrong.MerchantID = ""
 	check("a Config that is wrong, logged", wrong.LogValue().String())
 	check("a Config that is wrong, printed", fmt.Sprintf("%v %+v %#v %s %q %x %d", wrong, wrong, wrong, wrong, &wrong, wrong, []any{wrong}))
-	for _, f := range []assetpay.SecretFunc{
+	for _, f := range []providerauth.SecretFunc{
 		func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
 		func(context.Context) (string, error) { return "sentinel-secret\n", nil },
 		func(context.Context) (string, error) { panic("sentinel-vault") },
@@ -222,7 +223,7 @@ func TestTokenDoesNotMarshalSilently(t *testing.T) {
 func TestConfigIsLoggedWithoutItsSecrets(t *testing.T) {
 	var b bytes.Buffer
 	cfg := assetpay.Config{
-		APIKey: assetpay.StaticSecret("ap_1"), MerchantID: "m-1", Mint: assetpay.MintLocal, BaseURL: assetpay.StagingURL,
+		APIKey: providerauth.StaticSecret("ap_1"), MerchantID: "m-1", Mint: assetpay.MintLocal, BaseURL: assetpay.StagingURL,
 		AttemptTimeout: time.Second, MaxEntries: 5,
 	}
 	h := slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -130,10 +131,10 @@ func TestUnusableAnswerIsNoToken(t *testing.T) {
 			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 				answering(srv, tc.status, nil, tc.body)
 				resp, err := c.AuthenticateClient(t.Context(), user())
-				errorIs(t, err, assetpay.ErrBadResponse, assetpay.ErrAmbiguous)
+				errorIs(t, err, providerauth.ErrBadResponse, providerauth.ErrAmbiguous)
 				equal(t, "token", resp.Token.Value(), "")
 				tok, err := c.Token(t.Context(), user())
-				errorIs(t, err, assetpay.ErrBadResponse)
+				errorIs(t, err, providerauth.ErrBadResponse)
 				equal(t, "token", tok.Value(), "")
 				equal(t, "requests", srv.Count(exchange), 2)
 			})

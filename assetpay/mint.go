@@ -37,8 +37,8 @@ type clientClaim struct {
 // a trade that fails.
 //
 // Without Config.APISecret and MerchantID the error matches
-// [ErrInvalidRequest] and names them; an APISecret that cannot be had matches
-// [ErrSecretUnavailable].
+// [providerauth.ErrInvalidRequest] and names them; an APISecret that cannot be had matches
+// [providerauth.ErrSecretUnavailable].
 func (c *Client) MintClientToken(ctx context.Context, req AuthenticateClientRequest) (Token, error) {
 	const op = "MintClientToken"
 	if ctx == nil {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -52,7 +53,7 @@ func TestMintedTokenIsTheDocumentedOneByteForByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		equal(t, "signature under another secret", tok.Value()[strings.LastIndex(tok.Value(), "."):], ".az5iZ6qTWwzrwMpb_nkcRy1JwpW4kR-lbOtdoosbCQQ")
-	}, func(cfg *assetpay.Config) { cfg.APISecret = assetpay.StaticSecret("test_api_secret2") })
+	}, func(cfg *assetpay.Config) { cfg.APISecret = providerauth.StaticSecret("test_api_secret2") })
 }
 
 func TestLocalTokensAreAcceptedAndCostNoExchange(t *testing.T) {
@@ -133,7 +134,7 @@ func TestSecretThatComesBackEndsTheBackOff(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
 		for range 8 { // the wait grows to a minute
 			_, err := c.Token(t.Context(), user())
-			errorIs(t, err, assetpay.ErrSecretUnavailable)
+			errorIs(t, err, providerauth.ErrSecretUnavailable)
 			time.Sleep(time.Minute)
 		}
 		_, _ = c.Token(t.Context(), user())
@@ -152,18 +153,18 @@ func TestTokenThatNoHeaderCanCarryIsNotMinted(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
 		req := with(assetpay.ClientData{KYCHash: strings.Repeat("h", 512)})
 		_, err := c.MintClientToken(t.Context(), req)
-		if e := errorIs(t, err, assetpay.ErrInvalidRequest); e.Fields["ClientData"] == "" {
+		if e := errorIs(t, err, providerauth.ErrInvalidRequest); e.Fields["ClientData"] == "" {
 			t.Errorf("fields %v", e.Fields)
 		}
 		_, err = c.Token(t.Context(), req)
-		errorIs(t, err, assetpay.ErrInvalidRequest)
+		errorIs(t, err, providerauth.ErrInvalidRequest)
 	}, local, func(cfg *assetpay.Config) { cfg.MerchantID = strings.Repeat("m", 3000) })
 }
 
 func TestMintEndsWithItsDeadline(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
 		_, err := c.Token(t.Context(), user())
-		errorIs(t, err, assetpay.ErrSecretUnavailable, context.DeadlineExceeded)
+		errorIs(t, err, providerauth.ErrSecretUnavailable, context.DeadlineExceeded)
 	}, local, func(cfg *assetpay.Config) {
 		cfg.APISecret = func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }
 	})

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/header"
@@ -96,7 +97,7 @@ func (u *unknownUser) Error() string { return "the function that supplies the re
 // Is leaves out the ambiguity of a call that the function may have made: it
 // was not this one.
 func (u *unknownUser) Is(target error) bool {
-	return target != outcome.ErrAmbiguous && errors.Is(u.err, target)
+	return target != providerauth.ErrAmbiguous && errors.Is(u.err, target)
 }
 
 func (u *unknownUser) As(target any) bool { return errors.As(u.err, target) }
@@ -161,13 +162,3 @@ func (t Token) LogValue() slog.Value { return credential.LogValue(t.secret, t.Ex
 // MarshalJSON always fails: use Value where a token is meant to leave the
 // process.
 func (t Token) MarshalJSON() ([]byte, error) { return nil, credential.ErrMarshal }
-
-// SecretFunc returns a credential when it is needed, so that a rotated one
-// takes effect without a restart. It must be safe for concurrent use, and
-// should be quick or honour ctx. It is an alias, so that one adapter to a vault
-// serves all packages.
-type SecretFunc = func(ctx context.Context) (string, error)
-
-// StaticSecret returns a SecretFunc that always returns value; nil if value is
-// empty or white space, so that New reports a required one as missing.
-func StaticSecret(value string) SecretFunc { return credential.Static(value) }

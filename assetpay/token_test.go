@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -38,7 +39,7 @@ func TestFailingProviderCostsOneFlight(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 200 {
 			wg.Go(func() {
-				if _, err := c.Token(t.Context(), user()); !errors.Is(err, assetpay.ErrAmbiguous) {
+				if _, err := c.Token(t.Context(), user()); !errors.Is(err, providerauth.ErrAmbiguous) {
 					t.Errorf("got %v", err)
 				}
 			})
@@ -196,7 +197,7 @@ func TestFailureOfTheFunctionIsSeenAndCostsNoRequest(t *testing.T) {
 		if _, ok := e.Retryable(); !ok || e.Ambiguous() {
 			t.Errorf("not retryable, or ambiguous: %v", e)
 		}
-		_, err = failing(assetpay.ErrAmbiguous).Token(t.Context())
+		_, err = failing(providerauth.ErrAmbiguous).Token(t.Context())
 		equal(t, "another call's ambiguity", errorIs(t, err).Ambiguous(), false)
 		_, err = failing(context.Canceled).Token(t.Context())
 		if _, ok := errorIs(t, err, context.Canceled).Retryable(); ok {
@@ -208,9 +209,9 @@ func TestFailureOfTheFunctionIsSeenAndCostsNoRequest(t *testing.T) {
 			t.Error("errors.As does not see the function's error")
 		}
 		_, err = failing(nil).Token(t.Context()) // and a zero request
-		equal(t, "fields", len(errorIs(t, err, assetpay.ErrInvalidRequest).Fields), 2)
+		equal(t, "fields", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
 		_, err = c.TokenSourceFunc(nil).Token(t.Context())
-		equal(t, "fields", errorIs(t, err, assetpay.ErrInvalidRequest).Fields, map[string]string{"f": "must not be nil"})
+		equal(t, "fields", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"f": "must not be nil"})
 		equal(t, "requests", len(srv.Requests()), 0)
 	})
 }
@@ -268,10 +269,10 @@ func TestFailureIsAnsweredWithinTheBackOffWithoutARequest(t *testing.T) {
 		srv.RotateAPIKeys("ap_other")
 		for range 20 {
 			_, err := c.Token(t.Context(), user())
-			errorIs(t, err, assetpay.ErrUnauthorized)
+			errorIs(t, err, providerauth.ErrUnauthorized)
 		}
 		equal(t, "requests", srv.Count(exchange), 1)
-		if c.Stats().BackoffUntil.IsZero() || c.Stats().LastError.IsZero() {
+		if c.Stats().BackoffUntil.IsZero() || c.Stats().LastFailure.IsZero() {
 			t.Error("Stats shows no back-off")
 		}
 	})
@@ -282,7 +283,7 @@ func TestChangedAPIKeyEndsTheBackOff(t *testing.T) {
 	key.Store("ap_old")
 	bubble(t, assetpaytest.Options{APIKey: "ap_new"}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		_, err := c.Token(t.Context(), user())
-		errorIs(t, err, assetpay.ErrUnauthorized)
+		errorIs(t, err, providerauth.ErrUnauthorized)
 		key.Store("ap_new")
 		_, _ = c.Token(t.Context(), user()) // has the key looked at
 		synctest.Wait()
@@ -299,11 +300,11 @@ func TestAfterCloseAGoodTokenIsReturnedAndNothingIsExchanged(t *testing.T) {
 		c.Close()
 		token(t, c.TokenSource(user()))
 		_, err := c.Token(t.Context(), with(assetpay.ClientData{}))
-		errorIs(t, err, assetpay.ErrClosed)
+		errorIs(t, err, providerauth.ErrClosed)
 		_, err = c.HTTPClientFor(with(assetpay.ClientData{})).Get(srv.URL() + "/client/inventory")
-		errorIs(t, err, assetpay.ErrClosed, assetpay.ErrNotSent)
+		errorIs(t, err, providerauth.ErrClosed, providerauth.ErrNotSent)
 		err = c.CallFor(t.Context(), with(assetpay.ClientData{}), "GET", "/client/inventory", nil, nil)
-		errorIs(t, err, assetpay.ErrClosed, assetpay.ErrNotSent)
+		errorIs(t, err, providerauth.ErrClosed, providerauth.ErrNotSent)
 		equal(t, "requests", len(srv.Requests()), 1)
 	})
 }

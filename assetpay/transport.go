@@ -24,7 +24,7 @@ const peeked = 16 << 10
 // an Authorization header: AssetPay takes one credential. Nothing is repeated.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that
-// matches [ErrNotSent]: the request did not leave. Every other error is the
+// matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
 // base's, and whether the request was acted on is unknown.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	return attach.New(attach.Config[string]{

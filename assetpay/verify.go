@@ -39,8 +39,8 @@ type ClientClaims struct {
 // what is wrong; its Fields name the rule under "token".
 //
 // Without Config.APISecret and MerchantID the error matches
-// [ErrInvalidRequest] and names them; an APISecret that cannot be had matches
-// [ErrSecretUnavailable].
+// [providerauth.ErrInvalidRequest] and names them; an APISecret that cannot be had matches
+// [providerauth.ErrSecretUnavailable].
 func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientClaims, error) {
 	const op = "VerifyClientToken"
 	if ctx == nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -200,7 +201,7 @@ func TestBadTokensAreRefused(t *testing.T) {
 			bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
 				until(vectorTime)
 				claims, err := c.VerifyClientToken(t.Context(), tc.token)
-				e := errorIs(t, err, assetpay.ErrInvalidToken, assetpay.ErrInvalidRequest)
+				e := errorIs(t, err, assetpay.ErrInvalidToken, providerauth.ErrInvalidRequest)
 				equal(t, "claims", claims, assetpay.ClientClaims{})
 				equal(t, "expired", errors.Is(err, assetpay.ErrTokenExpired), tc.expired)
 				if !strings.Contains(e.Fields["token"], tc.rule) || !strings.Contains(err.Error(), tc.rule) {

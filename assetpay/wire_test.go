@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 )
@@ -25,7 +26,7 @@ func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, 
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewWire(t, h)
 		cfg := assetpay.Config{
-			APIKey: assetpay.StaticSecret("wire-test-key"), APISecret: assetpay.StaticSecret(wireSecret), MerchantID: "merchant-1",
+			APIKey: providerauth.StaticSecret("wire-test-key"), APISecret: providerauth.StaticSecret(wireSecret), MerchantID: "merchant-1",
 			BaseURL: testkit.WireURL, HTTPClient: w.Client(),
 		}
 		for _, ch := range change {

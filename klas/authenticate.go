@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/decimal"
 )
@@ -27,7 +28,7 @@ type AuthenticateResponse struct {
 	// unless Config.AnyCurrency is set. Required.
 	Currency string
 	// Balance in major units of the currency, of at most 18 digits. Required.
-	Balance Amount
+	Balance providerauth.Amount
 }
 
 // An Authenticator decides whether a player may play.
@@ -134,7 +135,7 @@ func (x *exchange) accept(resp AuthenticateResponse) verdict {
 	if !resp.Balance.IsSet() {
 		return unfit("Balance", "was not set")
 	}
-	if !resp.Balance.d.Fits() {
+	if _, err := providerauth.ParseAmount(resp.Balance.String()); err != nil {
 		return unfit("Balance", decimal.ErrDigits.Error())
 	}
 	if x.hook.cfg.AnyCurrency {

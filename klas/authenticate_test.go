@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -229,7 +230,7 @@ func TestContentTypeDoesNotMatter(t *testing.T) {
 
 func TestAnInvalidAnswerIsNeverOK(t *testing.T) {
 	thirty := amount(t, "30")
-	var long klas.Amount
+	var long providerauth.Amount
 	if err := json.Unmarshal([]byte("33.333333333333333333"), &long); err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +302,7 @@ func (a *nilAuthenticator) Authenticate(_ context.Context, req klas.Authenticate
 func TestConcurrentWebhooksDoNotMix(t *testing.T) {
 	h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
 		func(_ context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			balance, err := klas.ParseAmount(req.PlayerID)
+			balance, err := providerauth.ParseAmount(req.PlayerID)
 			return klas.AuthenticateResponse{Currency: "EUR", Balance: balance}, err
 		}))
 	var wg sync.WaitGroup

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -221,11 +222,11 @@ func emptyHandler(w http.ResponseWriter, _ *http.Request) {
 var benchAnswer = []byte(`{"currency":"EUR","balance":"30","status_code":"OK"}`)
 
 func benchHandler(tb testing.TB) http.Handler {
-	hook, err := klas.New(klas.Config{Secrets: klas.StaticSecrets(benchSecret)})
+	hook, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets(benchSecret)})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	thirty, err := klas.ParseAmount("30")
+	thirty, err := providerauth.ParseAmount("30")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -11,13 +11,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
 func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 	_, err := klas.New(klas.Config{MaxBodyBytes: -1, HandlerTimeout: -1, MaxAge: -time.Second})
 	var e *klas.Error
-	if !errors.As(err, &e) || !errors.Is(err, klas.ErrInvalidRequest) {
+	if !errors.As(err, &e) || !errors.Is(err, providerauth.ErrInvalidRequest) {
 		t.Fatalf("%v", err)
 	}
 	var got []string
@@ -44,7 +45,7 @@ func TestMaxAgeIsWholeSeconds(t *testing.T) {
 		0: true, time.Second: true, time.Hour: true,
 		1: false, time.Second / 2: false, 1500 * time.Millisecond: false, -time.Second: false, math.MinInt64: false,
 	} {
-		_, err := klas.New(klas.Config{Secrets: klas.StaticSecrets(secret), MaxAge: d})
+		_, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets(secret), MaxAge: d})
 		if (err == nil) != good {
 			t.Errorf("%v: %v", d, err)
 		}

@@ -28,7 +28,7 @@
 //
 // X-Signature is the HMAC-SHA256 of the raw body, in lower-case hexadecimal,
 // keyed with the text of the secret (Klas calls it SecretID), in both
-// directions. During a rotation [SecretsFunc] returns the new and the old
+// directions. During a rotation [providerauth.SecretsFunc] returns the new and the old
 // secret. The answer is signed with the one that verified the request: until
 // Klas has switched, it checks answers with the old one.
 //
@@ -46,7 +46,7 @@
 //
 // In FIPS 140-only mode (GODEBUG=fips140=only) each secret needs at least 14
 // bytes: crypto/hmac refuses shorter keys. [New] reports a shorter static secret.
-// A shorter secret that a SecretsFunc returns later is [ErrSecretUnavailable].
+// A shorter secret that a providerauth.SecretsFunc returns later is [providerauth.ErrSecretUnavailable].
 //
 // # Answers
 //

@@ -6,18 +6,15 @@ import (
 	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
-// The sentinels that an [*Error] may match by errors.Is. They are the same
-// values in every package of this module, so one check serves all providers.
-var (
-	// ErrInvalidRequest: New was given a wrong Config, or what came as a webhook
-	// is refused for itself; Fields names each field and its rule.
-	ErrInvalidRequest = outcome.ErrInvalidRequest
-	// ErrSecretUnavailable: the SecretsFunc failed, or returned nothing usable.
-	ErrSecretUnavailable = outcome.ErrSecretUnavailable
-)
-
 // An Error is what [New] returns, and what [Result] holds for a webhook that
 // was not answered OK. It makes no call, so nothing about one is in it.
+//
+// It matches, by errors.Is:
+//
+//   - [providerauth.ErrInvalidRequest] when New was given a wrong Config, or the
+//     webhook itself is refused; Fields names each field and its rule.
+//   - [providerauth.ErrSecretUnavailable] when the SecretsFunc failed, or returned
+//     an unusable list.
 type Error struct {
 	// Op is what failed: "New", "AuthenticateHandler" or "Middleware".
 	Op string
@@ -43,7 +40,7 @@ func (e *Error) Is(target error) bool { return e.facts().Is(target) }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Retryable is ok for [ErrSecretUnavailable], where a later webhook can
+// Retryable is ok for [providerauth.ErrSecretUnavailable], where a later webhook can
 // succeed, and where Err is an error of another provider's call that says so. It
 // is here because the errors of all packages have it.
 func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
@@ -19,7 +20,7 @@ var exampleBody = []byte(`{"request_id":"1234-5678-90ab-cdef12345678","timestamp
 
 // An operator's /authenticate endpoint, and a call of it as Klas makes it.
 func Example() {
-	hook, err := klas.New(klas.Config{Secrets: klas.StaticSecrets("test-secret")})
+	hook, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets("test-secret")})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -29,7 +30,7 @@ func Example() {
 		if !ok {
 			return klas.AuthenticateResponse{}, &klas.Refusal{Err: errors.New("no such player")}
 		}
-		balance, err := klas.AmountFromMinor(cents, 2)
+		balance, err := providerauth.AmountFromMinor(cents, 2)
 		return klas.AuthenticateResponse{Currency: "EUR", Balance: balance}, err
 	}
 	mux := http.NewServeMux()
@@ -46,7 +47,7 @@ func Example() {
 
 // The other endpoints are the operator's own, behind Middleware.
 func ExampleWebhook_Middleware() {
-	hook, err := klas.New(klas.Config{Secrets: klas.StaticSecrets("test-secret")})
+	hook, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets("test-secret")})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func ExampleWebhook_Middleware() {
 			fmt.Fprintf(w, `{"status_code":%q}`, klas.StatusInvalidBody)
 			return
 		}
-		thirty, err := klas.AmountFromMinor(3000, 2)
+		thirty, err := providerauth.AmountFromMinor(3000, 2)
 		if err != nil {
 			panic(err) // answered ERR_UNKNOWN
 		}
@@ -83,7 +84,7 @@ func ExampleWebhook_Middleware() {
 // While a secret is replaced, both are good; each answer is signed with the one
 // of its request.
 func ExampleStaticSecrets() {
-	hook, err := klas.New(klas.Config{Secrets: klas.StaticSecrets("new", "old")})
+	hook, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets("new", "old")})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -128,7 +129,7 @@ func ExampleTimestamp_Time() {
 // 200.
 func ExampleResult() {
 	hook, err := klas.New(klas.Config{
-		Secrets: klas.StaticSecrets("test-secret"),
+		Secrets: providerauth.StaticSecrets("test-secret"),
 		OnResult: func(_ context.Context, r klas.Result) {
 			fmt.Println(r.Path, r.Code, r.Err)
 		},

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"weak"
+
+	providerauth "github.com/providerauth/providerauth-go"
 )
 
 func TestLongWebhooksLeaveNoLongBuffersBehind(t *testing.T) {
@@ -18,7 +20,7 @@ func TestLongWebhooksLeaveNoLongBuffersBehind(t *testing.T) {
 		"long white space": `{"x":1}` + strings.Repeat(" ", 1<<19),
 		"nested deeply":    `{"x":` + strings.Repeat("[", 9000) + strings.Repeat("]", 9000) + "}",
 	} {
-		hook, err := New(Config{Secrets: StaticSecrets("s")})
+		hook, err := New(Config{Secrets: providerauth.StaticSecrets("s")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +41,7 @@ func TestLongWebhooksLeaveNoLongBuffersBehind(t *testing.T) {
 
 func TestExchange_decode(t *testing.T) {
 	t.Run("nothing is kept of a long answer of a handler", func(t *testing.T) {
-		hook, err := New(Config{Secrets: StaticSecrets("s")})
+		hook, err := New(Config{Secrets: providerauth.StaticSecrets("s")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +78,7 @@ func TestNothingIsKeptOfALongAnswer(t *testing.T) {
 
 // The timer goes on, and with it all that its call holds.
 func TestCodeThatEndsItsGoroutineLeavesNothingBehind(t *testing.T) {
-	hook, err := New(Config{Secrets: StaticSecrets("s")})
+	hook, err := New(Config{Secrets: providerauth.StaticSecrets("s")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -44,14 +45,14 @@ func TestWebhook_fipsOnly(t *testing.T) {
 		return
 	}
 	t.Run("New reports static secrets that are too short", func(t *testing.T) {
-		for name, f := range map[string]klas.SecretsFunc{
-			"current":  klas.StaticSecrets(shortSecret, longSecret),
-			"previous": klas.StaticSecrets(longSecret, shortSecret),
-			"one byte": klas.StaticSecrets("s"),
+		for name, f := range map[string]providerauth.SecretsFunc{
+			"current":  providerauth.StaticSecrets(shortSecret, longSecret),
+			"previous": providerauth.StaticSecrets(longSecret, shortSecret),
+			"one byte": providerauth.StaticSecrets("s"),
 		} {
 			_, err := klas.New(klas.Config{Secrets: f})
 			var e *klas.Error
-			if !errors.As(err, &e) || !errors.Is(err, klas.ErrInvalidRequest) || !strings.Contains(e.Fields["Secrets"], fipsRule) {
+			if !errors.As(err, &e) || !errors.Is(err, providerauth.ErrInvalidRequest) || !strings.Contains(e.Fields["Secrets"], fipsRule) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -71,13 +72,13 @@ func TestWebhook_fipsOnly(t *testing.T) {
 			if w.Code != http.StatusInternalServerError || w.Body.Len() != 0 || w.Header()["X-Signature"] != nil {
 				t.Errorf("%q: %d %v %q", later, w.Code, w.Header(), w.Body)
 			}
-			if r := <-results; !errors.Is(r.Err, klas.ErrSecretUnavailable) || !strings.Contains(r.Err.Error(), fipsRule) {
+			if r := <-results; !errors.Is(r.Err, providerauth.ErrSecretUnavailable) || !strings.Contains(r.Err.Error(), fipsRule) {
 				t.Errorf("%q: result %+v", later, r)
 			}
 		}
 	})
 	t.Run("secrets of 14 bytes work", func(t *testing.T) {
-		hook := newHook(t, withSecrets(klas.StaticSecrets(longSecret)))
+		hook := newHook(t, withSecrets(providerauth.StaticSecrets(longSecret)))
 		for answer, h := range map[string]http.Handler{
 			ok: hook.AuthenticateHandler(accept(t)), balanceOK: hook.Middleware(writes(balanceOK)),
 		} {
@@ -105,7 +106,7 @@ func TestWebhook_fipsOnly(t *testing.T) {
 
 func TestWebhook_shortSecrets(t *testing.T) {
 	t.Run("they work outside FIPS 140-only mode", func(t *testing.T) {
-		h := newHook(t, withSecrets(klas.StaticSecrets("s", shortSecret))).AuthenticateHandler(accept(t))
+		h := newHook(t, withSecrets(providerauth.StaticSecrets("s", shortSecret))).AuthenticateHandler(accept(t))
 		for _, s := range []string{"s", shortSecret} {
 			want(t, send(t, h, request(compact, sign(s, compact)), s), ok)
 			if !klas.Verify(s, []byte(compact), klas.Sign(s, []byte(compact))) {

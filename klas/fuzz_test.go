@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -19,7 +20,7 @@ var digits64 = regexp.MustCompile(`^[0-9a-fA-F]{64}$`)
 
 // FuzzSignatureHeader: nothing but the right 64 digits, alone, verifies.
 func FuzzSignatureHeader(f *testing.F) {
-	h := newHook(f, withSecrets(klas.StaticSecrets("new", "old"))).AuthenticateHandler(accept(f))
+	h := newHook(f, withSecrets(providerauth.StaticSecrets("new", "old"))).AuthenticateHandler(accept(f))
 	f.Fuzz(func(t *testing.T, first, second string, both bool) {
 		values := []string{first}
 		if both {

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -33,7 +34,7 @@ func sign(secret string, body string) string {
 
 func newHook(t testing.TB, change ...func(*klas.Config)) *klas.Webhook {
 	t.Helper()
-	cfg := klas.Config{Secrets: klas.StaticSecrets(secret)}
+	cfg := klas.Config{Secrets: providerauth.StaticSecrets(secret)}
 	for _, f := range change {
 		f(&cfg)
 	}
@@ -44,9 +45,9 @@ func newHook(t testing.TB, change ...func(*klas.Config)) *klas.Webhook {
 	return hook
 }
 
-func amount(t testing.TB, s string) klas.Amount {
+func amount(t testing.TB, s string) providerauth.Amount {
 	t.Helper()
-	a, err := klas.ParseAmount(s)
+	a, err := providerauth.ParseAmount(s)
 	if err != nil {
 		t.Fatal(err)
 	}

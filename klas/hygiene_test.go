@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -58,7 +59,7 @@ func TestNothingPrintsASecretOrABody(t *testing.T) {
 	var log bytes.Buffer
 	var results []klas.Result
 	cfg := klas.Config{
-		Secrets: klas.StaticSecrets(sentinelSecret, sentinelOld),
+		Secrets: providerauth.StaticSecrets(sentinelSecret, sentinelOld),
 		Logger: slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{
 			Level: slog.LevelDebug, AddSource: true,
 		})),
@@ -86,7 +87,7 @@ func TestNothingPrintsASecretOrABody(t *testing.T) {
 		t.Fatal(err)
 	}
 	newline := noAge
-	newline.Secrets = klas.StaticSecrets(sentinelSecret + "\n")
+	newline.Secrets = func(context.Context) ([]string, error) { return []string{sentinelSecret + "\n"}, nil }
 	blemished, err := klas.New(newline)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +117,7 @@ func TestNothingPrintsASecretOrABody(t *testing.T) {
 		}
 		slog.New(slog.NewTextHandler(&log, nil)).Error("x", "result", r)
 	}
-	_, invalid := klas.New(klas.Config{Secrets: klas.StaticSecrets(sentinelSecret, " "), MaxAge: -1})
+	_, invalid := klas.New(klas.Config{Secrets: providerauth.StaticSecrets(sentinelSecret, " "), MaxAge: -1})
 	printed["error of New"] = invalid
 
 	for name, v := range printed {
@@ -155,7 +156,7 @@ func (keyed) ServeHTTP(http.ResponseWriter, *http.Request) {}
 
 func TestWhatTheOperatorsCodeHoldsIsNotPrinted(t *testing.T) {
 	k := keyed{sentinelSecret}
-	cfg := klas.Config{Secrets: klas.StaticSecrets(secret), ReplayGuard: k}
+	cfg := klas.Config{Secrets: providerauth.StaticSecrets(secret), ReplayGuard: k}
 	hook, err := klas.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +183,7 @@ func TestWhatTheOperatorsCodeHoldsIsNotPrinted(t *testing.T) {
 // TestNoReflectionReachesASecret stands for the printers that follow every
 // pointer into unexported fields.
 func TestNoReflectionReachesASecret(t *testing.T) {
-	hook := newHook(t, withSecrets(klas.StaticSecrets(sentinelSecret, sentinelOld)))
+	hook := newHook(t, withSecrets(providerauth.StaticSecrets(sentinelSecret, sentinelOld)))
 	want(t, send(t, hook.AuthenticateHandler(accept(t)), request(sentinelBody, sign(sentinelOld, sentinelBody)), sentinelOld), ok)
 	var texts []string
 	walk(reflect.ValueOf(struct {

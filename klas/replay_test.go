@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -58,7 +59,7 @@ func TestABodyIsGoodAtOneEndpoint(t *testing.T) {
 
 func TestTheGuardsKeyIsMadeOfTheBodyAlone(t *testing.T) {
 	m := &memory{}
-	h := newHook(t, withGuard(m), withSecrets(klas.StaticSecrets("new", "old"))).AuthenticateHandler(accept(t))
+	h := newHook(t, withGuard(m), withSecrets(providerauth.StaticSecrets("new", "old"))).AuthenticateHandler(accept(t))
 	r := request(compact, sign("old", compact))
 	r.Header.Set("X-Request-Id", "unsigned")
 	r.URL.RawQuery = "unsigned=1"

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+
+	providerauth "github.com/providerauth/providerauth-go"
 )
 
 // A Result is what became of one request.
@@ -53,7 +55,7 @@ func logResult(ctx context.Context, log *slog.Logger, r Result, f *fault) {
 		level = slog.LevelDebug
 	case r.Code == StatusIntegrityCheckFailed, r.Code == StatusOK:
 		level = slog.LevelWarn
-	case r.Code == StatusUnknown, r.Code == "" && errors.Is(r.Err, ErrSecretUnavailable):
+	case r.Code == StatusUnknown, r.Code == "" && errors.Is(r.Err, providerauth.ErrSecretUnavailable):
 		level = slog.LevelError
 	}
 	if log == nil || !log.Enabled(ctx, level) {

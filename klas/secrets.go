@@ -4,44 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
-	"strings"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/fips"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
-// SecretsFunc returns the secrets that Klas may sign with (its SecretID), all
-// of which verify. The answer is signed with the one that verified the request:
-// until Klas has switched to a new secret, it checks answers with the old one.
-// Answers to requests that verified under none are signed with the first.
-//
-// It is called once for every webhook, forged ones included, so it should not
-// go to a vault each time. It must be safe for concurrent use, and should be
-// quick or honour ctx, which ends with Config.HandlerTimeout. The list is not
-// changed. If it fails, or the list or a member of it is empty or begins or
-// ends with white space, the webhook is refused. So it is in FIPS 140-only mode
-// if a member is shorter than 14 bytes.
-type SecretsFunc = func(ctx context.Context) ([]string, error)
-
-// StaticSecrets returns a SecretsFunc that always returns the current secret
-// and those before it that are still good. It returns nil if one of them is
-// empty or white space, or shorter than 14 bytes in FIPS 140-only mode, so that
-// [New] reports it.
-func StaticSecrets(current string, previous ...string) SecretsFunc {
-	list := append([]string{current}, previous...)
-	for _, s := range list {
-		if strings.TrimSpace(s) == "" || fips.HMACKey(s) != "" {
-			return nil
-		}
-	}
-	list = slices.Clip(list)
-	return func(context.Context) ([]string, error) { return list, nil }
-}
-
 // useSecrets makes the secrets of this moment those of x.
-func (x *exchange) useSecrets(f SecretsFunc) error {
+func (x *exchange) useSecrets(f providerauth.SecretsFunc) error {
 	list, err := ask(x.ctx, f)
 	if err == nil && !x.keys.Holds(list) {
 		if err = defect(list); err == nil {
@@ -49,12 +20,12 @@ func (x *exchange) useSecrets(f SecretsFunc) error {
 		}
 	}
 	if err != nil {
-		return &outcome.Cause{Kind: ErrSecretUnavailable, Err: err}
+		return &outcome.Cause{Kind: providerauth.ErrSecretUnavailable, Err: err}
 	}
 	return nil
 }
 
-func ask(ctx context.Context, f SecretsFunc) (list []string, err error) {
+func ask(ctx context.Context, f providerauth.SecretsFunc) (list []string, err error) {
 	defer func() {
 		if recover() != nil {
 			list, err = nil, &secretsError{rule: "the function that supplies them panicked"}

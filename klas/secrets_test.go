@@ -10,15 +10,16 @@ import (
 	"sync/atomic"
 	"testing"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
-func withSecrets(f klas.SecretsFunc) func(*klas.Config) {
+func withSecrets(f providerauth.SecretsFunc) func(*klas.Config) {
 	return func(cfg *klas.Config) { cfg.Secrets = f }
 }
 
 func TestTheAnswerIsSignedWithTheSecretThatVerifiedTheRequest(t *testing.T) {
-	hook := newHook(t, withSecrets(klas.StaticSecrets("new", "old", "older")))
+	hook := newHook(t, withSecrets(providerauth.StaticSecrets("new", "old", "older")))
 	h := hook.AuthenticateHandler(accept(t))
 	for _, s := range []string{"new", "old", "older"} {
 		want(t, send(t, h, request(compact, sign(s, compact)), s), ok)
@@ -32,7 +33,7 @@ func TestTheAnswerIsSignedWithTheSecretThatVerifiedTheRequest(t *testing.T) {
 }
 
 func TestTheAnswerToAnUnverifiedRequestIsSignedWithTheFirstSecret(t *testing.T) {
-	h := newHook(t, withSecrets(klas.StaticSecrets("new", "old"))).AuthenticateHandler(unreachable(t))
+	h := newHook(t, withSecrets(providerauth.StaticSecrets("new", "old"))).AuthenticateHandler(unreachable(t))
 	want(t, send(t, h, request(compact, sign("forger", compact)), "new"), integrityFailed)
 	want(t, send(t, h, request(compact), "new"), integrityFailed)
 }
@@ -89,7 +90,7 @@ func TestTheSecretsAreAskedForOncePerWebhook(t *testing.T) {
 
 func TestWithoutSecretsTheAnswerIs500AndEmpty(t *testing.T) {
 	vault := errors.New("vault: token hvs.sentinel expired")
-	for name, f := range map[string]klas.SecretsFunc{
+	for name, f := range map[string]providerauth.SecretsFunc{
 		"error":                   func(context.Context) ([]string, error) { return []string{secret}, vault },
 		"nil":                     func(context.Context) ([]string, error) { return nil, nil },
 		"empty list":              func(context.Context) ([]string, error) { return []string{}, nil },
@@ -116,7 +117,7 @@ func TestWithoutSecretsTheAnswerIs500AndEmpty(t *testing.T) {
 					t.Errorf("%d %v %q", w.Code, w.Header(), w.Body)
 				}
 				r := <-results
-				if r.Code != "" || !errors.Is(r.Err, klas.ErrSecretUnavailable) {
+				if r.Code != "" || !errors.Is(r.Err, providerauth.ErrSecretUnavailable) {
 					t.Errorf("result %+v", r)
 				}
 				if strings.Contains(r.Err.Error(), "sentinel") {
@@ -130,7 +131,7 @@ func TestWithoutSecretsTheAnswerIs500AndEmpty(t *testing.T) {
 	}
 }
 
-func goodThenFailing(err error) klas.SecretsFunc {
+func goodThenFailing(err error) providerauth.SecretsFunc {
 	var asked atomic.Int32
 	return func(context.Context) ([]string, error) {
 		if asked.Add(1) == 1 {
@@ -142,7 +143,7 @@ func goodThenFailing(err error) klas.SecretsFunc {
 
 func TestStaticSecretsKeepsItsOwnCopy(t *testing.T) {
 	previous := []string{"old"}
-	f := klas.StaticSecrets("new", previous...)
+	f := providerauth.StaticSecrets("new", previous...)
 	previous[0] = "changed"
 	got, err := f(t.Context())
 	if err != nil || !slices.Equal(got, []string{"new", "old"}) {
@@ -151,14 +152,14 @@ func TestStaticSecretsKeepsItsOwnCopy(t *testing.T) {
 }
 
 func TestStaticSecretsWithABlankMemberCountAsMissing(t *testing.T) {
-	for _, f := range []klas.SecretsFunc{
-		klas.StaticSecrets(""), klas.StaticSecrets(" \n"), klas.StaticSecrets("new", ""), klas.StaticSecrets("new", "old", "\t"),
+	for _, f := range []providerauth.SecretsFunc{
+		providerauth.StaticSecrets(""), providerauth.StaticSecrets(" \n"), providerauth.StaticSecrets("new", ""), providerauth.StaticSecrets("new", "old", "\t"),
 	} {
 		if f != nil {
 			t.Error("not nil")
 		}
 	}
-	_, err := klas.New(klas.Config{Secrets: klas.StaticSecrets("new", "")})
+	_, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets("new", "")})
 	if e := (*klas.Error)(nil); !errors.As(err, &e) || e.Fields["Secrets"] == "" {
 		t.Errorf("New: %v", err)
 	}

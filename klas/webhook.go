@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/fips"
 )
 
 const (
@@ -19,7 +19,7 @@ const (
 // Config of a [Webhook].
 type Config struct {
 	// Secrets returns the secrets that Klas signs with. Required.
-	Secrets SecretsFunc
+	Secrets providerauth.SecretsFunc
 	// MaxBodyBytes bounds the body of a webhook and the answer of a handler
 	// behind Middleware. Optional, default 1 MiB.
 	MaxBodyBytes int64
@@ -82,12 +82,10 @@ type Webhook struct {
 
 // New returns a Webhook. It checks the whole configuration and reports every
 // problem at once, in the Fields of an [*Error] that matches
-// [ErrInvalidRequest]; it does no I/O.
+// [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Webhook, error) {
 	var p check.Problems
-	if cfg.Secrets == nil {
-		p.Add("Secrets", missingSecrets())
-	}
+	check.HMACKeys(&p, "Secrets", cfg.Secrets)
 	if cfg.MaxBodyBytes < 0 {
 		p.Add("MaxBodyBytes", "must not be negative")
 	}
@@ -112,14 +110,4 @@ func New(cfg Config) (*Webhook, error) {
 	w := &Webhook{cfg: cfg, born: time.Now()}
 	w.exchanges.New = func() any { return newExchange() }
 	return w, nil
-}
-
-// missingSecrets is the rule for Config.Secrets. Of nil it is not known whether
-// it comes from StaticSecrets.
-func missingSecrets() string {
-	rule := "required (static secrets of which one is empty or blank count as missing)"
-	if short := fips.HMACKey(""); short != "" {
-		rule += "; each static secret " + short
-	}
-	return rule
 }

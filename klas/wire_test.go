@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/klas"
 )
@@ -23,10 +24,6 @@ const (
 
 	webhook = `{"request_id":"r-1","timestamp":946684800,"session_id":"s-1","player_id":"p-1"}`
 )
-
-func TestWire_Amount(t *testing.T) {
-	testkit.Golden(t, "amount", testkit.AmountSheet("klas", klas.ParseAmount, klas.AmountFromMinor))
-}
 
 func TestWire_Types(t *testing.T) {
 	var s testkit.Sheet
@@ -78,7 +75,7 @@ func onWire(t *testing.T, s *testkit.Sheet, h func(hook *klas.Webhook) http.Hand
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewWire(t, h(newHook(t, func(cfg *klas.Config) {
-			cfg.Secrets = klas.StaticSecrets(wireSecret, olderSecret)
+			cfg.Secrets = providerauth.StaticSecrets(wireSecret, olderSecret)
 			change(cfg)
 		})))
 		f(func(title, body string, edit ...func(*http.Request)) {
@@ -110,7 +107,7 @@ func authenticator(f klas.AuthenticatorFunc) func(*klas.Webhook) http.Handler {
 }
 
 // lets is an Authenticator that lets everybody in.
-func lets(currency string, balance klas.Amount) klas.AuthenticatorFunc {
+func lets(currency string, balance providerauth.Amount) klas.AuthenticatorFunc {
 	return func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
 		return klas.AuthenticateResponse{Currency: currency, Balance: balance}, nil
 	}
@@ -164,7 +161,7 @@ func TestWire_AuthenticateHandler_Errors(t *testing.T) {
 	}, func(send func(string, string, ...func(*http.Request))) {
 		send("no secret", webhook)
 	})
-	var long klas.Amount
+	var long providerauth.Amount
 	testkit.Must(t, json.Unmarshal([]byte("1234567890123456789"), &long))
 	for _, tc := range []struct {
 		name string
@@ -177,7 +174,7 @@ func TestWire_AuthenticateHandler_Errors(t *testing.T) {
 		{"refused by a nil Refusal", fails((*klas.Refusal)(nil))},
 		{"another error", fails(errors.New("database"))},
 		{"a panic", func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) { panic("p") }},
-		{"balance never set", lets("EUR", klas.Amount{})},
+		{"balance never set", lets("EUR", providerauth.Amount{})},
 		{"balance too long", lets("EUR", long)},
 		{"currency of two letters", lets("EU", amount(t, "30"))},
 		{"too late", func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {

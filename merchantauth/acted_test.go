@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -45,14 +46,14 @@ func TestError_Retryable(t *testing.T) {
 					srv.FailActed(3, status, soon, to(transferPath))
 					errorIs(t, repeat(func() error {
 						return c.Call(t.Context(), "POST", transferPath, map[string]string{"amount": "5"}, nil)
-					}), merchantauth.ErrAmbiguous)
+					}), providerauth.ErrAmbiguous)
 					equal(t, "transfers", transfers, 1)
 
 					srv.FailActed(3, status, soon, to(createPath))
 					errorIs(t, repeat(func() error {
 						_, err := c.CreateCustomer(t.Context(), alex())
 						return err
-					}), merchantauth.ErrAmbiguous)
+					}), providerauth.ErrAmbiguous)
 					equal(t, "customers", srv.Customers(), 1)
 					equal(t, "creations that Kuna was asked for", srv.Count(createPath), 1)
 				}, change...)
@@ -76,7 +77,7 @@ func TestClient_CreateCustomer(t *testing.T) {
 				})
 			})
 			_, err := c.CreateCustomer(t.Context(), alex())
-			e := errorIs(t, err, merchantauth.ErrAmbiguous)
+			e := errorIs(t, err, providerauth.ErrAmbiguous)
 			if _, ok := e.Retryable(); ok {
 				t.Errorf("retryable: %v", e)
 			}
@@ -89,7 +90,7 @@ func TestClient_CreateCustomer(t *testing.T) {
 			token(t, c)
 			answering(srv, createPath, 500, `{"errors":[{"code":"INTERNAL"},{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}]}`)
 			_, err := c.CreateCustomer(t.Context(), alex())
-			errorIs(t, err, merchantauth.ErrAmbiguous)
+			errorIs(t, err, providerauth.ErrAmbiguous)
 			resp, err := c.HTTPClient().Post(srv.URL()+createPath, "application/json", strings.NewReader("{}"))
 			if err != nil {
 				t.Fatal(err)

@@ -18,7 +18,7 @@ const keyHeader = "Api-key"
 // Call makes one call of a private endpoint. path extends Config.BaseURL and
 // may have a query. in is sent as JSON, nil as no body. The "data" of the
 // answer is decoded into out; where none is expected, out is nil. An answer
-// without data matches [ErrBadResponse], and so does "data" null if out is not
+// without data matches [providerauth.ErrBadResponse], and so does "data" null if out is not
 // nil, so that no out is taken for an answer that was never written.
 //
 // GET and HEAD are repeated where that helps; any other method only if nothing

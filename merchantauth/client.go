@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/clock"
@@ -31,10 +32,10 @@ type Config struct {
 	// Password returns the password to Email. Required in session mode, an
 	// error in key mode. It is called once for every login, and while tokens
 	// cannot be had at most once a second to see whether it has changed.
-	Password SecretFunc
+	Password providerauth.SecretFunc
 	// APIKey returns the merchant's API key. Required in key mode, an error in
 	// session mode. It is called once for every call and request.
-	APIKey SecretFunc
+	APIKey providerauth.SecretFunc
 
 	// HTTPClient sends the requests. Optional. It is copied: its Transport and
 	// Timeout are kept, redirects are never followed, and a Jar is an error.
@@ -100,7 +101,7 @@ type Client struct {
 
 // New returns a Client. It checks the whole configuration and reports every
 // problem at once, in the Fields of an [*Error] that matches
-// [ErrInvalidRequest]; it does no I/O.
+// [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
 	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
@@ -152,7 +153,7 @@ func checkMode(p *check.Problems, cfg Config) {
 			}
 		}
 	case cfg.APIKey == nil && !session:
-		const either = "required: MerchantID, Email and Password, or APIKey alone (a static secret that is empty or blank counts as missing)"
+		const either = "required: MerchantID, Email and Password, or APIKey alone " + check.StaticNote
 		for field := range given {
 			p.Add(field, either)
 		}
@@ -169,8 +170,8 @@ func checkMode(p *check.Problems, cfg Config) {
 // about a fifth of its life is left, and then refreshed while it is still
 // handed out.
 //
-// Errors match [ErrUnauthorized], [ErrRateLimited], [ErrBadResponse],
-// [ErrAmbiguous], [ErrSecretUnavailable], [ErrContested] or [ErrClosed], or are
+// Errors match [providerauth.ErrUnauthorized], [providerauth.ErrRateLimited], [providerauth.ErrBadResponse],
+// [providerauth.ErrAmbiguous], [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or are
 // ctx's; in key mode the error is [ErrNoSession]. After a failure the next try
 // waits for a back-off; callers within it that need a token get the error
 // again, without a request.
@@ -207,16 +208,16 @@ func (c *Client) Invalidate(t Token) bool {
 }
 
 // Stats returns figures for monitoring. In key mode all of them are zero.
-func (c *Client) Stats() Stats {
+func (c *Client) Stats() providerauth.Stats {
 	if c.cache == nil {
-		return Stats{}
+		return providerauth.Stats{}
 	}
-	return Stats(c.cache.Stats())
+	return c.cache.Stats()
 }
 
 // Close ends background work and waits for logins and refreshes under way. It
 // is idempotent and always returns nil. A token that is still good is returned
-// afterwards; where a new one is needed, Token fails with [ErrClosed], and so do
+// afterwards; where a new one is needed, Token fails with [providerauth.ErrClosed], and so do
 // Login and Refresh. The session at Kuna is left as it is: there is no call to
 // end one.
 func (c *Client) Close() error {
@@ -226,23 +227,6 @@ func (c *Client) Close() error {
 	}
 	c.api.CloseIdle()
 	return nil
-}
-
-// Stats of a [Client]. Entries and InFlight are gauges, LastError and
-// BackoffUntil times, the rest counters. A token that is handed out fresh is
-// not counted.
-type Stats struct {
-	Waits         uint64    // callers that waited for a login or refresh
-	Refreshes     uint64    // logins and refreshes that brought a token
-	Failures      uint64    // turns that did not
-	Invalidations uint64    // current tokens dropped because they were rejected
-	Contested     uint64    // calls answered ErrContested, and rejections that stood for want of another token
-	Evictions     uint64    // always 0: there is one token
-	EvictedLive   uint64    // always 0
-	Entries       int       // 1 if there is a token
-	InFlight      int       // logins and refreshes under way
-	LastError     time.Time // when a turn failed last; zero: never
-	BackoffUntil  time.Time // before then nothing is tried; zero: no such wait
 }
 
 func nilContext(op string) error {

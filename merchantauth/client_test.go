@@ -12,17 +12,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
 
-func counting(n *int, secret string) merchantauth.SecretFunc {
+func counting(n *int, secret string) providerauth.SecretFunc {
 	return func(context.Context) (string, error) { *n++; return secret, nil }
 }
 
 func TestNewReportsEveryProblemAtOnce(t *testing.T) {
-	session := merchantauth.Config{BaseURL: "https://api.example.com/core", MerchantID: "m", Email: "a@b.c", Password: merchantauth.StaticSecret("p")}
-	key := merchantauth.Config{BaseURL: "https://api.example.com", APIKey: merchantauth.StaticSecret("k")}
+	session := merchantauth.Config{BaseURL: "https://api.example.com/core", MerchantID: "m", Email: "a@b.c", Password: providerauth.StaticSecret("p")}
+	key := merchantauth.Config{BaseURL: "https://api.example.com", APIKey: providerauth.StaticSecret("k")}
 	type config = merchantauth.Config
 	for name, tc := range map[string]struct {
 		from   config
@@ -32,12 +33,12 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 		"session":              {session, func(*config) {}, nil},
 		"key":                  {key, func(*config) {}, nil},
 		"neither":              {session, func(c *config) { *c = config{} }, []string{"APIKey", "BaseURL", "Email", "MerchantID", "Password"}},
-		"neither, blank":       {session, func(c *config) { *c = key; c.APIKey = merchantauth.StaticSecret(" \n") }, []string{"APIKey", "Email", "MerchantID", "Password"}},
+		"neither, blank":       {session, func(c *config) { *c = key; c.APIKey = providerauth.StaticSecret(" \n") }, []string{"APIKey", "Email", "MerchantID", "Password"}},
 		"both":                 {session, func(c *config) { c.APIKey = key.APIKey }, []string{"APIKey", "Email", "MerchantID", "Password"}},
 		"key and an e-mail":    {key, func(c *config) { c.Email = "a@b.c" }, []string{"APIKey", "Email"}},
 		"key and a password":   {key, func(c *config) { c.Password = session.Password }, []string{"APIKey", "Password"}},
 		"key and a merchant":   {key, func(c *config) { c.MerchantID = "m" }, []string{"APIKey", "MerchantID"}},
-		"no password":          {session, func(c *config) { c.Password = merchantauth.StaticSecret("") }, []string{"Password"}},
+		"no password":          {session, func(c *config) { c.Password = providerauth.StaticSecret("") }, []string{"Password"}},
 		"only a password":      {session, func(c *config) { c.Email, c.MerchantID = "", "" }, []string{"Email", "MerchantID"}},
 		"newline in ids":       {session, func(c *config) { c.Email, c.MerchantID = "a@b.c\n", "m\n" }, []string{"Email", "MerchantID"}},
 		"ids are not UTF-8":    {session, func(c *config) { c.Email, c.MerchantID = "a\xff", "m\xff" }, []string{"Email", "MerchantID"}},
@@ -61,7 +62,7 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 				c.Close()
 				return
 			}
-			e := errorIs(t, err, merchantauth.ErrInvalidRequest)
+			e := errorIs(t, err, providerauth.ErrInvalidRequest)
 			var got []string
 			for _, f := range tc.fields {
 				if e.Fields[f] != "" {
@@ -100,15 +101,15 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 						return err
 					}(),
 				} {
-					e := errorIs(t, err, merchantauth.ErrInvalidRequest)
+					e := errorIs(t, err, providerauth.ErrInvalidRequest)
 					equal(t, name, fmt.Sprint(e.Op, e.Fields), name+"map[ctx:must not be nil]")
 				}
 				_, err := c.Transport(nil).RoundTrip(&http.Request{})
-				errorIs(t, err, merchantauth.ErrInvalidRequest, merchantauth.ErrNotSent)
+				errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
 				_, err = c.Transport(nil).RoundTrip(nil)
-				errorIs(t, err, merchantauth.ErrInvalidRequest, merchantauth.ErrNotSent)
-				errorIs(t, c.Call(t.Context(), "GET POST", "/v2/x", nil, nil), merchantauth.ErrInvalidRequest)
-				errorIs(t, c.Call(t.Context(), "POST", "/v2/x", make(chan int), nil), merchantauth.ErrInvalidRequest)
+				errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
+				errorIs(t, c.Call(t.Context(), "GET POST", "/v2/x", nil, nil), providerauth.ErrInvalidRequest)
+				errorIs(t, c.Call(t.Context(), "POST", "/v2/x", make(chan int), nil), providerauth.ErrInvalidRequest)
 				equal(t, "private requests", srv.Count("/v2/x"), 0)
 				equal(t, "zero token invalidated", c.Invalidate(merchantauth.Token{}), false)
 			}, change...)
@@ -120,7 +121,7 @@ func TestCallWithNowhereToPutTheAnswerIsNotMade(t *testing.T) {
 	for mode, change := range modes {
 		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 			for _, out := range []any{struct{ ID string }{}, map[string]string{}, "x", (*struct{ ID string })(nil)} {
-				e := errorIs(t, c.Call(t.Context(), http.MethodPost, "/v2/balance", nil, out), merchantauth.ErrInvalidRequest)
+				e := errorIs(t, c.Call(t.Context(), http.MethodPost, "/v2/balance", nil, out), providerauth.ErrInvalidRequest)
 				equal(t, fmt.Sprintf("%s, %T", mode, out), fmt.Sprint(e.Op, e.Fields, e.Attempts), "Callmap[out:must be nil or a pointer that is not nil] 0")
 			}
 			equal(t, "requests", len(srv.Requests()), 0)
@@ -132,7 +133,7 @@ func TestRefreshOfATokenWithoutARefreshTokenCostsNoRequest(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		for _, tok := range []merchantauth.Token{{}, merchantauth.NewToken("a", "", time.Now().Add(time.Hour), time.Time{})} {
 			_, err := c.Refresh(t.Context(), tok)
-			equal(t, "rule", errorIs(t, err, merchantauth.ErrInvalidRequest).Fields["t"], "has no refresh token")
+			equal(t, "rule", errorIs(t, err, providerauth.ErrInvalidRequest).Fields["t"], "has no refresh token")
 		}
 		equal(t, "requests", len(srv.Requests()), 0)
 	})
@@ -164,7 +165,7 @@ func TestTokenNeverMarshals(t *testing.T) {
 
 func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 	sealed := errors.New("vault is sealed")
-	for name, f := range map[string]merchantauth.SecretFunc{
+	for name, f := range map[string]providerauth.SecretFunc{
 		"failing":   func(context.Context) (string, error) { return "", sealed },
 		"empty":     func(context.Context) (string, error) { return "", nil },
 		"newline":   func(context.Context) (string, error) { return "secret-1\n", nil },
@@ -174,7 +175,7 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 			t.Run(name+", "+mode, func(t *testing.T) {
 				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 					err := c.Call(t.Context(), "POST", "/v2/x", nil, nil)
-					e := errorIs(t, err, merchantauth.ErrNotSent, merchantauth.ErrSecretUnavailable)
+					e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable)
 					equal(t, "ambiguous", e.Ambiguous(), false)
 					if name == "failing" {
 						errorIs(t, err, sealed)
@@ -183,12 +184,12 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 						t.Error("not retryable, though the vault may be opened")
 					}
 					_, err = c.CreateCustomer(t.Context(), alex())
-					errorIs(t, err, merchantauth.ErrNotSent, merchantauth.ErrSecretUnavailable)
+					errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable)
 					_, err = c.HTTPClient().Get(srv.URL() + "/v2/x")
-					equal(t, "Op of the transport's error", errorIs(t, err, merchantauth.ErrNotSent, merchantauth.ErrSecretUnavailable).Op, "Transport")
+					equal(t, "Op of the transport's error", errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable).Op, "Transport")
 					if mode == "session" {
 						_, err = c.Login(t.Context())
-						errorIs(t, err, merchantauth.ErrSecretUnavailable)
+						errorIs(t, err, providerauth.ErrSecretUnavailable)
 					}
 					equal(t, "requests", len(srv.Requests()), 0)
 				}, append(change, func(cfg *merchantauth.Config) {
@@ -212,12 +213,12 @@ func TestClosedClientServesItsTokenAndGetsNoOther(t *testing.T) {
 		rates(t, c)
 		past(tok)
 		_, err := c.Token(t.Context())
-		errorIs(t, err, merchantauth.ErrClosed)
+		errorIs(t, err, providerauth.ErrClosed)
 		_, err = c.Login(t.Context())
-		errorIs(t, err, merchantauth.ErrClosed)
+		errorIs(t, err, providerauth.ErrClosed)
 		_, err = c.Refresh(t.Context(), tok)
-		errorIs(t, err, merchantauth.ErrClosed)
-		errorIs(t, c.Call(t.Context(), "POST", "/v2/x", nil, nil), merchantauth.ErrClosed, merchantauth.ErrNotSent)
+		errorIs(t, err, providerauth.ErrClosed)
+		errorIs(t, c.Call(t.Context(), "POST", "/v2/x", nil, nil), providerauth.ErrClosed, providerauth.ErrNotSent)
 		costs(t, srv, 1, 0)
 	})
 }
@@ -233,7 +234,7 @@ func TestTimeoutOfTheHTTPClientIsKept(t *testing.T) {
 		}
 		start = time.Now()
 		err = c.Call(t.Context(), "POST", "/v2/rate/equivalent", nil, nil)
-		errorIs(t, err, merchantauth.ErrAmbiguous)
+		errorIs(t, err, providerauth.ErrAmbiguous)
 		equal(t, "Call took", time.Since(start), 3*time.Second)
 	}, func(cfg *merchantauth.Config) {
 		cfg.HTTPClient = &http.Client{Transport: cfg.HTTPClient.Transport, Timeout: 3 * time.Second}

@@ -87,7 +87,7 @@ func (c *Customer) UnmarshalJSON(b []byte) error {
 
 // CustomerDetails returns the customer with the given id (POST
 // /v2/customer/details). It is repeated where that helps. An answer without a
-// customer matches [ErrBadResponse]; one that was suspended may be refused or
+// customer matches [providerauth.ErrBadResponse]; one that was suspended may be refused or
 // not, Kuna's page says both.
 //
 // The page is https://docs.kunacore.io/docs/details-of-customer.
@@ -203,7 +203,7 @@ func checkYear(p *check.Problems, field string, t time.Time) {
 // Ambiguous: ask for the ExternalID or the Email of that request.
 //
 // Kuna's page does not show the answer. An array is accepted, and an object
-// with exactly one array in it; anything else matches [ErrBadResponse].
+// with exactly one array in it; anything else matches [providerauth.ErrBadResponse].
 //
 // The page is https://docs.kunacore.io/docs/search-of-customers.
 func (c *Client) FindCustomers(ctx context.Context, query CustomerQuery) ([]Customer, error) {

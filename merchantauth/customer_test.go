@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -119,7 +120,7 @@ func TestCustomerRequestsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
-				e := errorIs(t, tc.call(t, c), merchantauth.ErrInvalidRequest)
+				e := errorIs(t, tc.call(t, c), providerauth.ErrInvalidRequest)
 				equal(t, "fields", e.Fields, tc.fields)
 				equal(t, "requests", len(srv.Requests()), 0)
 				equal(t, "status, attempts", fmt.Sprint(e.StatusCode, e.Attempts), "0 0")
@@ -140,7 +141,7 @@ func TestLostCreationIsAmbiguousNotRepeatedAndFound(t *testing.T) {
 					lose(srv)
 					req := whole()
 					_, err := c.CreateCustomer(t.Context(), req)
-					e := errorIs(t, err, merchantauth.ErrAmbiguous)
+					e := errorIs(t, err, providerauth.ErrAmbiguous)
 					if _, ok := e.Retryable(); ok {
 						t.Errorf("retryable: %v", e)
 					}
@@ -281,7 +282,7 @@ func TestLookUpsAreRepeatedAfterAFailure(t *testing.T) {
 		equal(t, "requests", fmt.Sprint(srv.Count("/v2/customer/find"), srv.Count("/v2/customer/details")), "2 3")
 		srv.FailNext(math.MaxInt, 500, nil)
 		_, err = c.CustomerDetails(t.Context(), found[0].ID)
-		e := errorIs(t, err, merchantauth.ErrAmbiguous)
+		e := errorIs(t, err, providerauth.ErrAmbiguous)
 		if _, ok := e.Retryable(); !ok {
 			t.Errorf("not retryable, though it does no harm: %v", e)
 		}
@@ -316,7 +317,7 @@ func TestCustomersOfAnAnswerAreRead(t *testing.T) {
 				answering(srv, "/v2/customer/find", 200, `{"data":`+data+`}`)
 				got, err := c.FindCustomers(t.Context(), merchantauth.CustomerQuery{Email: "a@b.c"})
 				if want == nil {
-					errorIs(t, err, merchantauth.ErrBadResponse)
+					errorIs(t, err, providerauth.ErrBadResponse)
 					if got != nil {
 						t.Errorf("customers beside an error: %v", got)
 					}

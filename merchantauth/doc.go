@@ -10,7 +10,7 @@
 //		BaseURL:    os.Getenv("KUNA_BASE_URL"),
 //		MerchantID: os.Getenv("KUNA_MERCHANT_ID"),
 //		Email:      os.Getenv("KUNA_EMAIL"),
-//		Password:   merchantauth.StaticSecret(os.Getenv("KUNA_PASSWORD")),
+//		Password:   providerauth.StaticSecret(os.Getenv("KUNA_PASSWORD")),
 //	})
 //	customer, err := client.CustomerDetails(ctx, "1f44b1c7")
 //
@@ -56,7 +56,7 @@
 // then one per five seconds, and callers wait two seconds at most for one. Where
 // no other token is to be had, the token stays in use, and its first rejection in
 // a row has the call made once more with the same token. A rejection that stands
-// for want of another token matches [ErrContested] and is Retryable;
+// for want of another token matches [providerauth.ErrContested] and is Retryable;
 // [Client.HTTPClient] returns it as it is. A token is given up only if its
 // replacement was refused for good and it was rejected five times in a row since.
 //

@@ -10,50 +10,20 @@ import (
 	"strings"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// The sentinels that an [*Error] may match by errors.Is. The first group are
-// the same values in every package of this module, so one check serves all
-// providers.
+// The sentinels of this package. An [*Error] matches them by errors.Is, beside
+// those of package providerauth.
 var (
-	// ErrUnauthorized: Kuna answered 401 or the code UNAUTHORIZED: to an access
-	// token, also after a new one was tried, to the API key, or to the
-	// credentials of a login.
-	ErrUnauthorized = outcome.ErrUnauthorized
-	// ErrRateLimited: Kuna answered 429.
-	ErrRateLimited = outcome.ErrRateLimited
-	// ErrInvalidRequest: the call was wrong. With StatusCode 0 it was refused
-	// here, cost no request, and Fields names each field and its rule; else
-	// Kuna answered 400 or 422.
-	ErrInvalidRequest = outcome.ErrInvalidRequest
-	// ErrBadResponse: an answer could not be used: no JSON, no data, a token
-	// without a usable expiry, too large, a redirect.
-	ErrBadResponse = outcome.ErrBadResponse
-	// ErrAmbiguous: Kuna acted or may have acted, and there is no usable
-	// result; the same as [Error.Ambiguous].
-	ErrAmbiguous = outcome.ErrAmbiguous
-	// ErrNotSent: the request was not sent, for want of a credential, or
-	// because it goes to another origin.
-	ErrNotSent = outcome.ErrNotSent
-	// ErrSecretUnavailable: a SecretFunc failed, or returned nothing usable.
-	ErrSecretUnavailable = outcome.ErrSecretUnavailable
-	// ErrContested: a call was rejected (ErrUnauthorized or ErrTokenExpired
-	// matches as well), and its token was not replaced: tokens are rejected faster
-	// than they may be replaced, new ones do not help, or none can be had.
-	// RetryAfter says when the next may be had. From Token: there is no token at
-	// all.
-	ErrContested = outcome.ErrContested
-	// ErrClosed: the Client is closed.
-	ErrClosed = outcome.ErrClosed
-
 	// ErrNoSession: the Client uses an API key, so it has no tokens. No
 	// request was made.
 	ErrNoSession = errors.New("there is no session: the client uses an API key")
 	// ErrTokenExpired: Kuna says that the access token has expired
-	// (UNAUTHORIZED with a TokenExpiredError). It comes with ErrUnauthorized.
+	// (UNAUTHORIZED with a TokenExpiredError). It comes with providerauth.ErrUnauthorized.
 	ErrTokenExpired = errors.New("the access token has expired")
 	// ErrRefreshTokenExpired: Kuna says that the refresh token has expired
 	// (REFRESH_TOKEN_EXPIRED).
@@ -62,6 +32,22 @@ var (
 
 // An Error is every error of this package. Its text holds no credential, token,
 // header value, body, e-mail address or URL query.
+//
+// It matches, by errors.Is:
+//
+//   - [providerauth.ErrUnauthorized] when Kuna answered 401 or the code
+//     UNAUTHORIZED: to an access token, also after a new token was tried, to the
+//     API key, or to the credentials of a login.
+//   - [providerauth.ErrRateLimited] when Kuna answered 429.
+//   - [providerauth.ErrInvalidRequest] when the call is wrong. With StatusCode 0 it
+//     cost no request; else Kuna answered 400 or 422.
+//   - [providerauth.ErrBadResponse] when the answer is no JSON, has no data or a
+//     token without a usable expiry, is too large, or is a redirect.
+//   - [providerauth.ErrAmbiguous] when [Error.Ambiguous] is true.
+//   - [providerauth.ErrNotSent], [providerauth.ErrSecretUnavailable],
+//     [providerauth.ErrContested] and [providerauth.ErrClosed], as their comments
+//     say.
+//   - The sentinels of this package.
 type Error struct {
 	// Op is the method that failed; "Transport" for the error of a
 	// RoundTripper that sent nothing. Where Token could get none, it is
@@ -83,7 +69,7 @@ type Error struct {
 	// Attempts is how many were made, those included that found no connection.
 	Attempts int
 	// RetryAfter is how long to wait before the call is made again: what Kuna
-	// asks for, or with ErrContested the time until another token may be had; 0
+	// asks for, or with providerauth.ErrContested the time until another token may be had; 0
 	// if neither says.
 	RetryAfter time.Duration
 	// Err is the cause, if there is one beside the answer.
@@ -122,7 +108,7 @@ func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
 // Is reports whether the error matches one of the sentinels by its fields.
 func (e *Error) Is(target error) bool {
 	switch target {
-	case ErrUnauthorized:
+	case providerauth.ErrUnauthorized:
 		if e.lists(codeUnauthorized) {
 			return true
 		}
@@ -239,7 +225,7 @@ func answered(op string, e *transport.Error) *Error {
 // was to be had. One may be had after wait.
 func (e *Error) contested(wait time.Duration) *Error {
 	e.RetryAfter = max(e.RetryAfter, wait)
-	e.Err = &outcome.Cause{Kind: ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
+	e.Err = &outcome.Cause{Kind: providerauth.ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
 	return e
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -83,18 +84,18 @@ func TestSentinelsMatchByStatusAndByEveryEntry(t *testing.T) {
 		errors string
 		want   []error
 	}{
-		{401, `[]`, []error{merchantauth.ErrUnauthorized}},
-		{200, `[{"code":"UNAUTHORIZED","message":"no"}]`, []error{merchantauth.ErrUnauthorized}},
-		{400, `[{"code":"X"},{"code":"UNAUTHORIZED","message":{"name":"JsonWebTokenError"}}]`, []error{merchantauth.ErrUnauthorized, merchantauth.ErrInvalidRequest}},
-		{403, `[` + expired + `]`, []error{merchantauth.ErrUnauthorized, merchantauth.ErrTokenExpired}},
-		{403, `[{"code":"X"},` + expired + `]`, []error{merchantauth.ErrUnauthorized, merchantauth.ErrTokenExpired}},
-		{500, `[{"code":"X"},` + expired + `]`, []error{merchantauth.ErrUnauthorized, merchantauth.ErrTokenExpired, merchantauth.ErrAmbiguous}},
-		{500, `[` + expired + `]`, []error{merchantauth.ErrUnauthorized, merchantauth.ErrTokenExpired}},
+		{401, `[]`, []error{providerauth.ErrUnauthorized}},
+		{200, `[{"code":"UNAUTHORIZED","message":"no"}]`, []error{providerauth.ErrUnauthorized}},
+		{400, `[{"code":"X"},{"code":"UNAUTHORIZED","message":{"name":"JsonWebTokenError"}}]`, []error{providerauth.ErrUnauthorized, providerauth.ErrInvalidRequest}},
+		{403, `[` + expired + `]`, []error{providerauth.ErrUnauthorized, merchantauth.ErrTokenExpired}},
+		{403, `[{"code":"X"},` + expired + `]`, []error{providerauth.ErrUnauthorized, merchantauth.ErrTokenExpired}},
+		{500, `[{"code":"X"},` + expired + `]`, []error{providerauth.ErrUnauthorized, merchantauth.ErrTokenExpired, providerauth.ErrAmbiguous}},
+		{500, `[` + expired + `]`, []error{providerauth.ErrUnauthorized, merchantauth.ErrTokenExpired}},
 		{403, `[{"code":"X","message":{"name":"TokenExpiredError"}}]`, nil},
 		{200, `[{"code":"REFRESH_TOKEN_EXPIRED"}]`, []error{merchantauth.ErrRefreshTokenExpired}},
 		{409, `[{"code":"X"},{"code":"REFRESH_TOKEN_EXPIRED"}]`, []error{merchantauth.ErrRefreshTokenExpired}},
-		{429, `[{"code":"X"}]`, []error{merchantauth.ErrRateLimited}},
-		{422, `[{"code":"X"}]`, []error{merchantauth.ErrInvalidRequest}},
+		{429, `[{"code":"X"}]`, []error{providerauth.ErrRateLimited}},
+		{422, `[{"code":"X"}]`, []error{providerauth.ErrInvalidRequest}},
 		{404, `[{"code":"X"}]`, nil},
 	} {
 		t.Run(fmt.Sprint(tc.status, tc.errors), func(t *testing.T) {
@@ -103,8 +104,8 @@ func TestSentinelsMatchByStatusAndByEveryEntry(t *testing.T) {
 				err := c.Call(t.Context(), http.MethodPost, "/v2/balance", nil, nil)
 				var got []error
 				for _, target := range []error{
-					merchantauth.ErrUnauthorized, merchantauth.ErrRateLimited, merchantauth.ErrInvalidRequest, merchantauth.ErrTokenExpired,
-					merchantauth.ErrRefreshTokenExpired, merchantauth.ErrBadResponse, merchantauth.ErrNoSession, merchantauth.ErrAmbiguous,
+					providerauth.ErrUnauthorized, providerauth.ErrRateLimited, providerauth.ErrInvalidRequest, merchantauth.ErrTokenExpired,
+					merchantauth.ErrRefreshTokenExpired, providerauth.ErrBadResponse, merchantauth.ErrNoSession, providerauth.ErrAmbiguous,
 				} {
 					if errors.Is(err, target) {
 						got = append(got, target)
@@ -156,9 +157,9 @@ func TestDataAndErrorsDecideAndNotTheStatus(t *testing.T) {
 				err := c.Call(t.Context(), http.MethodPost, "/v2/x", nil, &out)
 				got := "success"
 				switch {
-				case errors.Is(err, merchantauth.ErrBadResponse) && errors.Is(err, merchantauth.ErrAmbiguous):
+				case errors.Is(err, providerauth.ErrBadResponse) && errors.Is(err, providerauth.ErrAmbiguous):
 					got = "unusable"
-				case errors.Is(err, merchantauth.ErrAmbiguous):
+				case errors.Is(err, providerauth.ErrAmbiguous):
 					got = "unclear"
 				case err != nil:
 					got = "refused"
@@ -188,10 +189,10 @@ func TestCallWithoutOutWantsDataAllTheSame(t *testing.T) {
 
 func TestErrorMadeElsewhereMatchesByItsOwnFields(t *testing.T) {
 	e := &merchantauth.Error{Op: "Token", Code: "UNAUTHORIZED", Name: "TokenExpiredError"}
-	errorIs(t, e, merchantauth.ErrUnauthorized, merchantauth.ErrTokenExpired)
+	errorIs(t, e, providerauth.ErrUnauthorized, merchantauth.ErrTokenExpired)
 	errorIs(t, &merchantauth.Error{Code: "REFRESH_TOKEN_EXPIRED"}, merchantauth.ErrRefreshTokenExpired)
-	errorIs(t, &merchantauth.Error{Err: merchantauth.ErrAmbiguous}, merchantauth.ErrAmbiguous)
-	equal(t, "ambiguous", (&merchantauth.Error{Err: merchantauth.ErrAmbiguous}).Ambiguous(), true)
+	errorIs(t, &merchantauth.Error{Err: providerauth.ErrAmbiguous}, providerauth.ErrAmbiguous)
+	equal(t, "ambiguous", (&merchantauth.Error{Err: providerauth.ErrAmbiguous}).Ambiguous(), true)
 }
 
 func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
@@ -238,7 +239,7 @@ func TestCallThatMayMoveMoneyIsRepeatedOnlyOn429(t *testing.T) {
 					err := ways["Call"](t, srv, c)
 					equal(t, "requests", srv.Count("/v2/balance"), tc.requests)
 					equal(t, "succeeds", err == nil, tc.requests == 2)
-					equal(t, "ambiguous", errors.Is(err, merchantauth.ErrAmbiguous), tc.ambiguous)
+					equal(t, "ambiguous", errors.Is(err, providerauth.ErrAmbiguous), tc.ambiguous)
 				}, change...)
 			})
 		}
@@ -251,7 +252,7 @@ func TestErrorHasTheRequestIDAndWhenToComeBack(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				srv.FailNext(1, 429, http.Header{"Retry-After": {"30"}, "X-Request-Id": {id}}, to("/v2/balance"))
-				e := errorIs(t, ways["Call"](t, srv, c), merchantauth.ErrRateLimited)
+				e := errorIs(t, ways["Call"](t, srv, c), providerauth.ErrRateLimited)
 				equal(t, "request id, retry after, attempts", fmt.Sprint(e.RequestID, " ", e.RetryAfter, e.Attempts), id+" 30s 1")
 				equal(t, "text", e.Error(), "merchantauth: Call: status 429, request id "+id+", retry after 30s: refused")
 			}, change...)
@@ -272,7 +273,7 @@ func TestClient_Contested(t *testing.T) {
 		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 			drained(t, srv, c)
 			_, err := c.FindCustomers(t.Context(), merchantauth.CustomerQuery{ExternalID: "x"})
-			e := errorIs(t, err, merchantauth.ErrContested, merchantauth.ErrUnauthorized)
+			e := errorIs(t, err, providerauth.ErrContested, providerauth.ErrUnauthorized)
 			after, ok := e.Retryable()
 			equal(t, "status, attempts, retry after", fmt.Sprint(e.StatusCode, ", ", e.Attempts, ", ", after, ok), "401, 2, 5s true")
 			equal(t, "RetryAfter", e.RetryAfter, 5*time.Second)
@@ -308,7 +309,7 @@ func TestClient_Contested(t *testing.T) {
 func TestAttemptsAreThoseBeforeAndAfterANewToken(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		answering(srv, "/v2/balance", 401, "")
-		e := errorIs(t, ways["Call"](t, srv, c), merchantauth.ErrUnauthorized)
+		e := errorIs(t, ways["Call"](t, srv, c), providerauth.ErrUnauthorized)
 		equal(t, "attempts", e.Attempts, 2)
 		srv.Handle("GET /v2/x", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			merchantauthtest.WriteError(w, 401, "X", "x")
@@ -327,16 +328,16 @@ func TestATokenCallWithoutAnAnswerMayBeRepeatedAndARawRefreshNot(t *testing.T) {
 		past(tok)
 		srv.LoseAnswers(math.MaxInt, to(refreshPath))
 		_, err := c.CustomerDetails(t.Context(), "c-1")
-		e := errorIs(t, err, merchantauth.ErrNotSent)
+		e := errorIs(t, err, providerauth.ErrNotSent)
 		if _, ok := e.Retryable(); !ok || e.Ambiguous() {
 			t.Errorf("call: retryable %v, ambiguous %v", ok, e.Ambiguous())
 		}
 		_, err = c.Token(t.Context())
-		if _, ok := errorIs(t, err, merchantauth.ErrAmbiguous).Retryable(); !ok {
+		if _, ok := errorIs(t, err, providerauth.ErrAmbiguous).Retryable(); !ok {
 			t.Error("Token is not retryable")
 		}
 		_, err = c.Refresh(t.Context(), tok)
-		if _, ok := errorIs(t, err, merchantauth.ErrAmbiguous).Retryable(); ok {
+		if _, ok := errorIs(t, err, providerauth.ErrAmbiguous).Retryable(); ok {
 			t.Error("Refresh is retryable")
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -29,7 +30,7 @@ func ExampleNew() {
 		BaseURL:    srv.URL(), // https, for Kuna Core itself
 		MerchantID: "merchant-1",
 		Email:      "owner@merchant.example",
-		Password:   merchantauth.StaticSecret("password-1"),
+		Password:   providerauth.StaticSecret("password-1"),
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -51,7 +52,7 @@ func ExampleNew_apiKey() {
 	defer srv.Close()
 	client, err := merchantauth.New(merchantauth.Config{
 		BaseURL: srv.URL(),
-		APIKey:  merchantauth.StaticSecret("api-key-1"),
+		APIKey:  providerauth.StaticSecret("api-key-1"),
 	})
 	if err != nil {
 		fmt.Println(err)
@@ -64,7 +65,7 @@ func ExampleNew_apiKey() {
 }
 
 func ExampleNew_invalid() {
-	_, err := merchantauth.New(merchantauth.Config{BaseURL: "https://core.example.com", Email: "owner@merchant.example", APIKey: merchantauth.StaticSecret("k")})
+	_, err := merchantauth.New(merchantauth.Config{BaseURL: "https://core.example.com", Email: "owner@merchant.example", APIKey: providerauth.StaticSecret("k")})
 	var e *merchantauth.Error
 	if errors.As(err, &e) {
 		fmt.Println(e.Fields["Email"])

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 )
 
@@ -47,13 +48,13 @@ func FuzzAnswers(f *testing.F) {
 		status = 200 + status%400
 		base := &always{int(status), body}
 		cfg := merchantauth.Config{
-			BaseURL: "https://core.example.com", MerchantID: "m", Email: "a@b.c", Password: merchantauth.StaticSecret("p"),
+			BaseURL: "https://core.example.com", MerchantID: "m", Email: "a@b.c", Password: providerauth.StaticSecret("p"),
 			HTTPClient: &http.Client{Transport: base}, MaxAttempts: 1,
 		}
 		session := open(t, cfg)
 		defer session.Close()
 		key := open(t, merchantauth.Config{
-			BaseURL: cfg.BaseURL, APIKey: merchantauth.StaticSecret("k"), HTTPClient: cfg.HTTPClient, MaxAttempts: 1,
+			BaseURL: cfg.BaseURL, APIKey: providerauth.StaticSecret("k"), HTTPClient: cfg.HTTPClient, MaxAttempts: 1,
 		})
 		defer key.Close()
 		check := func(err error) {
@@ -135,7 +136,7 @@ func FuzzRejected(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status uint16, body string) {
 		base := &always{int(200 + status%400), body}
 		c := open(t, merchantauth.Config{
-			BaseURL: "https://core.example.com", MerchantID: "m", Email: "a@b.c", Password: merchantauth.StaticSecret("p"),
+			BaseURL: "https://core.example.com", MerchantID: "m", Email: "a@b.c", Password: providerauth.StaticSecret("p"),
 			HTTPClient: &http.Client{Transport: loggingIn{base}}, MaxAttempts: 1,
 		})
 		defer c.Close()

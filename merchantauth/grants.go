@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 )
@@ -116,7 +117,7 @@ func (g *grants) take(id credential.ID) (<-chan struct{}, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil, &outcome.Cause{Kind: ErrClosed}
+		return nil, &outcome.Cause{Kind: providerauth.ErrClosed}
 	}
 	if busy := g.busy[id]; busy != nil {
 		return busy, nil

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -67,7 +68,7 @@ func spentAlready(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Cl
 	t.Helper()
 	before := srv.Count(refreshPath)
 	_, err := c.Refresh(t.Context(), tok)
-	e := errorIs(t, err, merchantauth.ErrInvalidRequest)
+	e := errorIs(t, err, providerauth.ErrInvalidRequest)
 	equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
 	equal(t, "requests", srv.Count(refreshPath)-before, 0)
 }
@@ -162,7 +163,7 @@ func TestManyRefreshesOfAnotherTokenAtOnceAreOneRefresh(t *testing.T) {
 		for range 20 {
 			wg.Go(func() {
 				if _, err := c.Refresh(t.Context(), theirs); err != nil {
-					errorIs(t, err, merchantauth.ErrInvalidRequest)
+					errorIs(t, err, providerauth.ErrInvalidRequest)
 					return
 				}
 				refreshed.Add(1)
@@ -260,7 +261,7 @@ func TestRefreshTokenThatAnUnusableAnswerReplacedIsNotSentAgain(t *testing.T) {
 				}
 				answering(srv, refreshPath, 200, `{"data":{"refreshToken":"another"}}`)
 				_, err := c.Refresh(t.Context(), tok)
-				errorIs(t, err, merchantauth.ErrBadResponse)
+				errorIs(t, err, providerauth.ErrBadResponse)
 				spentAlready(t, srv, c, tok)
 			})
 		})
@@ -292,7 +293,7 @@ func TestReplacedRefreshTokenIsForgottenWhenItHasExpired(t *testing.T) {
 		spentAlready(t, srv, c, first)
 		time.Sleep(2 * time.Second)
 		_, err := c.Refresh(t.Context(), first)
-		errorIs(t, err, merchantauth.ErrUnauthorized) // Kuna's answer
+		errorIs(t, err, providerauth.ErrUnauthorized) // Kuna's answer
 		costs(t, srv, 1, 2)
 	})
 }
@@ -337,7 +338,7 @@ func spentWhileWaiting(t *testing.T, c *merchantauth.Client, tok merchantauth.To
 	t.Helper()
 	start := time.Now()
 	_, err := c.Refresh(t.Context(), tok)
-	errorIs(t, err, merchantauth.ErrInvalidRequest)
+	errorIs(t, err, providerauth.ErrInvalidRequest)
 	if time.Since(start) < time.Second {
 		t.Errorf("left after %v, before the refresh under way was over", time.Since(start))
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -45,7 +46,7 @@ func bubble(t *testing.T, opt merchantauthtest.Options, f func(t *testing.T, srv
 // withKey is key mode.
 func withKey(cfg *merchantauth.Config) {
 	cfg.MerchantID, cfg.Email, cfg.Password = "", "", nil
-	cfg.APIKey = merchantauth.StaticSecret("api-key-1")
+	cfg.APIKey = providerauth.StaticSecret("api-key-1")
 }
 
 func open(t testing.TB, cfg merchantauth.Config) *merchantauth.Client {

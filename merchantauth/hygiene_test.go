@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -184,7 +185,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		bad.APIKey = nil
 		_, err = merchantauth.New(bad)
 		check("New", err)
-		for _, f := range []merchantauth.SecretFunc{
+		for _, f := range []providerauth.SecretFunc{
 			func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
 			func(context.Context) (string, error) { return "sentinel-password\n", nil },
 			func(context.Context) (string, error) { panic("sentinel-vault") },

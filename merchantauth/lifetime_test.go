@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -99,7 +100,7 @@ func TestExpiresInIsADeadlineAndCheckedAgainstTheToken(t *testing.T) {
 				tok, err := c.Token(t.Context())
 				equal(t, "warned", strings.Contains(log.String(), "level=WARN"), tc.warned)
 				if tc.left == 0 {
-					errorIs(t, err, merchantauth.ErrBadResponse)
+					errorIs(t, err, providerauth.ErrBadResponse)
 					equal(t, "token", tok.Value(), "")
 					return
 				}
@@ -153,7 +154,7 @@ func TestUnusableLoginsAreErrorsAndNoTokens(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				answering(srv, loginPath, 200, body)
 				tok, err := c.Token(t.Context())
-				e := errorIs(t, err, merchantauth.ErrBadResponse, merchantauth.ErrAmbiguous)
+				e := errorIs(t, err, providerauth.ErrBadResponse, providerauth.ErrAmbiguous)
 				equal(t, "status", e.StatusCode, 200)
 				equal(t, "token", tok.Value()+tok.RefreshToken(), "")
 				equal(t, "logins", srv.Count(loginPath), 1)

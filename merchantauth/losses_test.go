@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -110,7 +111,7 @@ func TestTenThousandCallsOverALossyProviderThatRotates(t *testing.T) {
 						}
 						ok.Add(1)
 					case errors.As(err, &own):
-						if !errors.Is(err, merchantauth.ErrNotSent) || own.Ambiguous() {
+						if !errors.Is(err, providerauth.ErrNotSent) || own.Ambiguous() {
 							t.Errorf("a typed error that is not of an unsent request: %v", err)
 						}
 						typed.Add(1)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -84,7 +85,7 @@ func TestManyRawRefreshesOfOneTokenAreOneRefresh(t *testing.T) {
 					mu.Unlock()
 					return
 				}
-				e := errorIs(t, err, merchantauth.ErrInvalidRequest)
+				e := errorIs(t, err, providerauth.ErrInvalidRequest)
 				equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
 			})
 		}
@@ -93,7 +94,7 @@ func TestManyRawRefreshesOfOneTokenAreOneRefresh(t *testing.T) {
 		equal(t, "back-off", c.Stats().BackoffUntil, time.Time{})
 		turns := c.Stats().Refreshes
 		_, err := c.Refresh(t.Context(), first) // and later
-		errorIs(t, err, merchantauth.ErrInvalidRequest)
+		errorIs(t, err, providerauth.ErrInvalidRequest)
 		equal(t, "turns for it", c.Stats().Refreshes-turns, 0)
 		costs(t, srv, 1, 1)
 		past(token(t, c))
@@ -154,10 +155,10 @@ func TestClosedClientRefreshesNothing(t *testing.T) {
 		if got.Value() == "" {
 			t.Error("the refresh under way was not waited for")
 		}
-		errorIs(t, waiting, merchantauth.ErrClosed)
+		errorIs(t, waiting, providerauth.ErrClosed)
 		for _, tok := range []merchantauth.Token{theirs, got, merchantauth.NewToken("", "elsewhere", time.Time{}, time.Time{})} {
 			_, err := c.Refresh(t.Context(), tok)
-			equal(t, "attempts", errorIs(t, err, merchantauth.ErrClosed).Attempts, 0)
+			equal(t, "attempts", errorIs(t, err, providerauth.ErrClosed).Attempts, 0)
 		}
 		costs(t, srv, 1, 1)
 	})
@@ -199,7 +200,7 @@ func TestRawRefreshThatIsRefusedLeavesAValidTokenAlone(t *testing.T) {
 		tok := token(t, c)
 		srv.RevokeSessions()
 		_, err := c.Refresh(t.Context(), tok)
-		errorIs(t, err, merchantauth.ErrUnauthorized)
+		errorIs(t, err, providerauth.ErrUnauthorized)
 		equal(t, "token", token(t, c).ID(), tok.ID())
 		past(tok)
 		rates(t, c)
@@ -212,7 +213,7 @@ func TestLostRawRefreshIsNotSentAgainByItself(t *testing.T) {
 		tok := token(t, c)
 		srv.LoseAnswers(1, to(refreshPath))
 		_, err := c.Refresh(t.Context(), tok)
-		e := errorIs(t, err, merchantauth.ErrAmbiguous)
+		e := errorIs(t, err, providerauth.ErrAmbiguous)
 		if _, ok := e.Retryable(); ok {
 			t.Errorf("retryable: %v", e)
 		}
@@ -228,10 +229,10 @@ func TestLostRawRefreshCountsAsTheFirstOfTwo(t *testing.T) {
 		tok := token(t, c)
 		srv.LoseAnswers(math.MaxInt, to(refreshPath))
 		_, err := c.Refresh(t.Context(), tok)
-		errorIs(t, err, merchantauth.ErrAmbiguous)
+		errorIs(t, err, providerauth.ErrAmbiguous)
 		past(tok)
 		_, err = c.Token(t.Context())
-		errorIs(t, err, merchantauth.ErrAmbiguous)
+		errorIs(t, err, providerauth.ErrAmbiguous)
 		costs(t, srv, 1, 2)
 		time.Sleep(time.Second)
 		rates(t, c)
@@ -257,7 +258,7 @@ func TestLostRawRefreshOfAnotherTokenIsNotSentAgain(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		srv.LoseAnswers(math.MaxInt, to(refreshPath))
 		_, err := c.Refresh(t.Context(), merchantauth.NewToken("", "elsewhere", time.Time{}, time.Time{}))
-		errorIs(t, err, merchantauth.ErrAmbiguous)
+		errorIs(t, err, providerauth.ErrAmbiguous)
 		costs(t, srv, 0, 1)
 	})
 }
@@ -270,7 +271,7 @@ func TestRawCallsWaitForTheTurnUnderWay(t *testing.T) {
 		token(t, c) // starts a refresh
 		time.Sleep(time.Millisecond)
 		_, err := c.Refresh(t.Context(), tok)
-		errorIs(t, err, merchantauth.ErrInvalidRequest) // that refresh has replaced it
+		errorIs(t, err, providerauth.ErrInvalidRequest) // that refresh has replaced it
 		costs(t, srv, 1, 1)
 		equal(t, "replays", srv.Replays(), 0)
 	})

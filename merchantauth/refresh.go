@@ -27,14 +27,14 @@ type refreshBody struct {
 //
 // A replaced refresh token that is used again can end the session. If an answer
 // to this Client has replaced t's, or t is from before a [Client.Login], nothing
-// is sent and the error matches [ErrInvalidRequest]. The Client remembers 65,536
+// is sent and the error matches [providerauth.ErrInvalidRequest]. The Client remembers 65,536
 // such refresh tokens, each until it has expired: if it does not say when, for
 // two days. What another Client or process has spent, it cannot know.
 //
 // [Client.Token] refreshes by itself where that is needed. A refresh token that
 // Kuna calls expired matches [ErrRefreshTokenExpired], one that it refuses for
 // another reason does not: [Client.Login] helps against both. In key mode the
-// error is [ErrNoSession], after [Client.Close] it matches [ErrClosed].
+// error is [ErrNoSession], after [Client.Close] it matches [providerauth.ErrClosed].
 func (c *Client) Refresh(ctx context.Context, t Token) (Token, error) {
 	const op = "Refresh"
 	if err := c.needSession(op, ctx); err != nil {

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -218,7 +219,7 @@ func TestLostRefreshIsSentOnceMoreAndThenReplacedByALogin(t *testing.T) {
 		past(token(t, c))
 		srv.LoseAnswers(math.MaxInt, to(refreshPath))
 		_, err := c.Token(t.Context())
-		errorIs(t, err, merchantauth.ErrAmbiguous)
+		errorIs(t, err, providerauth.ErrAmbiguous)
 		costs(t, srv, 2, 4)
 		time.Sleep(time.Second)
 		rates(t, c)
@@ -324,7 +325,7 @@ func TestRefusedLoginNamesTheProxyThatMayHaveDroppedTheHeader(t *testing.T) {
 		e := errorIs(t, err)
 		equal(t, "text", e.Error(), "merchantauth: Login: status 401, code INVALID_CREDENTIALS: the e-mail, the password or the merchant id is not accepted, "+
 			"or a proxy on the way dropped the header merchant_id (nginx does, unless underscores_in_headers is on)")
-	}, func(cfg *merchantauth.Config) { cfg.Password = merchantauth.StaticSecret("wrong") })
+	}, func(cfg *merchantauth.Config) { cfg.Password = providerauth.StaticSecret("wrong") })
 }
 
 func TestOtherFailuresOfALoginAreTriedAgainSoon(t *testing.T) {
@@ -422,7 +423,7 @@ func TestPanicOfALoginIsLoggedWithoutItsValue(t *testing.T) {
 	var log bytes.Buffer
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, _ *merchantauthtest.Server, c *merchantauth.Client) {
 		_, err := c.Token(t.Context())
-		errorIs(t, err, merchantauth.ErrAmbiguous)
+		errorIs(t, err, providerauth.ErrAmbiguous)
 		for text, want := range map[string]bool{"level=ERROR": true, "a token retrieval panicked": true, "password-1": false} {
 			equal(t, text+" is in the log", strings.Contains(log.String(), text), want)
 		}

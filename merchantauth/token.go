@@ -78,13 +78,3 @@ func (t Token) LogValue() slog.Value { return credential.LogValue(t.secret, t.Ex
 // MarshalJSON always fails: use Value and RefreshToken where a token is meant
 // to leave the process.
 func (t Token) MarshalJSON() ([]byte, error) { return nil, credential.ErrMarshal }
-
-// SecretFunc returns a credential when it is needed, so that a rotated one
-// takes effect without a restart. It must be safe for concurrent use, and
-// should be quick or honour ctx. It is an alias, so that one adapter to a vault
-// serves all packages.
-type SecretFunc = func(ctx context.Context) (string, error)
-
-// StaticSecret returns a SecretFunc that always returns value; nil if value is
-// empty or white space, so that New reports a required one as missing.
-func StaticSecret(value string) SecretFunc { return credential.Static(value) }

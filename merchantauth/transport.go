@@ -43,7 +43,7 @@ const (
 // With an API key nothing is replaced or repeated at all.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that
-// matches [ErrNotSent]: the request did not leave. Every other error is the
+// matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
 // base's, and whether the request was acted on is unknown. An answer with
 // "errors" is no error of the RoundTripper, whatever its status.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -60,7 +61,7 @@ func socket(t *testing.T, answers ...string) (url string, lines func() []string)
 func TestHeaderNamesGoOutAsKunasPagePrintsThem(t *testing.T) {
 	session := fmt.Sprintf(`{"data":{"accessToken":"acc","expiresIn":%d,"refreshToken":"ref"}}`, time.Now().Unix()+1800)
 	url, lines := socket(t, session, session, `{"data":{}}`, `{"data":{}}`)
-	cfg := merchantauth.Config{BaseURL: url, MerchantID: "merchant-1", Email: "a@b.c", Password: merchantauth.StaticSecret("p")}
+	cfg := merchantauth.Config{BaseURL: url, MerchantID: "merchant-1", Email: "a@b.c", Password: providerauth.StaticSecret("p")}
 	c := open(t, cfg)
 	defer c.Close()
 	tok := token(t, c)
@@ -83,7 +84,7 @@ func TestHeaderNamesGoOutAsKunasPagePrintsThem(t *testing.T) {
 	equal(t, "Accept lines", count(all, "Accept: application/json"), 4)
 
 	url, lines = socket(t, `{"data":{}}`, `{"data":{}}`)
-	c = open(t, merchantauth.Config{BaseURL: url, APIKey: merchantauth.StaticSecret("k")})
+	c = open(t, merchantauth.Config{BaseURL: url, APIKey: providerauth.StaticSecret("k")})
 	defer c.Close()
 	if err := c.Call(t.Context(), "POST", "/v2/x", nil, nil); err != nil {
 		t.Fatal(err)
@@ -242,7 +243,7 @@ func TestCallThatMayHaveBeenActedOnIsNotMadeAgainForItsToken(t *testing.T) {
 					answering(srv, tc.path, status, body)
 					err := tc.call(t, srv, c)
 					if tc.typed {
-						errorIs(t, err, merchantauth.ErrAmbiguous)
+						errorIs(t, err, providerauth.ErrAmbiguous)
 					} else if err == nil || !strings.Contains(err.Error(), `"c1"`) {
 						t.Errorf("got %v, want the answer", err)
 					}
@@ -380,7 +381,7 @@ func TestKeyModeMakesNoAuthenticationCallAndReplaysNothing(t *testing.T) {
 					equal(t, "text", e.Error(), "merchantauth: "+name+": there is no session: the client uses an API key")
 				}
 				equal(t, "invalidated", c.Invalidate(merchantauth.NewToken("a", "", time.Now(), time.Time{})), false)
-				equal(t, "stats", c.Stats(), merchantauth.Stats{})
+				equal(t, "stats", c.Stats(), providerauth.Stats{})
 				costs(t, srv, 0, 0)
 			}, withKey, func(cfg *merchantauth.Config) {
 				cfg.APIKey = counting(&keys, "api-key-1")
@@ -395,12 +396,12 @@ func TestCredentialsGoToTheConfiguredOriginOnly(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				for _, url := range []string{"https://127.0.0.1:1/base/x", "http://127.0.0.1:2/base/x", "http://evil.example.com/base/x"} {
 					_, err := c.HTTPClient().Get(url)
-					e := errorIs(t, err, merchantauth.ErrNotSent, merchantauth.ErrInvalidRequest)
+					e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrInvalidRequest)
 					equal(t, "Op", e.Op, "Transport")
 					equal(t, "field", e.Fields["URL"] != "", true)
 				}
 				for _, path := range []string{"https://evil.example.com/x", "//evil.example.com", "/../x"} {
-					e := errorIs(t, c.Call(t.Context(), "GET", path, nil, nil), merchantauth.ErrInvalidRequest)
+					e := errorIs(t, c.Call(t.Context(), "GET", path, nil, nil), providerauth.ErrInvalidRequest)
 					equal(t, "field of "+path, e.Fields["path"] != "", true)
 				}
 				equal(t, "requests", len(srv.Requests()), 0)
@@ -413,7 +414,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		token(t, c)
 		srv.FailNext(2, http.StatusTemporaryRedirect, http.Header{"Location": {"/base/elsewhere"}})
-		e := errorIs(t, c.Call(t.Context(), "POST", "/v2/x", nil, nil), merchantauth.ErrBadResponse)
+		e := errorIs(t, c.Call(t.Context(), "POST", "/v2/x", nil, nil), providerauth.ErrBadResponse)
 		equal(t, "status", e.StatusCode, 307)
 		resp, err := c.HTTPClient().Get(srv.URL() + "/v2/x")
 		if err != nil {
@@ -431,8 +432,8 @@ func TestCallThatHasNoTokenIsNotSent(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				srv.LoseAnswers(10, to(loginPath))
 				err := call(t, srv, c)
-				e := errorIs(t, err, merchantauth.ErrNotSent)
-				if e.Ambiguous() || errors.Is(err, merchantauth.ErrAmbiguous) {
+				e := errorIs(t, err, providerauth.ErrNotSent)
+				if e.Ambiguous() || errors.Is(err, providerauth.ErrAmbiguous) {
 					t.Errorf("ambiguous, though only the login was lost: %v", err)
 				}
 				if _, ok := e.Retryable(); !ok {

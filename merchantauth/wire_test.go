@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 )
@@ -26,7 +27,7 @@ func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, 
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewWire(t, h)
 		cfg := merchantauth.Config{
-			MerchantID: "m-<&>é", Email: "a&b@merchant.example", Password: merchantauth.StaticSecret(`p<&>"é`),
+			MerchantID: "m-<&>é", Email: "a&b@merchant.example", Password: providerauth.StaticSecret(`p<&>"é`),
 			BaseURL: testkit.WireURL, HTTPClient: w.Client(),
 		}
 		for _, ch := range change {

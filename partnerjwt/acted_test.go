@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -36,7 +37,7 @@ func TestError_Retryable(t *testing.T) {
 		t.Run(fmt.Sprint("a caller who repeats while it is ok trades once, answered a failure under ", status), func(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				srv.FailActed(3, status, http.Header{"Retry-After": {"1"}})
-				errorIs(t, repeat(func() error { return trade(t.Context(), c) }), partnerjwt.ErrAmbiguous)
+				errorIs(t, repeat(func() error { return trade(t.Context(), c) }), providerauth.ErrAmbiguous)
 				equal(t, "trades", srv.Trades(), 1)
 			})
 		})
@@ -84,7 +85,7 @@ func TestClient_Call_keyOfTheOperator(t *testing.T) {
 		defer c.Close()
 		portfolio(t, c) // whose connection is kept
 		srv.LoseAnswers(2)
-		errorIs(t, trade(t.Context(), c), partnerjwt.ErrAmbiguous)
+		errorIs(t, trade(t.Context(), c), providerauth.ErrAmbiguous)
 		equal(t, "trades", srv.Trades(), 1)
 	})
 }

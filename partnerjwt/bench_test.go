@@ -7,12 +7,13 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 )
 
 func offline(tb testing.TB) *partnerjwt.Client {
 	c, err := partnerjwt.New(partnerjwt.Config{
-		ClientID: "client-1", Secret: partnerjwt.StaticSecret("secret-1"), BaseURL: "https://partner.example.com",
+		ClientID: "client-1", Secret: providerauth.StaticSecret("secret-1"), BaseURL: "https://partner.example.com",
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/clock"
@@ -28,7 +29,7 @@ type Config struct {
 	// is not decoded. Required; in FIPS 140-only mode at least 14 bytes. It is called once for every token that is
 	// minted, and while that fails at most once a second to see whether the
 	// secret has changed.
-	Secret SecretFunc
+	Secret providerauth.SecretFunc
 	// Lifetime of the tokens, in whole seconds, at least one. Optional,
 	// default 15 minutes. PiTrade states no maximum.
 	Lifetime time.Duration
@@ -89,7 +90,7 @@ type Client struct {
 
 // New returns a Client. It checks the whole configuration and reports every
 // problem at once, in the Fields of an [*Error] that matches
-// [ErrInvalidRequest]; it does no I/O.
+// [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
 	check.ID(&p, "ClientID", cfg.ClientID, true, 0)
@@ -139,7 +140,7 @@ func New(cfg Config) (*Client, error) {
 // Token returns a token that is valid now and for at least the expiry margin:
 // 10 seconds, less for tokens of a few minutes. It is minted once, without a
 // request, and shared until about a fifth of its life is left. Errors match
-// [ErrSecretUnavailable], [ErrContested] or [ErrClosed], or are ctx's.
+// [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or are ctx's.
 func (c *Client) Token(ctx context.Context) (Token, error) {
 	if ctx == nil {
 		return Token{}, nilContext("Token")
@@ -161,32 +162,15 @@ func (c *Client) Invalidate(t Token) bool {
 }
 
 // Stats returns figures for monitoring.
-func (c *Client) Stats() Stats { return Stats(c.cache.Stats()) }
+func (c *Client) Stats() providerauth.Stats { return c.cache.Stats() }
 
 // Close ends background work and waits for a mint under way. It is idempotent
 // and always returns nil. A token that is still good is returned afterwards;
-// anything else fails with [ErrClosed].
+// anything else fails with [providerauth.ErrClosed].
 func (c *Client) Close() error {
 	c.cache.Close()
 	c.api.CloseIdle()
 	return nil
-}
-
-// Stats of a [Client]. Entries and InFlight are gauges, LastError and
-// BackoffUntil times, the rest counters. A token that is handed out fresh is
-// not counted.
-type Stats struct {
-	Waits         uint64    // callers that waited for a mint
-	Refreshes     uint64    // mints that succeeded
-	Failures      uint64    // mints that did not
-	Invalidations uint64    // current tokens dropped because they were rejected
-	Contested     uint64    // calls answered ErrContested, and rejections that stood for want of another token
-	Evictions     uint64    // always 0: there is one token
-	EvictedLive   uint64    // always 0
-	Entries       int       // 1 if there is a token
-	InFlight      int       // mints under way
-	LastError     time.Time // when a mint failed last; zero: never
-	BackoffUntil  time.Time // before then no mint is tried; zero: no such wait
 }
 
 func nilContext(op string) error {

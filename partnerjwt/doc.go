@@ -7,7 +7,7 @@
 //
 //	client, err := partnerjwt.New(partnerjwt.Config{
 //		ClientID: "client-1",
-//		Secret:   partnerjwt.StaticSecret(os.Getenv("PITRADE_SECRET")),
+//		Secret:   providerauth.StaticSecret(os.Getenv("PITRADE_SECRET")),
 //		BaseURL:  os.Getenv("PITRADE_BASE_URL"),
 //	})
 //
@@ -29,7 +29,7 @@
 // A 401 may also be a mistake. Replacements are limited to five at once and then
 // one per five seconds. Where no other token is to be had, the token stays in use,
 // and the first 401 in a row has its call made once more with the same token. A
-// 401 that stands for want of another token matches [ErrContested] and is
+// 401 that stands for want of another token matches [providerauth.ErrContested] and is
 // Retryable; [Client.HTTPClient] returns it as it is.
 //
 // When the secret is rotated at PiTrade and in the place that Config.Secret
@@ -37,8 +37,8 @@
 // them.
 //
 // In FIPS 140-only mode (GODEBUG=fips140=only) the secret needs at least 14
-// bytes: crypto/hmac refuses shorter keys. [New] reports a shorter [StaticSecret],
-// and any other shorter secret is [ErrSecretUnavailable].
+// bytes: crypto/hmac refuses shorter keys. [New] reports a shorter [providerauth.StaticSecret],
+// and any other shorter secret is [providerauth.ErrSecretUnavailable].
 //
 // # Traps
 //

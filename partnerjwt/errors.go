@@ -6,41 +6,14 @@ import (
 	"maps"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// The sentinels that an [*Error] may match by errors.Is. Those without "token"
-// in their name are the same values in every package of this module, so one
-// check serves all providers.
+// The sentinels of this package. An [*Error] matches them by errors.Is, beside
+// those of package providerauth.
 var (
-	// ErrUnauthorized: PiTrade answered 401, also after a new token was tried.
-	ErrUnauthorized = outcome.ErrUnauthorized
-	// ErrRateLimited: PiTrade answered 429.
-	ErrRateLimited = outcome.ErrRateLimited
-	// ErrInvalidRequest: the call was wrong. With StatusCode 0 it was refused
-	// here, cost no request, and Fields names each field and its rule; else
-	// PiTrade answered 400 or 422.
-	ErrInvalidRequest = outcome.ErrInvalidRequest
-	// ErrBadResponse: an answer could not be used: no JSON, a missing member,
-	// too large, a redirect.
-	ErrBadResponse = outcome.ErrBadResponse
-	// ErrAmbiguous: PiTrade acted or may have acted, and there is no usable
-	// result; the same as [Error.Ambiguous].
-	ErrAmbiguous = outcome.ErrAmbiguous
-	// ErrNotSent: the request was not sent, for want of a token, or because it
-	// goes to another origin.
-	ErrNotSent = outcome.ErrNotSent
-	// ErrSecretUnavailable: the SecretFunc failed, or returned nothing usable.
-	ErrSecretUnavailable = outcome.ErrSecretUnavailable
-	// ErrContested: a call was rejected (ErrUnauthorized matches as well), and its
-	// token was not replaced: tokens are rejected faster than they may be
-	// replaced, or new ones do not help. RetryAfter says when the next may be
-	// had. From Token: there is no token at all.
-	ErrContested = outcome.ErrContested
-	// ErrClosed: the Client is closed.
-	ErrClosed = outcome.ErrClosed
-
 	// ErrInvalidToken: Verify refused the token.
 	ErrInvalidToken = errors.New("the token is invalid")
 	// ErrTokenExpired: Verify refused the token because its time is over. It
@@ -50,6 +23,21 @@ var (
 
 // An Error is every error of this package. Its text holds no credential, token,
 // header value, body, e-mail address or URL query.
+//
+// It matches, by errors.Is:
+//
+//   - [providerauth.ErrUnauthorized] when PiTrade answered 401, also after a new
+//     token was tried.
+//   - [providerauth.ErrRateLimited] when PiTrade answered 429.
+//   - [providerauth.ErrInvalidRequest] when the call is wrong. With StatusCode 0 it
+//     cost no request; else PiTrade answered 400 or 422.
+//   - [providerauth.ErrBadResponse] when the answer is no JSON, lacks a member, is
+//     too large, or is a redirect.
+//   - [providerauth.ErrAmbiguous] when [Error.Ambiguous] is true.
+//   - [providerauth.ErrNotSent], [providerauth.ErrSecretUnavailable],
+//     [providerauth.ErrContested] and [providerauth.ErrClosed], as their comments
+//     say.
+//   - The sentinels of this package.
 type Error struct {
 	// Op is the method that failed; "Transport" for the error of a
 	// RoundTripper that sent nothing.
@@ -68,7 +56,7 @@ type Error struct {
 	// Attempts is how many were made, those included that found no connection.
 	Attempts int
 	// RetryAfter is how long to wait before the call is made again: what PiTrade
-	// asks for, or with ErrContested the time until another token may be had; 0
+	// asks for, or with providerauth.ErrContested the time until another token may be had; 0
 	// if neither says.
 	RetryAfter time.Duration
 	// Err is the cause, if there is one beside the answer.
@@ -143,7 +131,7 @@ func fail(op string, err error) error {
 // was to be had. One may be had after wait.
 func (e *Error) contested(wait time.Duration) *Error {
 	e.RetryAfter = max(e.RetryAfter, wait)
-	e.Err = &outcome.Cause{Kind: ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
+	e.Err = &outcome.Cause{Kind: providerauth.ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
 	return e
 }
 

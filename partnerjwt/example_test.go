@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -25,7 +26,7 @@ func simulated() (*partnerjwttest.Server, *partnerjwt.Client) {
 func ExampleNew() {
 	client, err := partnerjwt.New(partnerjwt.Config{
 		ClientID: "client-1",
-		Secret:   partnerjwt.StaticSecret("secret-1"),
+		Secret:   providerauth.StaticSecret("secret-1"),
 		BaseURL:  "https://partner.example.com",
 	})
 	if err != nil {
@@ -44,7 +45,7 @@ func ExampleNew() {
 
 func ExampleNew_invalid() {
 	_, err := partnerjwt.New(partnerjwt.Config{ClientID: "client-1\n", BaseURL: "http://partner.example.com"})
-	fmt.Println(errors.Is(err, partnerjwt.ErrInvalidRequest))
+	fmt.Println(errors.Is(err, providerauth.ErrInvalidRequest))
 	var e *partnerjwt.Error
 	if errors.As(err, &e) {
 		fmt.Println(len(e.Fields), "fields")
@@ -76,11 +77,11 @@ func ExampleClient_Call() {
 	defer srv.Close()
 	defer client.Close()
 	order := struct {
-		Ticker    string            `json:"ticker"`
-		OrderSide string            `json:"orderSide"`
-		Amount    partnerjwt.Amount `json:"amount"`
+		Ticker    string              `json:"ticker"`
+		OrderSide string              `json:"orderSide"`
+		Amount    providerauth.Number `json:"amount"`
 	}{Ticker: "AAPL", OrderSide: "BUY"}
-	order.Amount, _ = partnerjwt.ParseAmount("25.50")
+	order.Amount.Amount, _ = providerauth.ParseAmount("25.50")
 
 	srv.LoseAnswers(1) // the order is taken, the answer is lost
 	err := client.Call(context.Background(), http.MethodPost, "/trade", order, nil)
@@ -125,9 +126,9 @@ func ExampleVerify() {
 	defer srv.Close()
 	defer client.Close()
 	token, _ := client.Token(ctx)
-	claims, err := partnerjwt.Verify(ctx, token.Value(), partnerjwt.StaticSecret("secret-1"), partnerjwt.VerifyOptions{Leeway: 30 * time.Second})
+	claims, err := partnerjwt.Verify(ctx, token.Value(), providerauth.StaticSecret("secret-1"), partnerjwt.VerifyOptions{Leeway: 30 * time.Second})
 	fmt.Println(claims.ClientID, err)
-	_, err = partnerjwt.Verify(ctx, token.Value()+"x", partnerjwt.StaticSecret("secret-1"), partnerjwt.VerifyOptions{})
+	_, err = partnerjwt.Verify(ctx, token.Value()+"x", providerauth.StaticSecret("secret-1"), partnerjwt.VerifyOptions{})
 	fmt.Println(errors.Is(err, partnerjwt.ErrInvalidToken))
 	// Output:
 	// client-1 <nil>

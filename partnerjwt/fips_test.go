@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -39,7 +40,7 @@ const (
 	fipsRule    = "must have at least 14 bytes in FIPS 140-only mode"
 )
 
-func supplies(secret string) partnerjwt.SecretFunc {
+func supplies(secret string) providerauth.SecretFunc {
 	return func(context.Context) (string, error) { return secret, nil }
 }
 
@@ -47,19 +48,19 @@ func TestClient_fipsOnly(t *testing.T) {
 	if !inFIPSOnly(t) {
 		return
 	}
-	withSecret := func(f partnerjwt.SecretFunc) partnerjwt.Config {
+	withSecret := func(f providerauth.SecretFunc) partnerjwt.Config {
 		return partnerjwt.Config{ClientID: "client-1", Secret: f, BaseURL: "https://partner.example"}
 	}
 	unavailable := func(t *testing.T, err error) {
 		t.Helper()
-		errorIs(t, err, partnerjwt.ErrSecretUnavailable)
+		errorIs(t, err, providerauth.ErrSecretUnavailable)
 		if !strings.Contains(err.Error(), fipsRule) || strings.Contains(err.Error(), shortSecret) {
 			t.Errorf("got %q, want %q in it and not the secret", err, fipsRule)
 		}
 	}
 	t.Run("New reports a static secret that is too short", func(t *testing.T) {
-		_, err := partnerjwt.New(withSecret(partnerjwt.StaticSecret(shortSecret)))
-		e := errorIs(t, err, partnerjwt.ErrInvalidRequest)
+		_, err := partnerjwt.New(withSecret(providerauth.StaticSecret(shortSecret)))
+		e := errorIs(t, err, providerauth.ErrInvalidRequest)
 		equal(t, "fields", len(e.Fields), 1)
 		equal(t, "rule", e.Fields["Secret"], fipsRule)
 	})
@@ -82,7 +83,7 @@ func TestClient_fipsOnly(t *testing.T) {
 			_, err := c.Token(t.Context())
 			unavailable(t, err)
 			err = c.Call(t.Context(), http.MethodGet, "/portfolio", nil, nil)
-			errorIs(t, err, partnerjwt.ErrNotSent)
+			errorIs(t, err, providerauth.ErrNotSent)
 			unavailable(t, err)
 			secret.Store(longSecret)
 			time.Sleep(time.Minute)
@@ -90,13 +91,13 @@ func TestClient_fipsOnly(t *testing.T) {
 		})
 	})
 	t.Run("Verify reports a secret that is too short", func(t *testing.T) {
-		for _, f := range []partnerjwt.SecretFunc{supplies(shortSecret), partnerjwt.StaticSecret(shortSecret)} {
+		for _, f := range []providerauth.SecretFunc{supplies(shortSecret), providerauth.StaticSecret(shortSecret)} {
 			_, err := partnerjwt.Verify(t.Context(), vector, f, partnerjwt.VerifyOptions{})
 			unavailable(t, err)
 		}
 	})
 	t.Run("a secret of 14 bytes works", func(t *testing.T) {
-		c := open(t, withSecret(partnerjwt.StaticSecret(longSecret)))
+		c := open(t, withSecret(providerauth.StaticSecret(longSecret)))
 		defer c.Close()
 		tok, err := c.Token(t.Context())
 		if err != nil {

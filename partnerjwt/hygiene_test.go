@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -119,7 +120,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		check("New", err)
 		check("a Config that is wrong, logged", bad.LogValue().String())
 		check("a Config that is wrong, printed", fmt.Sprintf("%v %+v %#v %s %q %x %d", bad, bad, bad, bad, &bad, bad, []any{bad}))
-		for _, f := range []partnerjwt.SecretFunc{
+		for _, f := range []providerauth.SecretFunc{
 			func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
 			func(context.Context) (string, error) { return "sentinel-secret\n", nil },
 			func(context.Context) (string, error) { panic("sentinel-vault") },

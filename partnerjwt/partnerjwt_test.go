@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -94,7 +95,7 @@ func TestTokenIsTheDocumentedOneByteForByte(t *testing.T) {
 			equal(t, "token", tok.Value(), tc.token)
 			equal(t, "expires", tok.ExpiresAt.Unix(), 1700000900)
 		}, func(cfg *partnerjwt.Config) {
-			cfg.ClientID, cfg.Secret = tc.clientID, partnerjwt.StaticSecret(tc.secret)
+			cfg.ClientID, cfg.Secret = tc.clientID, providerauth.StaticSecret(tc.secret)
 		})
 	}
 }
@@ -161,7 +162,7 @@ func TestRevokedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
 func TestWrongSecretCostsOneReplayAndIsReported(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		err := trade(t.Context(), c)
-		e := errorIs(t, err, partnerjwt.ErrUnauthorized)
+		e := errorIs(t, err, providerauth.ErrUnauthorized)
 		if _, ok := e.Retryable(); ok || e.Ambiguous() {
 			t.Errorf("a refusal is neither retryable nor ambiguous: %v", e)
 		}
@@ -169,7 +170,7 @@ func TestWrongSecretCostsOneReplayAndIsReported(t *testing.T) {
 		equal(t, "message", e.Message, "Unauthorized")
 		equal(t, "requests", srv.Count("/trade"), 2)
 		equal(t, "trades", srv.Trades(), 0)
-	}, func(cfg *partnerjwt.Config) { cfg.Secret = partnerjwt.StaticSecret("wrong") })
+	}, func(cfg *partnerjwt.Config) { cfg.Secret = providerauth.StaticSecret("wrong") })
 }
 
 func TestSkewedClockIsCorrectedByTheDateOfTheRejection(t *testing.T) {
@@ -194,7 +195,7 @@ func TestSkewedClockIsCorrectedByTheDateOfTheRejection(t *testing.T) {
 func TestLostTradeIsAmbiguousAndNotSentAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		srv.LoseAnswers(1)
-		e := errorIs(t, trade(t.Context(), c), partnerjwt.ErrAmbiguous)
+		e := errorIs(t, trade(t.Context(), c), providerauth.ErrAmbiguous)
 		if _, ok := e.Retryable(); ok || !e.Ambiguous() {
 			t.Errorf("retryable or not ambiguous: %v", e)
 		}
@@ -208,12 +209,12 @@ func TestFailureOfTheServerSaysNothingOfTheToken(t *testing.T) {
 		portfolio(t, c)
 		time.Sleep(time.Second) // the next token is another one
 		srv.FailNext(2, http.StatusUnauthorized, nil)
-		equal(t, "attempts", errorIs(t, trade(t.Context(), c), partnerjwt.ErrUnauthorized).Attempts, 2)
+		equal(t, "attempts", errorIs(t, trade(t.Context(), c), providerauth.ErrUnauthorized).Attempts, 2)
 		srv.FailNext(1, http.StatusInternalServerError, nil)
 		equal(t, "status", errorIs(t, trade(t.Context(), c)).StatusCode, 500)
 		srv.FailNext(1, http.StatusUnauthorized, nil)
 		// It was not the token, so another such answer replaces nothing.
-		equal(t, "attempts", errorIs(t, trade(t.Context(), c), partnerjwt.ErrUnauthorized).Attempts, 1)
+		equal(t, "attempts", errorIs(t, trade(t.Context(), c), providerauth.ErrUnauthorized).Attempts, 1)
 		equal(t, "invalidations", c.Stats().Invalidations, 1)
 	})
 }
@@ -258,7 +259,7 @@ func TestPortfolioIsReadExactly(t *testing.T) {
 			})
 			holdings, err := c.Portfolio(t.Context())
 			if want == "error" {
-				errorIs(t, err, partnerjwt.ErrBadResponse)
+				errorIs(t, err, providerauth.ErrBadResponse)
 				if holdings != nil {
 					t.Errorf("%s: holdings beside an error", body)
 				}
@@ -277,14 +278,14 @@ func TestPortfolioIsReadExactly(t *testing.T) {
 }
 
 func TestNewReportsEveryProblemAtOnce(t *testing.T) {
-	good := partnerjwt.Config{ClientID: "c", Secret: partnerjwt.StaticSecret("s"), BaseURL: "https://api.example.com/v1"}
+	good := partnerjwt.Config{ClientID: "c", Secret: providerauth.StaticSecret("s"), BaseURL: "https://api.example.com/v1"}
 	for name, tc := range map[string]struct {
 		change func(*partnerjwt.Config)
 		fields []string
 	}{
 		"nothing":             {func(*partnerjwt.Config) {}, nil},
 		"all missing":         {func(c *partnerjwt.Config) { *c = partnerjwt.Config{} }, []string{"ClientID", "Secret", "BaseURL"}},
-		"blank secret":        {func(c *partnerjwt.Config) { c.Secret = partnerjwt.StaticSecret(" \n") }, []string{"Secret"}},
+		"blank secret":        {func(c *partnerjwt.Config) { c.Secret = providerauth.StaticSecret(" \n") }, []string{"Secret"}},
 		"client id newline":   {func(c *partnerjwt.Config) { c.ClientID = "c\n" }, []string{"ClientID"}},
 		"client id not UTF-8": {func(c *partnerjwt.Config) { c.ClientID = "a\xff" }, []string{"ClientID"}},
 		"http":                {func(c *partnerjwt.Config) { c.BaseURL = "http://api.example.com" }, []string{"BaseURL"}},
@@ -310,7 +311,7 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 				c.Close()
 				return
 			}
-			e := errorIs(t, err, partnerjwt.ErrInvalidRequest)
+			e := errorIs(t, err, providerauth.ErrInvalidRequest)
 			var got []string
 			for _, f := range tc.fields {
 				if e.Fields[f] != "" {
@@ -337,22 +338,22 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		var none context.Context
 		_, err := c.Token(none)
-		equal(t, "field", errorIs(t, err, partnerjwt.ErrInvalidRequest).Fields["ctx"], "must not be nil")
+		equal(t, "field", errorIs(t, err, providerauth.ErrInvalidRequest).Fields["ctx"], "must not be nil")
 		_, err = c.Portfolio(none)
-		errorIs(t, err, partnerjwt.ErrInvalidRequest)
-		errorIs(t, c.Call(none, "GET", "/portfolio", nil, nil), partnerjwt.ErrInvalidRequest)
-		_, err = partnerjwt.Verify(none, "x", partnerjwt.StaticSecret("s"), partnerjwt.VerifyOptions{})
-		errorIs(t, err, partnerjwt.ErrInvalidRequest)
+		errorIs(t, err, providerauth.ErrInvalidRequest)
+		errorIs(t, c.Call(none, "GET", "/portfolio", nil, nil), providerauth.ErrInvalidRequest)
+		_, err = partnerjwt.Verify(none, "x", providerauth.StaticSecret("s"), partnerjwt.VerifyOptions{})
+		errorIs(t, err, providerauth.ErrInvalidRequest)
 		_, err = c.Transport(nil).RoundTrip(&http.Request{})
-		errorIs(t, err, partnerjwt.ErrInvalidRequest, partnerjwt.ErrNotSent)
+		errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
 		for _, path := range []string{"https://evil.example.com/x", "//evil.example.com", "/../x", "portfolio\n"} {
-			errorIs(t, c.Call(t.Context(), "GET", path, nil, nil), partnerjwt.ErrInvalidRequest)
+			errorIs(t, c.Call(t.Context(), "GET", path, nil, nil), providerauth.ErrInvalidRequest)
 		}
-		equal(t, "field", errorIs(t, c.Call(t.Context(), "POST", "/trade", nil, struct{}{}), partnerjwt.ErrInvalidRequest).Fields["out"],
+		equal(t, "field", errorIs(t, c.Call(t.Context(), "POST", "/trade", nil, struct{}{}), providerauth.ErrInvalidRequest).Fields["out"],
 			"must be nil or a pointer that is not nil")
-		errorIs(t, c.Call(t.Context(), "GET POST", "/portfolio", nil, nil), partnerjwt.ErrInvalidRequest)
-		errorIs(t, c.Call(t.Context(), "POST", "/trade", make(chan int), nil), partnerjwt.ErrInvalidRequest)
-		errorIs(t, c.Call(t.Context(), "POST", "/trade", partnerjwt.Amount{}, nil), partnerjwt.ErrInvalidRequest)
+		errorIs(t, c.Call(t.Context(), "GET POST", "/portfolio", nil, nil), providerauth.ErrInvalidRequest)
+		errorIs(t, c.Call(t.Context(), "POST", "/trade", make(chan int), nil), providerauth.ErrInvalidRequest)
+		errorIs(t, c.Call(t.Context(), "POST", "/trade", providerauth.Number{}, nil), providerauth.ErrInvalidRequest)
 		equal(t, "requests", len(srv.Requests()), 0)
 		(partnerjwt.Token{}).SetAuthHeader(nil)
 		r := &http.Request{}
@@ -373,10 +374,10 @@ func TestClosedClientServesItsFreshTokenAndMintsNoOther(t *testing.T) {
 		portfolio(t, c)
 		time.Sleep(time.Hour)
 		_, err := c.Token(t.Context())
-		errorIs(t, err, partnerjwt.ErrClosed)
-		errorIs(t, trade(t.Context(), c), partnerjwt.ErrClosed, partnerjwt.ErrNotSent)
+		errorIs(t, err, providerauth.ErrClosed)
+		errorIs(t, trade(t.Context(), c), providerauth.ErrClosed, providerauth.ErrNotSent)
 		_, err = c.HTTPClient().Get("http://127.0.0.1:1/base/portfolio")
-		errorIs(t, err, partnerjwt.ErrClosed)
+		errorIs(t, err, providerauth.ErrClosed)
 	})
 }
 
@@ -386,7 +387,7 @@ func TestContextOfTheCallerEndsItsCallOnly(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		start := time.Now()
-		e := errorIs(t, trade(ctx, c), context.DeadlineExceeded, partnerjwt.ErrAmbiguous)
+		e := errorIs(t, trade(ctx, c), context.DeadlineExceeded, providerauth.ErrAmbiguous)
 		equal(t, "left after", time.Since(start), time.Second)
 		equal(t, "status", e.StatusCode, 0)
 	})

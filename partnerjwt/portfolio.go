@@ -6,20 +6,21 @@ import (
 	"fmt"
 	"net/http"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // A Holding is one position of the portfolio.
 type Holding struct {
-	Ticker               string `json:"ticker"`
-	Quantity             Amount `json:"quantity"`             // shares
-	AveragePurchasePrice Amount `json:"averagePurchasePrice"` // US dollars a share
+	Ticker               string              `json:"ticker"`
+	Quantity             providerauth.Number `json:"quantity"`             // shares
+	AveragePurchasePrice providerauth.Number `json:"averagePurchasePrice"` // US dollars a share
 }
 
 // Portfolio returns the current holdings (GET /portfolio), exactly as PiTrade
 // states them; an empty portfolio, null included, is an empty slice. It is
 // repeated where that helps. An answer that is not an array of holdings with
-// all three members matches [ErrBadResponse].
+// all three members matches [providerauth.ErrBadResponse].
 //
 // The page is https://support.pitrade.com/partner-apis/portfolio.
 func (c *Client) Portfolio(ctx context.Context) ([]Holding, error) {

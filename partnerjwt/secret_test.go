@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -57,7 +58,7 @@ func TestCallsThatCannotBeSentAreRefusedWithTheirField(t *testing.T) {
 			{"POST", "/../trade", nil, "path"},
 			{"POST", "/trade", func() {}, "in"},
 		} {
-			e := errorIs(t, c.Call(t.Context(), tc.method, tc.path, tc.in, nil), partnerjwt.ErrInvalidRequest)
+			e := errorIs(t, c.Call(t.Context(), tc.method, tc.path, tc.in, nil), providerauth.ErrInvalidRequest)
 			if e.Fields[tc.field] == "" || len(e.Fields) != 1 || e.StatusCode != 0 || e.Attempts != 0 {
 				t.Errorf("%s: %+v", tc.field, e.Fields)
 			}
@@ -71,7 +72,7 @@ func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
 	bubble(t, func(t *testing.T, _ *partnerjwttest.Server, c *partnerjwt.Client) {
 		_, first := c.Token(t.Context())
 		_, second := c.Token(t.Context())
-		a, b := errorIs(t, first, partnerjwt.ErrSecretUnavailable), errorIs(t, second, partnerjwt.ErrSecretUnavailable)
+		a, b := errorIs(t, first, providerauth.ErrSecretUnavailable), errorIs(t, second, providerauth.ErrSecretUnavailable)
 		text := b.Error()
 		a.Op, a.StatusCode = "mine", http.StatusTeapot
 		equal(t, "text of the other's", b.Error(), text)
@@ -85,7 +86,7 @@ func TestDeadlineThatPassesWhileATokenIsWaitedForIsRetryable(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		err := trade(ctx, c)
-		if _, ok := errorIs(t, err, context.DeadlineExceeded, partnerjwt.ErrNotSent).Retryable(); !ok {
+		if _, ok := errorIs(t, err, context.DeadlineExceeded, providerauth.ErrNotSent).Retryable(); !ok {
 			t.Error("it is not retryable")
 		}
 		ctx, cancel = context.WithCancel(t.Context())
@@ -164,7 +165,7 @@ func TestSecretIsAskedForOncePerTokenAndNotToAttachAFreshOne(t *testing.T) {
 
 func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 	sealed := errors.New("vault is sealed")
-	for name, f := range map[string]partnerjwt.SecretFunc{
+	for name, f := range map[string]providerauth.SecretFunc{
 		"failing":   func(context.Context) (string, error) { return "", sealed },
 		"empty":     func(context.Context) (string, error) { return "", nil },
 		"newline":   func(context.Context) (string, error) { return "secret-1\n", nil },
@@ -173,17 +174,17 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				_, err := c.Token(t.Context())
-				errorIs(t, err, partnerjwt.ErrSecretUnavailable)
+				errorIs(t, err, providerauth.ErrSecretUnavailable)
 				if name == "failing" {
 					errorIs(t, err, sealed)
 				}
-				e := errorIs(t, trade(t.Context(), c), partnerjwt.ErrNotSent, partnerjwt.ErrSecretUnavailable)
+				e := errorIs(t, trade(t.Context(), c), providerauth.ErrNotSent, providerauth.ErrSecretUnavailable)
 				equal(t, "ambiguous", e.Ambiguous(), false)
 				if _, ok := e.Retryable(); !ok {
 					t.Error("not retryable, though the vault may be opened")
 				}
 				_, err = c.HTTPClient().Get(srv.URL() + "/portfolio")
-				equal(t, "Op of the transport's error", errorIs(t, err, partnerjwt.ErrNotSent).Op, "Transport")
+				equal(t, "Op of the transport's error", errorIs(t, err, providerauth.ErrNotSent).Op, "Transport")
 				equal(t, "requests", len(srv.Requests()), 0)
 			}, func(cfg *partnerjwt.Config) { cfg.Secret = f })
 		})
@@ -205,7 +206,7 @@ func TestClient_lateSecret(t *testing.T) {
 				asked.Store(0)
 				for time.Since(rotated) < late {
 					_, err := c.Portfolio(t.Context())
-					errorIs(t, err, partnerjwt.ErrUnauthorized)
+					errorIs(t, err, providerauth.ErrUnauthorized)
 					time.Sleep(100 * time.Millisecond)
 				}
 				if n, most := int(asked.Load()), 10+2*int(late/time.Second); n > most {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
@@ -51,7 +52,7 @@ func TestClient_Transport_opaqueURL(t *testing.T) {
 		}
 		req.URL.Opaque = "//evil.example/portfolio" // a plain proxy would send it there, with the token
 		_, err = c.Transport(nil).RoundTrip(req)
-		e := errorIs(t, err, partnerjwt.ErrNotSent, partnerjwt.ErrInvalidRequest)
+		e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrInvalidRequest)
 		if e.Fields["URL"] == "" {
 			t.Errorf("the error names %v, want URL", e.Fields)
 		}

@@ -26,7 +26,7 @@ import (
 // until a new token helps. A changed secret ends both. Nothing else is repeated.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that
-// matches [ErrNotSent]: the request did not leave. Every other error is the
+// matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
 // base's, and whether the request was acted on is unknown.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	if base == nil {

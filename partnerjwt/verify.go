@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
@@ -39,8 +40,8 @@ type Claims struct {
 // refused if an object of its header or payload, at any depth, has two members
 // of one name. The error matches [ErrInvalidToken], and [ErrTokenExpired] if
 // that is what is wrong; its Fields name the rule under "token". A secret that
-// cannot be had matches [ErrSecretUnavailable].
-func Verify(ctx context.Context, token string, secret SecretFunc, opts VerifyOptions) (Claims, error) {
+// cannot be had matches [providerauth.ErrSecretUnavailable].
+func Verify(ctx context.Context, token string, secret providerauth.SecretFunc, opts VerifyOptions) (Claims, error) {
 	const op = "Verify"
 	var p check.Problems
 	if ctx == nil {

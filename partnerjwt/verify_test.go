@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 )
 
@@ -39,7 +40,7 @@ func TestVerifyAcceptsTheDocumentedTokenAndItsVariants(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			time.Sleep(time.Until(time.Unix(1700000000, 0)))
-			got, err := partnerjwt.Verify(t.Context(), token, partnerjwt.StaticSecret("secret-1"), partnerjwt.VerifyOptions{ClientID: "client-1"})
+			got, err := partnerjwt.Verify(t.Context(), token, providerauth.StaticSecret("secret-1"), partnerjwt.VerifyOptions{ClientID: "client-1"})
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
@@ -86,7 +87,7 @@ func TestVerifyRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(time.Until(time.Unix(1700000000, 0)))
-				got, err := partnerjwt.Verify(t.Context(), tc.token, partnerjwt.StaticSecret("secret-1"), tc.opts)
+				got, err := partnerjwt.Verify(t.Context(), tc.token, providerauth.StaticSecret("secret-1"), tc.opts)
 				e := errorIs(t, err, tc.want, partnerjwt.ErrInvalidToken)
 				if got != (partnerjwt.Claims{}) {
 					t.Error("claims beside an error")
@@ -101,13 +102,13 @@ func TestVerifyRefuses(t *testing.T) {
 
 func TestVerifyRefusesWithoutAUsableSecret(t *testing.T) {
 	for name, tc := range map[string]struct {
-		secret partnerjwt.SecretFunc
+		secret providerauth.SecretFunc
 		want   error
 	}{
-		"nil":     {nil, partnerjwt.ErrInvalidRequest},
-		"blank":   {partnerjwt.StaticSecret(" "), partnerjwt.ErrInvalidRequest},
-		"empty":   {func(context.Context) (string, error) { return "", nil }, partnerjwt.ErrSecretUnavailable},
-		"failing": {func(context.Context) (string, error) { return "x", errors.New("sealed") }, partnerjwt.ErrSecretUnavailable},
+		"nil":     {nil, providerauth.ErrInvalidRequest},
+		"blank":   {providerauth.StaticSecret(" "), providerauth.ErrInvalidRequest},
+		"empty":   {func(context.Context) (string, error) { return "", nil }, providerauth.ErrSecretUnavailable},
+		"failing": {func(context.Context) (string, error) { return "x", errors.New("sealed") }, providerauth.ErrSecretUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := partnerjwt.Verify(t.Context(), vector, tc.secret, partnerjwt.VerifyOptions{})
@@ -120,14 +121,14 @@ func TestVerifyRefusesALeewayBelowZero(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Unix(1700000001, 0)))
 		for leeway, want := range map[time.Duration]bool{-1: false, -time.Hour: false, 0: true, time.Second: true} {
-			_, err := partnerjwt.Verify(t.Context(), vector, partnerjwt.StaticSecret("secret-1"), partnerjwt.VerifyOptions{Leeway: leeway})
+			_, err := partnerjwt.Verify(t.Context(), vector, providerauth.StaticSecret("secret-1"), partnerjwt.VerifyOptions{Leeway: leeway})
 			if want {
 				if err != nil {
 					t.Errorf("%v: %v", leeway, err)
 				}
 				continue
 			}
-			if e := errorIs(t, err, partnerjwt.ErrInvalidRequest); len(e.Fields) != 1 || e.Fields["VerifyOptions.Leeway"] == "" {
+			if e := errorIs(t, err, providerauth.ErrInvalidRequest); len(e.Fields) != 1 || e.Fields["VerifyOptions.Leeway"] == "" {
 				t.Errorf("%v: fields %v", leeway, e.Fields)
 			}
 		}
@@ -150,7 +151,7 @@ func TestVerify(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(time.Until(time.Unix(1700000000, 0)))
-				got, err := partnerjwt.Verify(t.Context(), tc.token, partnerjwt.StaticSecret("secret-1"), partnerjwt.VerifyOptions{})
+				got, err := partnerjwt.Verify(t.Context(), tc.token, providerauth.StaticSecret("secret-1"), partnerjwt.VerifyOptions{})
 				if tc.rule == "" {
 					if err != nil {
 						t.Fatal(err)

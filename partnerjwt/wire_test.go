@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 )
@@ -25,7 +26,7 @@ func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, 
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewWire(t, h)
 		cfg := partnerjwt.Config{
-			ClientID: "client-1", Secret: partnerjwt.StaticSecret(wireSecret), BaseURL: testkit.WireURL, HTTPClient: w.Client(),
+			ClientID: "client-1", Secret: providerauth.StaticSecret(wireSecret), BaseURL: testkit.WireURL, HTTPClient: w.Client(),
 		}
 		for _, ch := range change {
 			ch(&cfg)
@@ -38,13 +39,9 @@ func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, 
 
 var emptyArray = testkit.Answer(http.StatusOK, `[]`, nil)
 
-func TestWire_Amount(t *testing.T) {
-	testkit.Golden(t, "amount", testkit.AmountSheet("partnerjwt", partnerjwt.ParseAmount, partnerjwt.AmountFromMinor))
-}
-
 func TestWire_Types(t *testing.T) {
-	amount := func(s string) partnerjwt.Amount {
-		a, err := partnerjwt.ParseAmount(s)
+	amount := func(s string) providerauth.Number {
+		a, err := testkit.ParseNumber(s)
 		testkit.Must(t, err)
 		return a
 	}
@@ -98,7 +95,7 @@ func TestWire_Calls(t *testing.T) {
 
 func TestWire_Call(t *testing.T) {
 	onWire(t, emptyArray, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
-		testkit.Golden(t, "call", w.Calls(t, append(testkit.Bodies(), testkit.Amounts(partnerjwt.ParseAmount)...), func(in any) error {
+		testkit.Golden(t, "call", w.Calls(t, append(testkit.Bodies(), testkit.Amounts(testkit.ParseNumber)...), func(in any) error {
 			return c.Call(t.Context(), http.MethodPost, "/trade", in, nil)
 		}))
 	})
@@ -161,7 +158,7 @@ func TestWire_Answers(t *testing.T) {
 	out := ""
 	for _, body := range []string{`{"a":25.5}`, `{"a":"25.5"}`, `{"a":null}`, `{"a":1}{"a":2}`, `null`, ``} {
 		onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
-			var got struct{ A partnerjwt.Amount }
+			var got struct{ A providerauth.Number }
 			text := testkit.Refused
 			if err := c.Call(t.Context(), http.MethodGet, "/x", nil, &got); err == nil {
 				text = fmt.Sprintf("%+v", got)
@@ -183,7 +180,7 @@ func TestWire_Verify(t *testing.T) {
 			`{"clientId":"client-1","exp":"946685700"}`, `{"clientId":"client-1","exp":946684800}`, `{"clientId":"client-1","iat":946684801,"exp":946685700}`,
 			`{"clientId":"a","clientId":"client-1","exp":946685700}`, `{"clientId":1,"exp":946685700}`, `{}`,
 		} {
-			got, err := partnerjwt.Verify(context.Background(), testkit.HS256(wireSecret, `{"alg":"HS256","typ":"JWT"}`, payload), partnerjwt.StaticSecret(wireSecret), partnerjwt.VerifyOptions{})
+			got, err := partnerjwt.Verify(context.Background(), testkit.HS256(wireSecret, `{"alg":"HS256","typ":"JWT"}`, payload), providerauth.StaticSecret(wireSecret), partnerjwt.VerifyOptions{})
 			line := testkit.Refused
 			if err == nil {
 				line = testkit.Marshalled(partnerjwt.Claims{ClientID: got.ClientID, IssuedAt: got.IssuedAt.UTC(), ExpiresAt: got.ExpiresAt.UTC()})
@@ -193,7 +190,7 @@ func TestWire_Verify(t *testing.T) {
 		s.Add("Verify, by payload", text)
 		text = ""
 		for _, header := range []string{`{"alg":"HS256"}`, `{"typ":"JWT","alg":"HS256"}`, `{"alg":"none"}`, `{"alg":"HS512"}`, `{"alg":"HS256","crit":["x"]}`, `{}`} {
-			_, err := partnerjwt.Verify(context.Background(), testkit.HS256(wireSecret, header, `{"clientId":"client-1","exp":946685700}`), partnerjwt.StaticSecret(wireSecret), partnerjwt.VerifyOptions{})
+			_, err := partnerjwt.Verify(context.Background(), testkit.HS256(wireSecret, header, `{"clientId":"client-1","exp":946685700}`), providerauth.StaticSecret(wireSecret), partnerjwt.VerifyOptions{})
 			line := "accepted"
 			if err != nil {
 				line = testkit.Refused

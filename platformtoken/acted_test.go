@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -41,7 +42,7 @@ func TestError_Retryable(t *testing.T) {
 				e := errorIs(t, repeat(func(n int) error {
 					_, err := c.Transfer(t.Context(), brl, in(t, fmt.Sprint("tx-", n), "5"))
 					return err
-				}), platformtoken.ErrAmbiguous)
+				}), providerauth.ErrAmbiguous)
 				equal(t, "wallet after Transfer", srv.Balance(brl), "5")
 				equal(t, "code", e.Code, platformtokentest.CodeFault)
 
@@ -50,17 +51,17 @@ func TestError_Retryable(t *testing.T) {
 					body := struct {
 						TxID         string                  `json:"txId"`
 						TransferType platformtoken.Direction `json:"transferType"`
-						Amount       platformtoken.Amount    `json:"amount"`
-					}{fmt.Sprint("raw-", n), platformtoken.TransferIn, amount(t, "2")}
+						Amount       providerauth.Number     `json:"amount"`
+					}{fmt.Sprint("raw-", n), platformtoken.TransferIn, providerauth.Number{Amount: amount(t, "2")}}
 					return c.CallFor(t.Context(), brl, "POST", transfer, body, nil)
-				}), platformtoken.ErrAmbiguous)
+				}), providerauth.ErrAmbiguous)
 				equal(t, "wallet after CallFor", srv.Balance(brl), "7")
 
 				srv.FailActed(3, status, soon, on(enterGame))
 				errorIs(t, repeat(func(int) error {
 					_, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
 					return err
-				}), platformtoken.ErrAmbiguous)
+				}), providerauth.ErrAmbiguous)
 				equal(t, "games entered", srv.Count(enterGame), 1)
 			})
 		})
@@ -72,7 +73,7 @@ func TestClient_EnterGame(t *testing.T) {
 		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			srv.FailNext(1, 503, http.Header{"Retry-After": {"1"}})
 			_, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
-			e := errorIs(t, err, platformtoken.ErrAmbiguous)
+			e := errorIs(t, err, providerauth.ErrAmbiguous)
 			if _, ok := e.Retryable(); ok {
 				t.Errorf("retryable: %v", e)
 			}
@@ -86,7 +87,7 @@ func TestConfig_Rejected(t *testing.T) {
 	for way, move := range map[string]func(*testing.T, *platformtokentest.Server, *platformtoken.Client){
 		"Transfer": func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client) {
 			_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
-			equal(t, "code", errorIs(t, err, platformtoken.ErrAmbiguous).Code, platformtokentest.CodeFault)
+			equal(t, "code", errorIs(t, err, providerauth.ErrAmbiguous).Code, platformtokentest.CodeFault)
 		},
 		"HTTPClientFor": func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			_, body := do(t, c.HTTPClientFor(brl), srv, transfer, `{"txId":"tx-1","transferType":1,"amount":5}`)

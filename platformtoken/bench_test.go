@@ -15,6 +15,7 @@ import (
 
 	"github.com/puzpuzpuz/xsync/v4"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
 
@@ -30,7 +31,7 @@ func (p *platform) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (p *platform) config() platformtoken.Config {
 	return platformtoken.Config{
-		BaseURL: "https://api.example.com", TenantID: 1, Secret: platformtoken.StaticSecret("s"),
+		BaseURL: "https://api.example.com", TenantID: 1, Secret: providerauth.StaticSecret("s"),
 		HTTPClient: &http.Client{Transport: p},
 	}
 }

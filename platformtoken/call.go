@@ -16,7 +16,7 @@ import (
 // path extends Config.BaseURL. in is sent as JSON, nil as no body; its members
 // must come in the documented order, so use structs and not maps. The "data" of
 // the answer's envelope is decoded into out; where none is expected, out is
-// nil. An answer without data matches [ErrBadResponse] if out is not nil, so
+// nil. An answer without data matches [providerauth.ErrBadResponse] if out is not nil, so
 // that no out is taken for an answer that was never written.
 //
 // GET and HEAD, which no documented endpoint takes, are repeated where that

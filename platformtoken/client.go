@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/clock"
@@ -41,7 +42,7 @@ type Config struct {
 	// 140-only mode, which does not allow MD5. It is called once for
 	// every request that is signed, and while tokens cannot be had at most
 	// once a second in addition, to see whether the secret has changed.
-	Secret SecretFunc
+	Secret providerauth.SecretFunc
 	// Signer signs requests in place of the documented scheme, which is the
 	// default; see there for what that does not protect. It is called once for
 	// every request. Set either this or Secret.
@@ -140,7 +141,7 @@ type Client struct {
 
 // New returns a Client. It checks the whole configuration and reports every
 // problem at once, in the Fields of an [*Error] that matches
-// [ErrInvalidRequest]; it does no I/O.
+// [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
 	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
@@ -209,13 +210,13 @@ func New(cfg Config) (*Client, error) {
 // the live token's makes a new token and kills that one. Such switches, and
 // replacements of tokens that were rejected, are limited for each player to
 // five at once and then one per five seconds; beyond that there is no request,
-// and the error matches [ErrContested] and says when to come back.
+// and the error matches [providerauth.ErrContested] and says when to come back.
 //
 // If the answer to a request for a new token is lost, the request is sent once
 // more; if that is lost too, the old token is returned while it lasts, and says
-// so ([Token.Suspect]). Errors match [ErrInvalidRequest], [ErrUnauthorized],
-// [ErrRateLimited], [ErrBadResponse], [ErrAmbiguous], [ErrSecretUnavailable],
-// [ErrContested] or [ErrClosed], or are ctx's. After a failure the player's
+// so ([Token.Suspect]). Errors match [providerauth.ErrInvalidRequest], [providerauth.ErrUnauthorized],
+// [providerauth.ErrRateLimited], [providerauth.ErrBadResponse], [providerauth.ErrAmbiguous], [providerauth.ErrSecretUnavailable],
+// [providerauth.ErrContested] or [providerauth.ErrClosed], or are ctx's. After a failure the player's
 // next creation waits for a back-off; callers within it get the error again,
 // without a request.
 func (c *Client) Token(ctx context.Context, p Player) (Token, error) {
@@ -240,32 +241,15 @@ func (c *Client) Invalidate(t Token) bool {
 }
 
 // Stats returns figures for monitoring.
-func (c *Client) Stats() Stats { return Stats(c.cache.Stats()) }
+func (c *Client) Stats() providerauth.Stats { return c.cache.Stats() }
 
 // Close ends background work and waits for creations under way. It is
 // idempotent and always returns nil. A token that is still good is returned
-// afterwards; where a new one is needed, Token fails with [ErrClosed].
+// afterwards; where a new one is needed, Token fails with [providerauth.ErrClosed].
 func (c *Client) Close() error {
 	c.cache.Close()
 	c.api.CloseIdle()
 	return nil
-}
-
-// Stats of a [Client]. Entries and InFlight are gauges, LastError and
-// BackoffUntil times, the rest counters. A token that is handed out fresh is
-// not counted.
-type Stats struct {
-	Waits         uint64    // callers that waited for a creation
-	Refreshes     uint64    // creations that succeeded
-	Failures      uint64    // creations that did not
-	Invalidations uint64    // current tokens dropped because they were rejected
-	Contested     uint64    // calls answered ErrContested, and rejections that stood for want of another token
-	Evictions     uint64    // players dropped to make room
-	EvictedLive   uint64    // of these, with a token that was still good
-	Entries       int       // players kept
-	InFlight      int       // creations under way
-	LastError     time.Time // when a creation failed last; zero: never
-	BackoffUntil  time.Time // when the last back-off ends, at the latest; zero: there is none
 }
 
 func nilContext(op string) error {

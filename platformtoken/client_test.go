@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -23,7 +24,7 @@ func dialError() error { return &net.OpError{Op: "dial", Net: "tcp", Err: errors
 func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 	jar, _ := cookiejar.New(nil)
 	sign := platformtoken.SignerFunc(func(context.Context, platformtoken.SignInput) (string, error) { return "x", nil })
-	good := platformtoken.Config{BaseURL: "https://api.example.com/v1", TenantID: 1, Secret: platformtoken.StaticSecret("s")}
+	good := platformtoken.Config{BaseURL: "https://api.example.com/v1", TenantID: 1, Secret: providerauth.StaticSecret("s")}
 	for name, tc := range map[string]struct {
 		change func(*platformtoken.Config)
 		fields []string
@@ -33,7 +34,7 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 		"a language":        {func(c *platformtoken.Config) { c.Language = "pt-BR" }, nil},
 		"all missing":       {func(c *platformtoken.Config) { *c = platformtoken.Config{} }, []string{"BaseURL", "Secret", "TenantID"}},
 		"negative tenant":   {func(c *platformtoken.Config) { c.TenantID = -1 }, []string{"TenantID"}},
-		"blank secret":      {func(c *platformtoken.Config) { c.Secret = platformtoken.StaticSecret(" \n") }, []string{"Secret"}},
+		"blank secret":      {func(c *platformtoken.Config) { c.Secret = providerauth.StaticSecret(" \n") }, []string{"Secret"}},
 		"both":              {func(c *platformtoken.Config) { c.Signer = sign }, []string{"Signer"}},
 		"nil func":          {func(c *platformtoken.Config) { c.Secret, c.Signer = nil, platformtoken.SignerFunc(nil) }, []string{"Signer"}},
 		"two languages":     {func(c *platformtoken.Config) { c.Language = "zh,en" }, []string{"Language"}},
@@ -59,7 +60,7 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 				c.Close()
 				return
 			}
-			e := errorIs(t, err, platformtoken.ErrInvalidRequest)
+			e := errorIs(t, err, providerauth.ErrInvalidRequest)
 			var got []string
 			for f := range e.Fields {
 				got = append(got, f)
@@ -96,7 +97,7 @@ func TestWrongPlayersAndRequestsCostNoRequest(t *testing.T) {
 				"Token": got, "TokenSource": sourced, "CreateToken": created, "Balance": balanced, "Transfer": transferred,
 				"TransferStatus": asked, "EnterGame": entered, "CallFor": c.CallFor(ctx, p, "POST", "/x", nil, nil),
 			} {
-				e := errorIs(t, err, platformtoken.ErrInvalidRequest)
+				e := errorIs(t, err, providerauth.ErrInvalidRequest)
 				if e.Fields["UserID"] == "" || e.Attempts != 0 || len(e.Fields) != 1 {
 					t.Errorf("%s of a user id that is %s: %v", call, name, e)
 				}
@@ -104,7 +105,7 @@ func TestWrongPlayersAndRequestsCostNoRequest(t *testing.T) {
 					t.Errorf("%s: retryable", call)
 				}
 			}
-			errorIs(t, posted, platformtoken.ErrInvalidRequest, platformtoken.ErrNotSent)
+			errorIs(t, posted, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
 		}
 		_, err := c.Token(ctx, platformtoken.Player{UserID: "u", Currency: "B\nRL"})
 		equal(t, "currency", errorIs(t, err).Fields["Currency"] != "", true)
@@ -137,13 +138,13 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 			"Call":    func() error { return c.Call(none, "POST", "/x", nil, nil) },
 			"CallFor": func() error { return c.CallFor(none, brl, "POST", "/x", nil, nil) },
 		} {
-			e := errorIs(t, call(), platformtoken.ErrInvalidRequest)
+			e := errorIs(t, call(), providerauth.ErrInvalidRequest)
 			equal(t, name, e.Fields, map[string]string{"ctx": "must not be nil"})
 		}
 		for _, rt := range []http.RoundTripper{c.Transport(nil), c.TransportFor(brl, nil)} {
 			for _, r := range []*http.Request{nil, {}, {URL: &url.URL{}}} {
 				_, err := rt.RoundTrip(r)
-				e := errorIs(t, err, platformtoken.ErrInvalidRequest, platformtoken.ErrNotSent)
+				e := errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
 				equal(t, "op", e.Op, "Transport")
 			}
 		}
@@ -158,17 +159,17 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 			{"POST", "x\n", nil, "path"},
 			{"GET POST", "/x", nil, "method"},
 			{"POST", "/x", make(chan int), "in"},
-			{"POST", "/x", platformtoken.Amount{}, "in"},
+			{"POST", "/x", providerauth.Number{}, "in"},
 		} {
 			for _, err := range []error{
 				c.Call(t.Context(), tc.method, tc.path, tc.in, nil),
 				c.CallFor(t.Context(), brl, tc.method, tc.path, tc.in, nil), // a typo must not kill the player's token
 			} {
-				e := errorIs(t, err, platformtoken.ErrInvalidRequest)
+				e := errorIs(t, err, providerauth.ErrInvalidRequest)
 				equal(t, "fields of "+tc.path, len(e.Fields) == 1 && e.Fields[tc.field] != "", true)
 			}
 		}
-		equal(t, "field of Call", errorIs(t, c.Call(t.Context(), "POST", "/x", nil, 1), platformtoken.ErrInvalidRequest).Fields["out"] != "", true)
+		equal(t, "field of Call", errorIs(t, c.Call(t.Context(), "POST", "/x", nil, 1), providerauth.ErrInvalidRequest).Fields["out"] != "", true)
 		equal(t, "field of CallFor", errorIs(t, c.CallFor(t.Context(), brl, "POST", "/x", nil, 1)).Fields["out"] != "", true)
 		equal(t, "requests", len(srv.Requests()), 0)
 
@@ -186,7 +187,7 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 }
 
 func TestConfigSaysWhatIsSet(t *testing.T) {
-	cfg := platformtoken.Config{BaseURL: "https://api.example.com", TenantID: 7, Secret: platformtoken.StaticSecret("hunter2")}
+	cfg := platformtoken.Config{BaseURL: "https://api.example.com", TenantID: 7, Secret: providerauth.StaticSecret("hunter2")}
 	for _, want := range []string{"base_url=https://api.example.com", "tenant_id=7", "secret=set", "signer=default", "rejected=default"} {
 		if got := cfg.LogValue().String(); !strings.Contains(got, want) || strings.Contains(got, "hunter2") {
 			t.Errorf("%s: want %s", got, want)

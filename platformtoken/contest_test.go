@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -150,7 +151,7 @@ func TestContestOfCallersThatInvalidateByThemselvesIsBounded(t *testing.T) {
 		// A call whose rejection stands says so, and when to come back.
 		c.Invalidate(token(t, c, brl)) // takes the draw that there may be
 		_, err := c.Balance(t.Context(), brl)
-		e := errorIs(t, err, platformtoken.ErrContested, platformtoken.ErrUnauthorized)
+		e := errorIs(t, err, providerauth.ErrContested, providerauth.ErrUnauthorized)
 		after, ok := e.Retryable()
 		equal(t, "retryable, after the time to the next draw", ok && after > 0 && after <= 5*time.Second && after == e.RetryAfter, true)
 
@@ -183,7 +184,7 @@ func TestRejectionWithAnotherCauseOnOnePathLeavesTheOthersUnharmed(t *testing.T)
 			wg.Go(func() {
 				for ; time.Now().Before(over); time.Sleep(time.Second) {
 					_, err := c.TransferStatus(t.Context(), brl, "r1")
-					equal(t, "status", errorIs(t, err, platformtoken.ErrUnauthorized).StatusCode, 401)
+					equal(t, "status", errorIs(t, err, providerauth.ErrUnauthorized).StatusCode, 401)
 				}
 			})
 			wg.Go(func() {
@@ -234,7 +235,7 @@ func TestTwoCurrenciesOfOnePlayerInTurnEndInErrContestedAndNotInAStorm(t *testin
 			switch {
 			case err == nil:
 				equal(t, "made for", tok.Player, p)
-			case !errors.Is(err, platformtoken.ErrContested):
+			case !errors.Is(err, providerauth.ErrContested):
 				t.Error(err)
 			}
 			time.Sleep(100 * time.Millisecond)
@@ -323,7 +324,7 @@ func TestCallWhoseTokenIsKilledByTheClientsOwnCreationsIsRepeated(t *testing.T) 
 			token(t, c, brl)
 			for i := range 3 {
 				err := c.CallFor(t.Context(), brl, http.MethodPost, fmt.Sprint("/refused/", i), struct{}{}, nil)
-				if !errors.Is(err, platformtoken.ErrUnauthorized) {
+				if !errors.Is(err, providerauth.ErrUnauthorized) {
 					t.Errorf("error %v", err)
 				}
 			}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -45,7 +46,7 @@ func TestTwentyRequestsWithOneDeadTokenCauseOneNewOne(t *testing.T) {
 			equal(t, "state", got.State, platformtoken.TransferSucceeded)
 		},
 		"CallFor": func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client, _ int) {
-			var out struct{ Balance platformtoken.Amount }
+			var out struct{ Balance providerauth.Number }
 			in := map[string]string{"userId": brl.UserID}
 			if err := c.CallFor(t.Context(), brl, http.MethodPost, "player/getBalance", in, &out); err != nil || !out.Balance.IsSet() {
 				t.Error(out, err)
@@ -138,7 +139,7 @@ func TestUnusableAnswerToTokenMeansThatTheOldOneIsDead(t *testing.T) {
 		time.Sleep(58 * time.Minute)
 		answering(srv, 200, `{"isSuccess":true,"code":0,"data":{"token":"not a token"}}`)
 		_, err := c.Token(t.Context(), brl)
-		e := errorIs(t, err, platformtoken.ErrBadResponse, platformtoken.ErrAmbiguous)
+		e := errorIs(t, err, providerauth.ErrBadResponse, providerauth.ErrAmbiguous)
 		equal(t, "op and status", fmt.Sprint(e.Op, e.StatusCode), "Token200")
 		equal(t, "requests", srv.Count(createToken), 3)
 		srv.Intercept(nil)
@@ -174,7 +175,7 @@ func TestRefusalOfATokenIsReportedAndSharedDuringTheBackOff(t *testing.T) {
 		equal(t, "requests", srv.Count(createToken), 1)
 		_, err := c.Balance(t.Context(), brl)
 		equal(t, "requests", srv.Count(createToken)+srv.Count(getBalance), 1)
-		errorIs(t, err, platformtoken.ErrNotSent)
+		errorIs(t, err, providerauth.ErrNotSent)
 		srv.Intercept(nil)
 		time.Sleep(time.Second)
 		balance(t, c, brl)
@@ -257,7 +258,7 @@ func TestLostCreateTokenIsAmbiguousAndNotSentAgain(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		srv.LoseAnswers(1)
 		_, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: "u"})
-		e := errorIs(t, err, platformtoken.ErrAmbiguous)
+		e := errorIs(t, err, providerauth.ErrAmbiguous)
 		if _, ok := e.Retryable(); ok || e.Op != "CreateToken" || e.Attempts != 1 {
 			t.Errorf("retryable, or not one attempt of CreateToken: %v", e)
 		}
@@ -363,13 +364,13 @@ func TestClosedClientServesItsFreshTokenAndMakesNoOther(t *testing.T) {
 		balance(t, c, brl)
 		time.Sleep(25 * time.Hour)
 		_, err := c.Token(t.Context(), brl)
-		errorIs(t, err, platformtoken.ErrClosed)
+		errorIs(t, err, providerauth.ErrClosed)
 		_, err = c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: "u"})
-		errorIs(t, err, platformtoken.ErrClosed)
+		errorIs(t, err, providerauth.ErrClosed)
 		_, err = c.Balance(t.Context(), brl)
-		errorIs(t, err, platformtoken.ErrClosed, platformtoken.ErrNotSent)
+		errorIs(t, err, providerauth.ErrClosed, providerauth.ErrNotSent)
 		_, err = c.HTTPClientFor(brl).Post(srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
-		errorIs(t, err, platformtoken.ErrClosed, platformtoken.ErrNotSent)
+		errorIs(t, err, providerauth.ErrClosed, providerauth.ErrNotSent)
 	})
 }
 
@@ -412,7 +413,7 @@ func TestClient_CreateToken_unusableAnswers(t *testing.T) {
 					})
 				})
 				_, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: brl.UserID, Currency: brl.Currency})
-				errorIs(t, err, platformtoken.ErrBadResponse, platformtoken.ErrAmbiguous)
+				errorIs(t, err, providerauth.ErrBadResponse, providerauth.ErrAmbiguous)
 				after, err := c.Token(t.Context(), brl)
 				equal(t, "served, suspect", fmt.Sprint(err == nil && after.Value() == before.Value(), after.Suspect()), fmt.Sprint(tc.served, tc.served))
 			})

@@ -9,7 +9,7 @@
 //	client, err := platformtoken.New(platformtoken.Config{
 //		BaseURL:  os.Getenv("GAMEBOX_BASE_URL"),
 //		TenantID: 1,
-//		Secret:   platformtoken.StaticSecret(os.Getenv("GAMEBOX_SECRET")),
+//		Secret:   providerauth.StaticSecret(os.Getenv("GAMEBOX_SECRET")),
 //	})
 //	player := platformtoken.Player{UserID: "t1_225478", Currency: "BRL"}
 //	balance, err := client.Balance(ctx, player)
@@ -37,7 +37,7 @@
 // Such an answer may also be a mistake. Where no other token is to be had, the
 // token stays in use, and its first rejection in a row has the call made once
 // more with the same token. A rejection that stands for want of another token
-// matches [ErrContested] and is Retryable; [Client.HTTPClientFor] returns it as it
+// matches [providerauth.ErrContested] and is Retryable; [Client.HTTPClientFor] returns it as it
 // is.
 //
 // So a call fails for want of a good token only if all of its tries were hit: by
@@ -52,14 +52,14 @@
 // five at once and then one per five seconds, and where a replacement did not
 // help, the player's calls to that path replace nothing for a second, doubling
 // to 20. Meanwhile calls go out with the token that there is, and callers get the
-// platform's answer, or an error that matches [ErrContested] and says when to come
+// platform's answer, or an error that matches [providerauth.ErrContested] and says when to come
 // back. Soon after the other system stops,
 // all is well again. The same holds between processes: until they share their
 // tokens, let one of them make the wallet calls of a player.
 //
 // # Money
 //
-// An [Amount] is exact. The platform knows whose wallet is meant by the token
+// A [providerauth.Amount] is exact. The platform knows whose wallet is meant by the token
 // alone. A [Client.Transfer] is not made again after an unclear result, and its
 // error is Ambiguous: store the TxID first. A transfer that is accepted may
 // still be pending.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -100,7 +101,7 @@ func TestAnswersAreJudgedByStatusFlagAndCode(t *testing.T) {
 					switch {
 					case e.Message == "m" && !e.Ambiguous():
 						got = refused
-					case e.Ambiguous() && e.StatusCode < 300 && errors.Is(e, platformtoken.ErrBadResponse):
+					case e.Ambiguous() && e.StatusCode < 300 && errors.Is(e, providerauth.ErrBadResponse):
 						got = unusable
 					case e.Ambiguous():
 						got = ambiguous
@@ -119,7 +120,7 @@ func TestAnswersAreJudgedByStatusFlagAndCode(t *testing.T) {
 }
 
 func TestDataMayBeAnObjectAnArrayOrAString(t *testing.T) {
-	for data, out := range map[string]any{`{"a":1}`: &map[string]int{}, `[1,2]`: &[]int{}, `"s"`: new(string), `12.50`: &platformtoken.Amount{}} {
+	for data, out := range map[string]any{`{"a":1}`: &map[string]int{}, `[1,2]`: &[]int{}, `"s"`: new(string), `12.50`: &providerauth.Number{}} {
 		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
 			if err := c.Call(t.Context(), http.MethodPost, "/x", nil, out); err != nil {

@@ -7,49 +7,30 @@ import (
 	"strconv"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// The sentinels that an [*Error] may match by errors.Is. They are the same
-// values in every package of this module, so one check serves all providers.
-var (
-	// ErrUnauthorized: the platform answered 401, or what Config.Rejected takes
-	// for a dead token, also after a new token was tried.
-	ErrUnauthorized = outcome.ErrUnauthorized
-	// ErrRateLimited: the platform answered 429.
-	ErrRateLimited = outcome.ErrRateLimited
-	// ErrInvalidRequest: the call was wrong. With StatusCode 0 it was refused
-	// here, cost no request, and Fields names each field and its rule; else
-	// the platform answered 400 or 422.
-	ErrInvalidRequest = outcome.ErrInvalidRequest
-	// ErrBadResponse: an answer could not be used: no envelope, a missing
-	// member, isSuccess beside a code that is not 0, too large, a redirect.
-	ErrBadResponse = outcome.ErrBadResponse
-	// ErrAmbiguous: the platform acted or may have acted, and there is no
-	// usable result; the same as [Error.Ambiguous].
-	ErrAmbiguous = outcome.ErrAmbiguous
-	// ErrNotSent: the request was not sent, for want of a token or a
-	// signature, or because it goes to another origin.
-	ErrNotSent = outcome.ErrNotSent
-	// ErrSecretUnavailable: the SecretFunc or the Signer failed, or returned
-	// nothing usable.
-	ErrSecretUnavailable = outcome.ErrSecretUnavailable
-	// ErrContested: a call was rejected (ErrUnauthorized matches as well), and its
-	// token was not replaced: tokens are rejected faster than they may be
-	// replaced, new ones do not help, or none can be had. Another system makes
-	// tokens for the player, or the platform rejects them for another reason.
-	// RetryAfter says when the next may be made. From Token: there is no token at
-	// all.
-	ErrContested = outcome.ErrContested
-	// ErrClosed: the Client is closed.
-	ErrClosed = outcome.ErrClosed
-)
-
 // An Error is every error of this package. Its text holds no credential, token,
 // header value, body, e-mail address or URL query. An error that callers get
 // again within a back-off is cut to 1 KiB: it has no Body.
+//
+// It matches, by errors.Is:
+//
+//   - [providerauth.ErrUnauthorized] when the platform answered 401, or an answer
+//     that Config.Rejected takes for a rejection, also after a new token was tried.
+//   - [providerauth.ErrRateLimited] when the platform answered 429.
+//   - [providerauth.ErrInvalidRequest] when the call is wrong. With StatusCode 0 it
+//     cost no request; else the platform answered 400 or 422.
+//   - [providerauth.ErrBadResponse] when the answer has no envelope, lacks a member,
+//     has isSuccess beside a code other than 0, is too large, or is a redirect.
+//   - [providerauth.ErrAmbiguous] when [Error.Ambiguous] is true.
+//   - [providerauth.ErrSecretUnavailable] also when the Signer failed.
+//   - [providerauth.ErrContested] also when another system makes tokens for the
+//     player.
+//   - [providerauth.ErrNotSent] and [providerauth.ErrClosed], as their comments say.
 type Error struct {
 	// Op is the method that failed; "Transport" for the error of a
 	// RoundTripper that sent nothing.
@@ -75,7 +56,7 @@ type Error struct {
 	// Attempts is how many were made, those included that found no connection.
 	Attempts int
 	// RetryAfter is how long to wait before the call is made again: what the
-	// platform asks for, or with ErrContested the time until a token may be
+	// platform asks for, or with providerauth.ErrContested the time until a token may be
 	// made; 0 if neither says.
 	RetryAfter time.Duration
 	// Err is the cause, if there is one beside the answer.
@@ -112,7 +93,7 @@ func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
 
 // Is reports whether the error matches one of the sentinels by its fields.
 func (e *Error) Is(target error) bool {
-	return e.facts().Is(target) || e.rejected && target == ErrUnauthorized
+	return e.facts().Is(target) || e.rejected && target == providerauth.ErrUnauthorized
 }
 
 // Unwrap returns the cause.
@@ -174,7 +155,7 @@ func answered(op string, e *transport.Error) *Error {
 // called is fail for a call of which it matters whether it was sent.
 func called(op string, err error) *Error {
 	var sent *transport.Error
-	if errors.As(err, &sent) && sent.Attempts == 0 && errors.Is(err, ErrSecretUnavailable) {
+	if errors.As(err, &sent) && sent.Attempts == 0 && errors.Is(err, providerauth.ErrSecretUnavailable) {
 		return notSent(op, sent.Cause)
 	}
 	return fail(op, err).(*Error)
@@ -196,7 +177,7 @@ func short(err error) error {
 // was to be had. One may be had after wait.
 func (e *Error) contested(wait time.Duration) *Error {
 	e.RetryAfter = max(e.RetryAfter, wait)
-	e.Err = &outcome.Cause{Kind: ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
+	e.Err = &outcome.Cause{Kind: providerauth.ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
 	return e
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -28,7 +29,7 @@ func ExampleNew() {
 	client, err := platformtoken.New(platformtoken.Config{
 		BaseURL:  "https://api.example.com",
 		TenantID: 1,
-		Secret:   platformtoken.StaticSecret("secret"),
+		Secret:   providerauth.StaticSecret("secret"),
 		// Dead tokens are answered 401, or with code 1003 inside a 200.
 		Rejected: func(_ string, status, code int) bool {
 			return status == http.StatusUnauthorized || code == 1003
@@ -45,7 +46,7 @@ func ExampleNew() {
 
 func ExampleNew_invalid() {
 	_, err := platformtoken.New(platformtoken.Config{BaseURL: "http://api.example.com"})
-	fmt.Println(errors.Is(err, platformtoken.ErrInvalidRequest))
+	fmt.Println(errors.Is(err, providerauth.ErrInvalidRequest))
 	var e *platformtoken.Error
 	if errors.As(err, &e) {
 		fmt.Println(len(e.Fields), "fields")
@@ -74,7 +75,7 @@ func ExampleClient_Transfer() {
 	defer srv.Close()
 	defer client.Close()
 	ctx := context.Background()
-	amount, _ := platformtoken.ParseAmount("12.50")
+	amount, _ := providerauth.ParseAmount("12.50")
 	transfer, err := client.Transfer(ctx, player, platformtoken.TransferRequest{
 		TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: amount,
 	})
@@ -102,7 +103,7 @@ func ExampleClient_Transfer_lost() {
 	_, _ = client.Token(ctx, player)
 
 	srv.LoseAnswers(1) // the money moves, the answer is lost
-	amount, _ := platformtoken.ParseAmount("12.50")
+	amount, _ := providerauth.ParseAmount("12.50")
 	_, err := client.Transfer(ctx, player, platformtoken.TransferRequest{
 		TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: amount,
 	})
@@ -110,7 +111,7 @@ func ExampleClient_Transfer_lost() {
 	switch {
 	case !errors.As(err, &e):
 		fmt.Println("transferred")
-	case errors.Is(err, platformtoken.ErrNotSent):
+	case errors.Is(err, providerauth.ErrNotSent):
 		fmt.Println("nothing was sent, make it again")
 	case e.Ambiguous():
 		fmt.Println("ask the platform what became of", e.TxID)
@@ -190,7 +191,7 @@ func ExampleSignerFunc() {
 	}
 	defer client.Close()
 	_, err = client.Token(context.Background(), player)
-	fmt.Println(errors.Is(err, platformtoken.ErrSecretUnavailable))
+	fmt.Println(errors.Is(err, providerauth.ErrSecretUnavailable))
 	// Output:
 	// POST /auth/createToken 52 bytes
 	// true

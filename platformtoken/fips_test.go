@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
 
@@ -38,15 +39,15 @@ func TestClient_fipsOnly(t *testing.T) {
 	const rule = "MD5 is not allowed in FIPS 140-only mode, set Signer"
 	cfg := platformtoken.Config{BaseURL: "https://platform.example", TenantID: 1}
 	t.Run("New reports that the documented signature cannot be made", func(t *testing.T) {
-		for name, secret := range map[string]platformtoken.SecretFunc{
-			"a static secret": platformtoken.StaticSecret("a secret that is long enough"),
+		for name, secret := range map[string]providerauth.SecretFunc{
+			"a static secret": providerauth.StaticSecret("a secret that is long enough"),
 			"a function":      func(context.Context) (string, error) { panic("called") },
 			"no secret":       nil,
 		} {
 			cfg := cfg
 			cfg.Secret = secret
 			_, err := platformtoken.New(cfg)
-			equal(t, name, errorIs(t, err, platformtoken.ErrInvalidRequest).Fields, map[string]string{"Secret": rule})
+			equal(t, name, errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"Secret": rule})
 		}
 	})
 	t.Run("a Signer works", func(t *testing.T) {

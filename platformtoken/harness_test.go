@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -72,9 +73,9 @@ func balance(t *testing.T, c *platformtoken.Client, p platformtoken.Player) plat
 	return b
 }
 
-func amount(t testing.TB, s string) platformtoken.Amount {
+func amount(t testing.TB, s string) providerauth.Amount {
 	t.Helper()
-	a, err := platformtoken.ParseAmount(s)
+	a, err := providerauth.ParseAmount(s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -146,7 +147,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		_, err = platformtoken.New(bad)
 		check("New", err)
 		check("a Config that is wrong, logged", bad.LogValue().String())
-		for _, f := range []platformtoken.SecretFunc{
+		for _, f := range []providerauth.SecretFunc{
 			func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
 			func(context.Context) (string, error) { return "sentinel-secret\n", nil },
 			func(context.Context) (string, error) { panic("sentinel-vault") },
@@ -219,6 +220,6 @@ func TestKeyOfASignerIsNotPrinted(t *testing.T) {
 func TestSignerThatIsANilPointerIsAnErrorAndNoPanic(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client) {
 		_, err := c.Token(t.Context(), brl)
-		errorIs(t, err, platformtoken.ErrSecretUnavailable)
+		errorIs(t, err, providerauth.ErrSecretUnavailable)
 	}, func(cfg *platformtoken.Config) { cfg.Secret, cfg.Signer = nil, (*keyed)(nil) })
 }

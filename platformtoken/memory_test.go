@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
@@ -27,7 +28,7 @@ func TestClient_memory(t *testing.T) {
 			const players = 20_000
 			refusal := fmt.Sprintf(`{"isSuccess":false,"code":1,"message":%q}`, strings.Repeat("m", 12<<10))
 			c := open(t, platformtoken.Config{
-				BaseURL: "https://api.example.com", TenantID: 1, Secret: platformtoken.StaticSecret("0123456789abcdef"),
+				BaseURL: "https://api.example.com", TenantID: 1, Secret: providerauth.StaticSecret("0123456789abcdef"),
 				HTTPClient: &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
 					return &http.Response{
 						StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(refusal)), Request: r,
@@ -65,7 +66,7 @@ func TestClient_memory(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			long := strings.Repeat("m", 900<<10)
 			c := open(t, platformtoken.Config{
-				BaseURL: "https://api.example.com", TenantID: 1, Secret: platformtoken.StaticSecret("0123456789abcdef"),
+				BaseURL: "https://api.example.com", TenantID: 1, Secret: providerauth.StaticSecret("0123456789abcdef"),
 				HTTPClient: &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
 					return &http.Response{
 						StatusCode: http.StatusOK, Header: http.Header{"X-Request-Id": {strings.Repeat("r", 10<<10)}},
@@ -83,10 +84,10 @@ func TestClient_memory(t *testing.T) {
 		})
 	})
 	t.Run("an id of any length is an error of the call", func(t *testing.T) {
-		c := open(t, platformtoken.Config{BaseURL: "https://api.example.com", TenantID: 1, Secret: platformtoken.StaticSecret("0123456789abcdef")})
+		c := open(t, platformtoken.Config{BaseURL: "https://api.example.com", TenantID: 1, Secret: providerauth.StaticSecret("0123456789abcdef")})
 		defer c.Close()
 		_, err := c.Token(t.Context(), platformtoken.Player{UserID: strings.Repeat("u", 257), Currency: strings.Repeat("c", 33)})
-		equal(t, "fields", errorIs(t, err, platformtoken.ErrInvalidRequest).Fields, map[string]string{
+		equal(t, "fields", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{
 			"UserID": "must have at most 256 characters", "Currency": "must have at most 32 characters",
 		})
 	})

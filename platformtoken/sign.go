@@ -25,13 +25,13 @@ import (
 //
 // Neither Config nor Client prints what a Signer holds. But no method is asked
 // how to print a Config in an unexported field of another struct, so a Signer
-// had better hold a key in a function, as a [SecretFunc] does.
+// had better hold a key in a function, as a [providerauth.SecretFunc] does.
 type Signer interface {
 	// Sign returns the value of the header, which is sent as it is. It is
 	// called once for every request that is sent, by several goroutines at
 	// once. If it fails or panics, or returns "" or something that a header
 	// cannot carry, nothing is sent and the error matches
-	// [ErrSecretUnavailable].
+	// [providerauth.ErrSecretUnavailable].
 	Sign(ctx context.Context, in SignInput) (string, error)
 }
 

@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -60,7 +61,7 @@ func TestHeaderNamesGoOutAsThePageSpellsThem(t *testing.T) {
 		}
 	}()
 	c := open(t, platformtoken.Config{
-		BaseURL: "http://" + listener.Addr().String() + "/v1", TenantID: 1, Secret: platformtoken.StaticSecret("s"), MaxAttempts: 1,
+		BaseURL: "http://" + listener.Addr().String() + "/v1", TenantID: 1, Secret: providerauth.StaticSecret("s"), MaxAttempts: 1,
 	})
 	defer c.Close()
 	spelled := func(head []string) (names []string) {
@@ -258,12 +259,12 @@ func TestUnavailableSignatureCostsNoRequest(t *testing.T) {
 			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 				ctx := t.Context()
 				_, err := c.Token(ctx, brl)
-				errorIs(t, err, platformtoken.ErrSecretUnavailable)
+				errorIs(t, err, providerauth.ErrSecretUnavailable)
 				if tc.cause != nil {
 					errorIs(t, err, tc.cause)
 				}
 				_, err = c.CreateToken(ctx, platformtoken.CreateTokenRequest{UserID: "u"})
-				errorIs(t, err, platformtoken.ErrSecretUnavailable)
+				errorIs(t, err, providerauth.ErrSecretUnavailable)
 				_, transferred := c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx", Direction: platformtoken.TransferIn, Amount: amount(t, "1")})
 				_, entered := c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: "u", GameID: 1})
 				_, signed := c.HTTPClient().Post(srv.URL()+"/game/getRecords", "application/json", strings.NewReader("{}"))
@@ -272,7 +273,7 @@ func TestUnavailableSignatureCostsNoRequest(t *testing.T) {
 					"Transfer": transferred, "EnterGame": entered, "HTTPClient": signed, "HTTPClientFor": attached,
 					"Call": c.Call(ctx, "POST", "/x", nil, nil), "CallFor": c.CallFor(ctx, brl, "POST", "/x", nil, nil),
 				} {
-					e := errorIs(t, err, platformtoken.ErrSecretUnavailable, platformtoken.ErrNotSent)
+					e := errorIs(t, err, providerauth.ErrSecretUnavailable, providerauth.ErrNotSent)
 					if _, ok := e.Retryable(); !ok || e.Ambiguous() || e.Attempts != 0 {
 						t.Errorf("%s: not retryable, though the vault may be opened, or ambiguous: %v", call, e)
 					}

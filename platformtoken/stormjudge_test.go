@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -109,7 +110,7 @@ func (s *storm) judgeFailures() {
 		var e *platformtoken.Error
 		switch {
 		case c.err != nil && errors.As(c.err, &e):
-			if e.Op != "Transport" || !errors.Is(e, platformtoken.ErrNotSent) || len(c.tries) > 0 || !s.creationFailed(c.player, c.end) {
+			if e.Op != "Transport" || !errors.Is(e, providerauth.ErrNotSent) || len(c.tries) > 0 || !s.creationFailed(c.player, c.end) {
 				s.t.Errorf("%s: %v after %d tries, but nothing kept a token from being made", c.player, c.err, len(c.tries))
 			}
 			failed++

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
@@ -20,7 +21,7 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 	c := open(t, srv.Config())
 	p := platformtoken.Player{UserID: "u1"}
 	h := c.HTTPClientFor(p)
-	one, err := platformtoken.ParseAmount("1")
+	one, err := providerauth.ParseAmount("1")
 	if err != nil {
 		t.Fatal(err)
 	}

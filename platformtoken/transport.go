@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
@@ -33,7 +34,7 @@ const (
 // repeated.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that
-// matches [ErrNotSent]: the request did not leave. Every other error is the
+// matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
 // base's, and whether the request was acted on is unknown.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	return buffering{attach.New(attach.Config[struct{}]{
@@ -199,7 +200,7 @@ func (b buffering) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func readBody(req *http.Request) ([]byte, error) {
 	if req.ContentLength > maxBody {
-		return nil, &outcome.Cause{Kind: outcome.ErrInvalidRequest, Err: errTooLarge}
+		return nil, &outcome.Cause{Kind: providerauth.ErrInvalidRequest, Err: errTooLarge}
 	}
 	var buf bytes.Buffer
 	if req.ContentLength > 0 {
@@ -210,9 +211,9 @@ func readBody(req *http.Request) ([]byte, error) {
 	case err != nil:
 		return nil, &unreadable{err}
 	case buf.Len() > maxBody:
-		return nil, &outcome.Cause{Kind: outcome.ErrInvalidRequest, Err: errTooLarge}
+		return nil, &outcome.Cause{Kind: providerauth.ErrInvalidRequest, Err: errTooLarge}
 	case req.ContentLength > 0 && req.ContentLength != int64(buf.Len()):
-		return nil, &outcome.Cause{Kind: outcome.ErrInvalidRequest, Err: errLength}
+		return nil, &outcome.Cause{Kind: providerauth.ErrInvalidRequest, Err: errLength}
 	}
 	return buf.Bytes(), nil
 }

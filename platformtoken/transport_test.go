@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -76,10 +77,10 @@ func TestBodyThatCannotBeSignedIsNotSent(t *testing.T) {
 		length int64
 		want   error
 	}{
-		"too large":            {func() io.Reader { return bytes.NewReader(make([]byte, 1<<20+1)) }, -1, platformtoken.ErrInvalidRequest},
-		"said to be too large": {func() io.Reader { return strings.NewReader("x") }, 1<<20 + 1, platformtoken.ErrInvalidRequest},
-		"too short":            {func() io.Reader { return strings.NewReader("x") }, 2, platformtoken.ErrInvalidRequest},
-		"too long":             {func() io.Reader { return strings.NewReader("xyz") }, 2, platformtoken.ErrInvalidRequest},
+		"too large":            {func() io.Reader { return bytes.NewReader(make([]byte, 1<<20+1)) }, -1, providerauth.ErrInvalidRequest},
+		"said to be too large": {func() io.Reader { return strings.NewReader("x") }, 1<<20 + 1, providerauth.ErrInvalidRequest},
+		"too short":            {func() io.Reader { return strings.NewReader("x") }, 2, providerauth.ErrInvalidRequest},
+		"too long":             {func() io.Reader { return strings.NewReader("xyz") }, 2, providerauth.ErrInvalidRequest},
 		"broken":               {func() io.Reader { return errReader{broken} }, -1, broken},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -92,7 +93,7 @@ func TestBodyThatCannotBeSignedIsNotSent(t *testing.T) {
 					}
 					r.ContentLength = tc.length
 					_, err = rt.RoundTrip(r)
-					e := errorIs(t, err, tc.want, platformtoken.ErrNotSent)
+					e := errorIs(t, err, tc.want, providerauth.ErrNotSent)
 					equal(t, "op", e.Op, "Transport")
 					equal(t, "ambiguous", e.Ambiguous(), false)
 					equal(t, "the body is closed", closed, true)
@@ -132,7 +133,7 @@ func TestOtherOriginsGetNothing(t *testing.T) {
 		for _, target := range []string{"https://127.0.0.1:1/base/x", "http://127.0.0.1:2/base/x", "http://evil.example.com:1/base/x"} {
 			for _, hc := range []*http.Client{c.HTTPClient(), c.HTTPClientFor(brl)} {
 				_, err := hc.Post(target, "application/json", strings.NewReader("{}"))
-				e := errorIs(t, err, platformtoken.ErrNotSent, platformtoken.ErrInvalidRequest)
+				e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrInvalidRequest)
 				equal(t, "op", e.Op, "Transport")
 				equal(t, "field", e.Fields["URL"] != "", true)
 			}
@@ -151,7 +152,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			equal(t, "status", status, 307)
 		}
 		_, err := c.Balance(t.Context(), brl)
-		equal(t, "status", errorIs(t, err, platformtoken.ErrBadResponse).StatusCode, 307)
+		equal(t, "status", errorIs(t, err, providerauth.ErrBadResponse).StatusCode, 307)
 		equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
 	})
 }
@@ -217,7 +218,7 @@ func TestRejectionThatANewTokenDoesNotCureGoesToTheCaller(t *testing.T) {
 		token(t, c, brl)
 		srv.FailNext(3, http.StatusUnauthorized, nil, on(getBalance))
 		_, err := c.Balance(t.Context(), brl)
-		e := errorIs(t, err, platformtoken.ErrUnauthorized)
+		e := errorIs(t, err, providerauth.ErrUnauthorized)
 		equal(t, "attempts", e.Attempts, 2)
 		_, err = c.Balance(t.Context(), brl) // passed on at once, for a second
 		equal(t, "attempts", errorIs(t, err).Attempts, 1)
@@ -240,7 +241,7 @@ func TestRejectionInsideA200IsErrUnauthorizedToo(t *testing.T) {
 			})
 		})
 		_, err := c.Balance(t.Context(), brl)
-		e := errorIs(t, err, platformtoken.ErrUnauthorized)
+		e := errorIs(t, err, providerauth.ErrUnauthorized)
 		equal(t, "status, code, attempts", fmt.Sprint(e.StatusCode, " ", e.Code, " ", e.Attempts), "200 9004 2")
 	})
 }
@@ -262,7 +263,7 @@ func TestFailureOfThePlatformDoesNotEndTheDamper(t *testing.T) {
 					equal(t, "status", errorIs(t, call(t.Context(), c)).StatusCode, 500)
 					srv.Intercept(nil)
 					srv.FailNext(1, http.StatusUnauthorized, nil, on(getBalance))
-					equal(t, "attempts within the pause", errorIs(t, call(t.Context(), c), platformtoken.ErrUnauthorized).Attempts, 1)
+					equal(t, "attempts within the pause", errorIs(t, call(t.Context(), c), providerauth.ErrUnauthorized).Attempts, 1)
 					equal(t, "tokens", srv.Created(brl.UserID), 2)
 				}, func(cfg *platformtoken.Config) { cfg.MaxAttempts = 1 })
 			})
@@ -275,7 +276,7 @@ func TestTransportAndCallsShareTheDamper(t *testing.T) {
 		token(t, c, brl)
 		srv.FailNext(4, http.StatusUnauthorized, nil, on(getBalance))
 		_, err := c.Balance(t.Context(), brl)
-		errorIs(t, err, platformtoken.ErrUnauthorized)
+		errorIs(t, err, providerauth.ErrUnauthorized)
 		status, _ := do(t, c.HTTPClientFor(brl), srv, getBalance, `{}`)
 		equal(t, "status", status, 401)
 		if err := c.CallFor(t.Context(), brl, "POST", "player/getBalance", nil, nil); err == nil {
@@ -290,7 +291,7 @@ func TestFirstAnswerStandsIfTheReplayCannotBeSigned(t *testing.T) {
 	for name, call := range map[string]func(*testing.T, *platformtokentest.Server, *platformtoken.Client){
 		"Balance": func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client) {
 			_, err := c.Balance(t.Context(), brl)
-			equal(t, "status", errorIs(t, err, platformtoken.ErrUnauthorized).StatusCode, 401)
+			equal(t, "status", errorIs(t, err, providerauth.ErrUnauthorized).StatusCode, 401)
 		},
 		"HTTPClientFor": func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			status, body := do(t, c.HTTPClientFor(brl), srv, getBalance, `{"userId":"t1_225478"}`)
@@ -365,7 +366,7 @@ func TestTimeoutOfTheOperatorsClientIsKept(t *testing.T) {
 		srv.Delay(time.Minute)
 		start := time.Now()
 		_, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 1})
-		errorIs(t, err, platformtoken.ErrAmbiguous)
+		errorIs(t, err, providerauth.ErrAmbiguous)
 		equal(t, "took", time.Since(start), 3*time.Second)
 	}, func(cfg *platformtoken.Config) {
 		hc := *cfg.HTTPClient

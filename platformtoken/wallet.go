@@ -6,8 +6,8 @@ import (
 	"errors"
 	"strconv"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/decimal"
 	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -15,7 +15,7 @@ import (
 // A Balance is what is in a player's wallet.
 type Balance struct {
 	// Amount may be zero or negative, and longer than what a transfer takes.
-	Amount Amount
+	Amount providerauth.Amount
 	// Currency of the amount; "" if the platform does not say.
 	Currency string
 }
@@ -111,7 +111,7 @@ type TransferRequest struct {
 	Direction Direction
 	// Amount in the currency of the player's wallet, greater than 0, of at most
 	// 18 digits; a balance that has more has to be rounded. Required.
-	Amount Amount
+	Amount providerauth.Amount
 }
 
 // A Transfer is a transfer that the platform has accepted.
@@ -127,9 +127,9 @@ type Transfer struct {
 }
 
 type transferBody struct {
-	TxID         string    `json:"txId"`
-	TransferType Direction `json:"transferType"`
-	Amount       Amount    `json:"amount"`
+	TxID         string              `json:"txId"`
+	TransferType Direction           `json:"transferType"`
+	Amount       providerauth.Number `json:"amount"`
 }
 
 var (
@@ -148,7 +148,7 @@ var (
 // the platform answers questions by its own RecordID only, which was lost with
 // the answer, its support has to be asked what became of the TxID; what a
 // second transfer with that TxID is answered is not documented. An error that
-// matches [ErrNotSent] means that nothing was sent, whatever kept the token from
+// matches [providerauth.ErrNotSent] means that nothing was sent, whatever kept the token from
 // being had. A token that is answered to be dead is replaced once, and the
 // refused transfer sent again.
 //
@@ -175,15 +175,17 @@ func (c *Client) transfer(ctx context.Context, p Player, req TransferRequest) (T
 	switch {
 	case req.Amount.Sign() <= 0:
 		problems.Add("Amount", "required, must be greater than 0")
-	case !req.Amount.d.Fits():
-		problems.Add("Amount", decimal.ErrDigits.Error())
+	default:
+		if _, err := providerauth.ParseAmount(req.Amount.String()); err != nil {
+			problems.Add("Amount", err.Error())
+		}
 	}
 	if problems != nil {
 		return Transfer{}, &Error{Op: op, Fields: problems}
 	}
 	t := Transfer{TxID: req.TxID}
 	err := c.doFor(ctx, p, post(op, "/player/transfer", transport.Once,
-		transferBody{req.TxID, req.Direction, req.Amount},
+		transferBody{req.TxID, req.Direction, providerauth.Number{Amount: req.Amount}},
 		func(body []byte) error {
 			var data struct {
 				TxID     json.RawMessage `json:"txId"`

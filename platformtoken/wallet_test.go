@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -102,7 +103,7 @@ func TestLostTransferIsAmbiguousNamesItsTxIDAndIsNotSentAgain(t *testing.T) {
 				token(t, c, brl)
 				fault(srv)
 				got, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
-				e := errorIs(t, err, platformtoken.ErrAmbiguous)
+				e := errorIs(t, err, providerauth.ErrAmbiguous)
 				if _, ok := e.Retryable(); ok || !e.Ambiguous() || e.TxID != "tx-1" || e.Attempts != 1 {
 					t.Errorf("retryable, not ambiguous, or without the id: %v", e)
 				}
@@ -126,7 +127,7 @@ func TestCallThatMayMoveMoneyIsNotSentAgainAfterA503(t *testing.T) {
 			} {
 				before := srv.Count("/x")
 				srv.FailNext(1, http.StatusServiceUnavailable, http.Header{"Retry-After": {"1"}}, on("/x"))
-				e := errorIs(t, call(), platformtoken.ErrAmbiguous)
+				e := errorIs(t, call(), providerauth.ErrAmbiguous)
 				if _, ok := e.Retryable(); ok || e.StatusCode != http.StatusServiceUnavailable {
 					t.Errorf("%s %s: retryable, or another status: %v", name, method, e)
 				}
@@ -143,7 +144,7 @@ func TestTransferThatWasRefusedForItsTokenIsSentAgainAndThenMayBeLost(t *testing
 		n := 0
 		srv.LoseAnswers(1, on(transfer), func(*http.Request) bool { n++; return n == 2 })
 		_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
-		e := errorIs(t, err, platformtoken.ErrAmbiguous)
+		e := errorIs(t, err, providerauth.ErrAmbiguous)
 		equal(t, "attempts", e.Attempts, 2)
 		equal(t, "wallet", srv.Balance(brl), "5")
 	})
@@ -164,7 +165,7 @@ func TestRejectedThatIsWrongDoesNotMakeAnUnclearTransferBeSentAgain(t *testing.T
 				})
 			})
 			_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
-			errorIs(t, err, platformtoken.ErrAmbiguous)
+			errorIs(t, err, providerauth.ErrAmbiguous)
 			equal(t, "requests", srv.Count(transfer), 1)
 			do(t, c.HTTPClientFor(brl), srv, transfer, `{}`)
 			equal(t, "requests", srv.Count(transfer), 2)
@@ -187,8 +188,8 @@ func TestFailedTokenCallBeforeATransferIsNotSentAndNeverAmbiguous(t *testing.T) 
 			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 				tc.fault(srv)
 				_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
-				e := errorIs(t, err, platformtoken.ErrNotSent)
-				if e.Ambiguous() || errors.Is(err, platformtoken.ErrAmbiguous) || e.TxID != "tx-1" || e.Attempts != 0 || e.StatusCode != 0 {
+				e := errorIs(t, err, providerauth.ErrNotSent)
+				if e.Ambiguous() || errors.Is(err, providerauth.ErrAmbiguous) || e.TxID != "tx-1" || e.Attempts != 0 || e.StatusCode != 0 {
 					t.Errorf("not one that was not sent: %+v", e)
 				}
 				if _, ok := e.Retryable(); ok != tc.retryable {
@@ -206,11 +207,11 @@ func TestATokenCallWithoutAnAnswerMayBeRepeatedAndARawCreationNot(t *testing.T) 
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		srv.LoseAnswers(3)
 		_, err := c.Token(t.Context(), brl)
-		if _, ok := errorIs(t, err, platformtoken.ErrAmbiguous).Retryable(); !ok {
+		if _, ok := errorIs(t, err, providerauth.ErrAmbiguous).Retryable(); !ok {
 			t.Error("Token is not retryable")
 		}
 		_, err = c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: brl.UserID, Currency: brl.Currency})
-		if _, ok := errorIs(t, err, platformtoken.ErrAmbiguous).Retryable(); ok {
+		if _, ok := errorIs(t, err, providerauth.ErrAmbiguous).Retryable(); ok {
 			t.Error("CreateToken is retryable")
 		}
 	})
@@ -228,7 +229,7 @@ func TestTransferIsCheckedBeforeAnythingIsSent(t *testing.T) {
 			"txId of bad UTF-8":  {func(r *platformtoken.TransferRequest) { r.TxID = "tx\xff" }, "TxID"},
 			"no direction":       {func(r *platformtoken.TransferRequest) { r.Direction = 0 }, "Direction"},
 			"third direction":    {func(r *platformtoken.TransferRequest) { r.Direction = 3 }, "Direction"},
-			"amount never set":   {func(r *platformtoken.TransferRequest) { r.Amount = platformtoken.Amount{} }, "Amount"},
+			"amount never set":   {func(r *platformtoken.TransferRequest) { r.Amount = providerauth.Amount{} }, "Amount"},
 			"amount of zero":     {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "0") }, "Amount"},
 			"amount below zero":  {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "-1") }, "Amount"},
 			"amount of zero, .0": {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "0.00") }, "Amount"},
@@ -246,7 +247,7 @@ func TestTransferIsCheckedBeforeAnythingIsSent(t *testing.T) {
 			req := good
 			tc.change(&req)
 			_, err := c.Transfer(t.Context(), brl, req)
-			e := errorIs(t, err, platformtoken.ErrInvalidRequest)
+			e := errorIs(t, err, providerauth.ErrInvalidRequest)
 			if e.Fields[tc.field] == "" || len(e.Fields) != 1 || e.TxID != req.TxID {
 				t.Errorf("%s: %v", name, e)
 			}
@@ -255,31 +256,6 @@ func TestTransferIsCheckedBeforeAnythingIsSent(t *testing.T) {
 		equal(t, "fields", len(errorIs(t, err).Fields), 4)
 		equal(t, "requests", len(srv.Requests()), 0)
 	})
-}
-
-func TestAmountsAreExact(t *testing.T) {
-	for s, want := range map[string]string{
-		"1": "1", "1.50": "1.5", "0.1": "0.1", "999999999999999999": "999999999999999999", "0": "0", "-2.5": "-2.5",
-		"": "", "1e3": "", "+1": "", "01": "", "1.": "", ".5": "", " 1": "", "1,5": "", "1234567890123456789": "", "-0": "", "NaN": "",
-	} {
-		a, err := platformtoken.ParseAmount(s)
-		if (err == nil) != (want != "") || err == nil && a.String() != want {
-			t.Errorf("%q: got %v, %v, want %q", s, a, err, want)
-		}
-		if b, err := json.Marshal(a); err == nil && string(b) != want {
-			t.Errorf("%q marshals as %s", s, b)
-		}
-	}
-	cents, err := platformtoken.AmountFromMinor(1050, 2)
-	if err != nil || cents != amount(t, "10.5") || cents.Cmp(amount(t, "10.49")) != 1 {
-		t.Errorf("got %v, %v", cents, err)
-	}
-	if _, err := platformtoken.AmountFromMinor(1, 19); err == nil {
-		t.Error("19 decimals are accepted")
-	}
-	if _, err := json.Marshal(platformtoken.Amount{}); err == nil {
-		t.Error("an amount that was never set marshals")
-	}
 }
 
 func TestBalanceIsReadExactly(t *testing.T) {
@@ -310,7 +286,7 @@ func TestBalanceIsReadExactly(t *testing.T) {
 			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
 			b, err := c.Balance(t.Context(), brl)
 			if want == "" {
-				errorIs(t, err, platformtoken.ErrBadResponse)
+				errorIs(t, err, providerauth.ErrBadResponse)
 				equal(t, "balance beside an error", b == platformtoken.Balance{}, true)
 				return
 			}
@@ -344,7 +320,7 @@ func TestTransferAnswersAreReadStrictly(t *testing.T) {
 			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
 			got, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "1"))
 			if want == "" {
-				e := errorIs(t, err, platformtoken.ErrBadResponse, platformtoken.ErrAmbiguous)
+				e := errorIs(t, err, providerauth.ErrBadResponse, providerauth.ErrAmbiguous)
 				if _, ok := e.Retryable(); ok {
 					t.Errorf("%s: retryable", data)
 				}
@@ -364,7 +340,7 @@ func TestStatusThatIsMissingIsNoState(t *testing.T) {
 		for _, data := range []string{`{}`, `null`, `{"status":null}`, `{"status":{}}`} {
 			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
 			state, err := c.TransferStatus(t.Context(), brl, "r1")
-			errorIs(t, err, platformtoken.ErrBadResponse)
+			errorIs(t, err, providerauth.ErrBadResponse)
 			equal(t, "state", state, platformtoken.TransferState(0))
 		}
 	})
@@ -436,7 +412,7 @@ func TestEnterGameTakesNothingForAURLThatIsNone(t *testing.T) {
 		for _, data := range []string{`""`, `"x"`, `"/launch"`, `"//play.example.com"`, `"javascript:alert(1)"`, `"https://"`, `"https://a b/"`, `"https://a/\n"`, `{}`, `null`, `7`} {
 			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
 			got, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
-			errorIs(t, err, platformtoken.ErrBadResponse)
+			errorIs(t, err, providerauth.ErrBadResponse)
 			equal(t, data, got, "")
 		}
 	})
@@ -446,7 +422,7 @@ func TestEnterGameIsNotSentAgainAfterALostAnswer(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		srv.LoseAnswers(1)
 		_, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
-		errorIs(t, err, platformtoken.ErrAmbiguous)
+		errorIs(t, err, providerauth.ErrAmbiguous)
 		equal(t, "requests", len(srv.Requests()), 1)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
@@ -33,7 +34,7 @@ func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, 
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewWire(t, h)
 		cfg := platformtoken.Config{
-			BaseURL: testkit.WireURL, TenantID: 1001, Secret: platformtoken.StaticSecret("wire-test-secret"), HTTPClient: w.Client(),
+			BaseURL: testkit.WireURL, TenantID: 1001, Secret: providerauth.StaticSecret("wire-test-secret"), HTTPClient: w.Client(),
 		}
 		for _, ch := range change {
 			ch(&cfg)
@@ -42,10 +43,6 @@ func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, 
 		defer c.Close()
 		f(t, w, c)
 	})
-}
-
-func TestWire_Amount(t *testing.T) {
-	testkit.Golden(t, "amount", testkit.AmountSheet("platformtoken", platformtoken.ParseAmount, platformtoken.AmountFromMinor))
 }
 
 func TestWire_Types(t *testing.T) {
@@ -123,7 +120,7 @@ func TestWire_Calls(t *testing.T) {
 
 func TestWire_Call(t *testing.T) {
 	onWire(t, succeeding, func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
-		testkit.Golden(t, "call", w.Calls(t, append(testkit.Bodies(), testkit.Amounts(platformtoken.ParseAmount)...), func(in any) error {
+		testkit.Golden(t, "call", w.Calls(t, append(testkit.Bodies(), testkit.Amounts(testkit.ParseNumber)...), func(in any) error {
 			return c.Call(t.Context(), http.MethodPost, "/player/register", in, nil)
 		}))
 	})
@@ -131,7 +128,7 @@ func TestWire_Call(t *testing.T) {
 
 func TestWire_CallFor(t *testing.T) {
 	onWire(t, succeeding, func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
-		testkit.Golden(t, "callfor", w.Calls(t, testkit.Amounts(platformtoken.ParseAmount), func(in any) error {
+		testkit.Golden(t, "callfor", w.Calls(t, testkit.Amounts(testkit.ParseNumber), func(in any) error {
 			return c.CallFor(t.Context(), brl, http.MethodPost, "/player/other", in, nil)
 		}))
 	})
@@ -189,8 +186,8 @@ func TestWire_RejectedToken(t *testing.T) {
 	}
 	onWire(t, rejecting(), func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
 		testkit.Must(t, c.CallFor(t.Context(), brl, http.MethodPost, "/player/other", struct {
-			A platformtoken.Amount `json:"a"`
-		}{amount(t, "25.5")}, nil))
+			A providerauth.Number `json:"a"`
+		}{providerauth.Number{Amount: amount(t, "25.5")}}, nil))
 		s.Add("CallFor", w.Sent())
 	})
 	onWire(t, rejecting(), func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {

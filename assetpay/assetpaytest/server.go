@@ -42,6 +42,7 @@ import (
 	"sync"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/internal/simulator"
 )
@@ -115,7 +116,7 @@ func NewServer(opt Options) *Server {
 // credentials of Options. It exchanges; set Mint for the other way.
 func (s *Server) Config() assetpay.Config {
 	return assetpay.Config{
-		APIKey: assetpay.StaticSecret(s.opt.APIKey), APISecret: assetpay.StaticSecret(s.opt.APISecret),
+		APIKey: providerauth.StaticSecret(s.opt.APIKey), APISecret: providerauth.StaticSecret(s.opt.APISecret),
 		MerchantID: s.opt.MerchantID, BaseURL: s.URL(), HTTPClient: s.Client(),
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"os"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
@@ -31,7 +32,7 @@ func main() {
 
 func run() error {
 	cfg := assetpay.Config{
-		APIKey:  assetpay.StaticSecret(os.Getenv("ASSETPAY_API_KEY")),
+		APIKey:  providerauth.StaticSecret(os.Getenv("ASSETPAY_API_KEY")),
 		BaseURL: os.Getenv("ASSETPAY_BASE_URL"),
 	}
 	user := assetpay.AuthenticateClientRequest{
@@ -57,7 +58,7 @@ func run() error {
 	token, err := client.Token(ctx, user)
 	var e *assetpay.Error
 	switch {
-	case errors.Is(err, assetpay.ErrUnauthorized):
+	case errors.Is(err, providerauth.ErrUnauthorized):
 		return fmt.Errorf("the API key is unknown, revoked, or lacks CORE_ACCESS: %w", err)
 	case errors.As(err, &e):
 		if after, ok := e.Retryable(); ok {

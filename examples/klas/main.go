@@ -22,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
@@ -49,7 +50,7 @@ func (p *players) Authenticate(_ context.Context, req klas.AuthenticateRequest) 
 	if !ok {
 		return klas.AuthenticateResponse{}, &klas.Refusal{Err: errors.New("no such player")}
 	}
-	balance, err := klas.AmountFromMinor(cents, 2)
+	balance, err := providerauth.AmountFromMinor(cents, 2)
 	return klas.AuthenticateResponse{Currency: "EUR", Balance: balance}, err
 }
 
@@ -64,7 +65,7 @@ func run(ctx context.Context) error {
 		level = slog.LevelError + 1
 	}
 	hook, err := klas.New(klas.Config{
-		Secrets: klas.StaticSecrets(secret),
+		Secrets: providerauth.StaticSecrets(secret),
 		Logger:  slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	})
 	if err != nil {

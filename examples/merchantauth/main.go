@@ -17,6 +17,7 @@ import (
 	"os"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -33,8 +34,8 @@ func run() error {
 		BaseURL:    os.Getenv("KUNA_BASE_URL"),
 		MerchantID: os.Getenv("KUNA_MERCHANT_ID"),
 		Email:      os.Getenv("KUNA_EMAIL"),
-		Password:   merchantauth.StaticSecret(os.Getenv("KUNA_PASSWORD")),
-		APIKey:     merchantauth.StaticSecret(os.Getenv("KUNA_API_KEY")),
+		Password:   providerauth.StaticSecret(os.Getenv("KUNA_PASSWORD")),
+		APIKey:     providerauth.StaticSecret(os.Getenv("KUNA_API_KEY")),
 	}
 	simulated := cfg.BaseURL == "" && cfg.Email == "" && cfg.APIKey == nil
 	if simulated {
@@ -70,7 +71,7 @@ func rates(ctx context.Context, client *merchantauth.Client) error {
 	err := client.Call(ctx, http.MethodGet, "/v2/rate/equivalent", nil, &rates)
 	var e *merchantauth.Error
 	switch {
-	case errors.Is(err, merchantauth.ErrUnauthorized):
+	case errors.Is(err, providerauth.ErrUnauthorized):
 		return fmt.Errorf("the credentials are not accepted: %w", err)
 	case errors.As(err, &e):
 		if after, ok := e.Retryable(); ok {

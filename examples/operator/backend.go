@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/klas"
 	"github.com/providerauth/providerauth-go/merchantauth"
@@ -43,7 +44,7 @@ func newBackend(p *simulators, log *slog.Logger) (*backend, error) {
 	b.bank, err[2] = merchantauth.New(bankCfg)
 	b.games, err[3] = platformtoken.New(gamesCfg)
 	b.webhook, err[4] = klas.New(klas.Config{
-		Secrets: klas.StaticSecrets(klasSecret),
+		Secrets: providerauth.StaticSecrets(klasSecret),
 		OnResult: func(_ context.Context, r klas.Result) {
 			b.mu.Lock()
 			b.webhooks[r.Code]++
@@ -88,7 +89,7 @@ func (b *backend) skinsToken(w http.ResponseWriter, r *http.Request) {
 }
 
 func (b *backend) deposit(w http.ResponseWriter, r *http.Request) {
-	amount, err := platformtoken.ParseAmount(r.FormValue("amount"))
+	amount, err := providerauth.ParseAmount(r.FormValue("amount"))
 	if err != nil {
 		http.Error(w, "amount "+err.Error(), http.StatusBadRequest)
 		return
@@ -112,7 +113,7 @@ func (b *backend) authenticate(_ context.Context, req klas.AuthenticateRequest) 
 	if req.PlayerID != "12001" {
 		return klas.AuthenticateResponse{}, &klas.Refusal{Err: errors.New("no such player")}
 	}
-	balance, err := klas.AmountFromMinor(30_00, 2)
+	balance, err := providerauth.AmountFromMinor(30_00, 2)
 	return klas.AuthenticateResponse{Currency: "EUR", Balance: balance}, err
 }
 
@@ -134,7 +135,7 @@ func (b *backend) answer(w http.ResponseWriter, v any, err error) {
 			b.log.Error("encoding an answer", "error", err)
 		}
 		return
-	case errors.Is(err, partnerjwt.ErrInvalidRequest): // one value in all packages
+	case errors.Is(err, providerauth.ErrInvalidRequest): // one value in all packages
 		status, text = http.StatusBadRequest, "the request is not valid"
 	case errors.As(err, &e):
 		if after, ok := e.Retryable(); ok { // first: a read that may be repeated can be ambiguous as well
@@ -160,10 +161,10 @@ func (b *backend) health(w http.ResponseWriter, _ *http.Request) {
 }
 
 // stats are alike in all packages, so that one function can show them.
-func (b *backend) stats() map[string]partnerjwt.Stats {
-	return map[string]partnerjwt.Stats{
-		"partnerjwt": b.broker.Stats(), "assetpay": partnerjwt.Stats(b.skins.Stats()),
-		"merchantauth": partnerjwt.Stats(b.bank.Stats()), "platformtoken": partnerjwt.Stats(b.games.Stats()),
+func (b *backend) stats() map[string]providerauth.Stats {
+	return map[string]providerauth.Stats{
+		"partnerjwt": b.broker.Stats(), "assetpay": providerauth.Stats(b.skins.Stats()),
+		"merchantauth": providerauth.Stats(b.bank.Stats()), "platformtoken": providerauth.Stats(b.games.Stats()),
 	}
 }
 

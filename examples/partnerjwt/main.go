@@ -13,6 +13,7 @@ import (
 	"os"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -27,7 +28,7 @@ func main() {
 func run() error {
 	cfg := partnerjwt.Config{
 		ClientID: os.Getenv("PITRADE_CLIENT_ID"),
-		Secret:   partnerjwt.StaticSecret(os.Getenv("PITRADE_SECRET")),
+		Secret:   providerauth.StaticSecret(os.Getenv("PITRADE_SECRET")),
 		BaseURL:  os.Getenv("PITRADE_BASE_URL"),
 	}
 	if cfg.ClientID == "" && cfg.Secret == nil && cfg.BaseURL == "" {
@@ -48,7 +49,7 @@ func run() error {
 	holdings, err := client.Portfolio(ctx)
 	var e *partnerjwt.Error
 	switch {
-	case errors.Is(err, partnerjwt.ErrUnauthorized):
+	case errors.Is(err, providerauth.ErrUnauthorized):
 		return fmt.Errorf("client id, secret and base URL do not belong together, or the clock is off: %w", err)
 	case errors.As(err, &e):
 		if after, ok := e.Retryable(); ok {

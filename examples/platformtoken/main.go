@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -32,7 +33,7 @@ func main() {
 func run() error {
 	cfg := platformtoken.Config{
 		BaseURL: os.Getenv("GAMEBOX_BASE_URL"),
-		Secret:  platformtoken.StaticSecret(os.Getenv("GAMEBOX_SECRET")),
+		Secret:  providerauth.StaticSecret(os.Getenv("GAMEBOX_SECRET")),
 	}
 	if id := os.Getenv("GAMEBOX_TENANT_ID"); id != "" {
 		n, err := strconv.ParseInt(id, 10, 64)
@@ -79,7 +80,7 @@ func run() error {
 
 // deposit moves money in and waits until that is done.
 func deposit(ctx context.Context, client *platformtoken.Client, player platformtoken.Player, sum string) error {
-	amount, err := platformtoken.ParseAmount(sum)
+	amount, err := providerauth.ParseAmount(sum)
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func explain(err error) error {
 	switch {
 	case !errors.As(err, &e):
 		return err
-	case errors.Is(err, platformtoken.ErrContested):
+	case errors.Is(err, providerauth.ErrContested):
 		return fmt.Errorf("another system makes tokens for this player: %w", err)
 	}
 	if after, ok := e.Retryable(); ok {

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"sync/atomic"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
@@ -21,13 +22,13 @@ func klasWebhooks(ctx context.Context, r *row) error {
 	const secret = "test-secret"
 	var asked, answered atomic.Int64
 	hook, err := klas.New(klas.Config{
-		Secrets:  klas.StaticSecrets(secret),
+		Secrets:  providerauth.StaticSecrets(secret),
 		OnResult: func(context.Context, klas.Result) { answered.Add(1) },
 	})
 	if err != nil {
 		return err
 	}
-	balance, err := klas.ParseAmount("30.5")
+	balance, err := providerauth.ParseAmount("30.5")
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/resend"
@@ -52,7 +53,7 @@ var (
 
 // misused is the reason not to send a request to its URL.
 func misused(rule string) *outcome.Cause {
-	return &outcome.Cause{Kind: outcome.ErrInvalidRequest, Fields: map[string]string{"URL": rule}}
+	return &outcome.Cause{Kind: providerauth.ErrInvalidRequest, Fields: map[string]string{"URL": rule}}
 }
 
 // RoundTrip sends the request with a token. An error of its own is the

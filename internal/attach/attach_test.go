@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
@@ -278,7 +279,7 @@ func TestCredentialsGoToTheConfiguredOriginOnly(t *testing.T) {
 		}
 		check(t, url+" was sent", len(g.sent), 0)
 		check(t, url+" body closed", body.closed, true)
-		for _, target := range []error{outcome.ErrNotSent, outcome.ErrInvalidRequest} {
+		for _, target := range []error{providerauth.ErrNotSent, providerauth.ErrInvalidRequest} {
 			if !errors.Is(err, target) {
 				t.Errorf("%s: got %v, want %v", url, err, target)
 			}
@@ -300,17 +301,17 @@ func (c *closer) Close() error { c.closed = true; return nil }
 func TestFailedTokenCallIsNotSentAndNotAmbiguous(t *testing.T) {
 	g := &rig{tokenErr: &outcome.Cause{Err: errors.New("lost"), Ambiguous: true}}
 	_, _, err := post(t, g.transport(), target, nil)
-	check(t, "not sent", errors.Is(err, outcome.ErrNotSent), true)
-	check(t, "ambiguous", errors.Is(err, outcome.ErrAmbiguous), false)
+	check(t, "not sent", errors.Is(err, providerauth.ErrNotSent), true)
+	check(t, "ambiguous", errors.Is(err, providerauth.ErrAmbiguous), false)
 }
 
 func TestRequestsWithoutURLOrHeaderDoNotPanic(t *testing.T) {
 	g := &rig{good: map[string]bool{"T0": true}}
 	rt := g.transport()
-	if _, err := rt.RoundTrip(&http.Request{}); !errors.Is(err, outcome.ErrInvalidRequest) {
+	if _, err := rt.RoundTrip(&http.Request{}); !errors.Is(err, providerauth.ErrInvalidRequest) {
 		t.Errorf("no URL: %v", err)
 	}
-	if _, err := rt.RoundTrip(nil); !errors.Is(err, outcome.ErrInvalidRequest) {
+	if _, err := rt.RoundTrip(nil); !errors.Is(err, providerauth.ErrInvalidRequest) {
 		t.Errorf("nil request: %v", err)
 	}
 	u, _ := url.Parse(target)

@@ -15,6 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/fips"
 	"github.com/providerauth/providerauth-go/internal/text"
@@ -146,16 +147,22 @@ func ID(p *Problems, field, value string, need bool, maxRunes int) {
 	}
 }
 
+// The rule that a missing secret breaks, and what it says of static secrets.
+const (
+	Missing    = "required " + StaticNote
+	StaticNote = "(a static secret that is empty, begins or ends with white space, or holds control characters counts as missing)"
+)
+
 // Secret checks that a credential that is needed is there. It does not call f.
-func Secret(p *Problems, field string, f credential.Func, need bool) {
+func Secret(p *Problems, field string, f providerauth.SecretFunc, need bool) {
 	if f == nil && need {
-		p.Add(field, "required (a static secret that is empty or blank counts as missing)")
+		p.Add(field, Missing)
 	}
 }
 
 // HMACKey is [Secret] for a key of HMAC. A static key is also a problem if FIPS
 // 140-only mode refuses it; any other f is not called.
-func HMACKey(p *Problems, field string, f credential.Func, need bool) {
+func HMACKey(p *Problems, field string, f providerauth.SecretFunc, need bool) {
 	Secret(p, field, f, need)
 	if key, ok := credential.StaticValue(f); ok {
 		if rule := fips.HMACKey(key); rule != "" {
@@ -164,8 +171,22 @@ func HMACKey(p *Problems, field string, f credential.Func, need bool) {
 	}
 }
 
+// HMACKeys is [HMACKey] for a list, which is required.
+func HMACKeys(p *Problems, field string, f providerauth.SecretsFunc) {
+	if f == nil {
+		p.Add(field, Missing)
+	}
+	keys, _ := credential.StaticValues(f)
+	for _, key := range keys {
+		if rule := fips.HMACKey(key); rule != "" {
+			p.Add(field, "each "+rule)
+			return
+		}
+	}
+}
+
 // LogSecret is what a log may say of a credential.
-func LogSecret(f credential.Func) string {
+func LogSecret(f providerauth.SecretFunc) string {
 	if f == nil {
 		return "not set"
 	}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
 func TestProblemsKeepEveryRuleOfAField(t *testing.T) {
@@ -219,7 +219,7 @@ func TestID(t *testing.T) {
 func TestHMACKey(t *testing.T) {
 	t.Run("takes short keys outside FIPS 140-only mode", func(t *testing.T) {
 		var p check.Problems
-		check.HMACKey(&p, "Static", credential.Static("x"), true)
+		check.HMACKey(&p, "Static", providerauth.StaticSecret("x"), true)
 		check.HMACKey(&p, "Function", func(context.Context) (string, error) { panic("called") }, true)
 		check.HMACKey(&p, "NotNeeded", nil, false)
 		if p != nil {
@@ -239,16 +239,16 @@ func TestSecret(t *testing.T) {
 	var got check.Problems
 	check.Secret(&got, "Missing", nil, true)
 	check.Secret(&got, "NotNeeded", nil, false)
-	check.Secret(&got, "Given", credential.Static("x"), true)
-	check.Secret(&got, "Blank", credential.Static(" "), true)
-	const rule = "required (a static secret that is empty or blank counts as missing)"
+	check.Secret(&got, "Given", providerauth.StaticSecret("x"), true)
+	check.Secret(&got, "Blank", providerauth.StaticSecret(" "), true)
+	const rule = check.Missing
 	if diff := cmp.Diff(check.Problems{"Missing": rule, "Blank": rule}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
 func TestLogSecretSaysOnlyWhetherOneIsSet(t *testing.T) {
-	got := []string{check.LogSecret(nil), check.LogSecret(credential.Static("x"))}
+	got := []string{check.LogSecret(nil), check.LogSecret(providerauth.StaticSecret("x"))}
 	if diff := cmp.Diff([]string{"not set", "set"}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -284,7 +284,7 @@ func TestTokenValue(t *testing.T) {
 }
 
 func TestValidInputAllocatesNothing(t *testing.T) {
-	f := credential.Static("x")
+	f := providerauth.StaticSecret("x")
 	n := testing.AllocsPerRun(100, func() {
 		var p check.Problems
 		check.ID(&p, "ClientID", "user-123", true, 128)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
@@ -71,7 +72,7 @@ func TestNoVerbPrintsASecret(t *testing.T) {
 	s := credential.New(sentinel)
 	tok := token{secret: s}
 	h := holder{Token: tok, Secret: s, inner: tok, list: []token{tok}, byName: map[string]*credential.Secret{"a": s}}
-	source := credential.NewSource("APIKey", credential.Static(sentinel))
+	source := credential.NewSource("APIKey", providerauth.StaticSecret(sentinel))
 	if _, err := source.Get(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +81,7 @@ func TestNoVerbPrintsASecret(t *testing.T) {
 		"token": tok, "address of token": &tok,
 		"holder": h, "address of holder": &h, "slice": []any{tok, s}, "map": map[string]any{"t": tok},
 		"error": fmt.Errorf("wrapped: %v", tok),
-		"func":  credential.Static(sentinel), "source": source,
+		"func":  providerauth.StaticSecret(sentinel), "source": source,
 	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x", "%X", "%t", "%p", "%c", "%U", "%e"} {
 			text := fmt.Sprintf(verb, v)
@@ -97,7 +98,7 @@ func TestNoReflectionReachesASecret(t *testing.T) {
 	s := credential.New(sentinel)
 	var texts []string
 	walk(reflect.ValueOf(&holder{Token: token{secret: s}, list: []token{{secret: s}}}), &texts)
-	walk(reflect.ValueOf(credential.NewSource("APIKey", credential.Static(sentinel))), &texts)
+	walk(reflect.ValueOf(credential.NewSource("APIKey", providerauth.StaticSecret(sentinel))), &texts)
 	if !slices.Contains(texts, "APIKey") {
 		t.Fatalf("the walk does not reach unexported fields: %q", texts)
 	}

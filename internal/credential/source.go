@@ -5,39 +5,27 @@ import (
 	"errors"
 	"hash/maphash"
 	"reflect"
-	"strings"
 	"sync"
 	"sync/atomic"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/fips"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
-// Func returns a credential when it is needed, so that a rotated one takes
-// effect without a restart. It must be safe for concurrent use. It prints as
-// an address under every verb.
-type Func = func(ctx context.Context) (string, error)
+// staticCode is the code that all functions of StaticSecret share. The compiler
+// copies the code of a function literal only where it inlines the function
+// around it.
+var (
+	staticCode  = reflect.ValueOf(providerauth.StaticSecret("any")).Pointer()
+	staticsCode = reflect.ValueOf(providerauth.StaticSecrets("any")).Pointer()
+)
 
-// Static returns a Func that always returns value; nil if value is empty or
-// white space only, so that a missing one is found when it is configured.
-//
-//go:noinline
-func Static(value string) Func {
-	if strings.TrimSpace(value) == "" {
-		return nil
-	}
-	return func(context.Context) (string, error) { return value, nil }
-}
-
-// staticCode is the code that all Funcs of Static share. The compiler copies the
-// code of a function literal only where it inlines the function around it.
-var staticCode = reflect.ValueOf(Static("any")).Pointer()
-
-// StaticValue returns the value of a Func of [Static]. ok is false for any other
-// Func, which is not called. A Func with the code of Static's does what Static's
-// does: it returns its value.
-func StaticValue(f Func) (value string, ok bool) {
+// StaticValue returns the value of a function of [providerauth.StaticSecret]. ok
+// is false for any other function, which is not called. A function with the code
+// of StaticSecret's does the same: it returns its value.
+func StaticValue(f providerauth.SecretFunc) (value string, ok bool) {
 	if f == nil || reflect.ValueOf(f).Pointer() != staticCode {
 		return "", false
 	}
@@ -45,11 +33,20 @@ func StaticValue(f Func) (value string, ok bool) {
 	return value, err == nil
 }
 
-// A Source asks a [Func], refuses what is not usable, and notices changes. It
+// StaticValues is [StaticValue] for a function of [providerauth.StaticSecrets].
+func StaticValues(f providerauth.SecretsFunc) (values []string, ok bool) {
+	if f == nil || reflect.ValueOf(f).Pointer() != staticsCode {
+		return nil, false
+	}
+	values, err := f(context.Background())
+	return values, err == nil
+}
+
+// A Source asks a [providerauth.SecretFunc], refuses what is not usable, and notices changes. It
 // remembers no value. Safe for concurrent use.
 type Source struct {
 	field string
-	f     Func
+	f     providerauth.SecretFunc
 	hmac  bool // the values are keys of HMAC
 
 	mu    sync.Mutex
@@ -59,19 +56,19 @@ type Source struct {
 
 // NewSource returns a Source over f, named after the field of the
 // configuration that holds it. With a nil f, Get always fails.
-func NewSource(field string, f Func) *Source {
+func NewSource(field string, f providerauth.SecretFunc) *Source {
 	return &Source{field: field, f: f}
 }
 
 // NewHMACKey returns a [NewSource] whose values are keys of HMAC. Get refuses
 // those that FIPS 140-only mode refuses.
-func NewHMACKey(field string, f Func) *Source {
+func NewHMACKey(field string, f providerauth.SecretFunc) *Source {
 	return &Source{field: field, f: f, hmac: true}
 }
 
 // Get calls the function once. If that fails, panics or returns a value that
 // is not usable, the error is an [*outcome.Cause] that matches
-// [outcome.ErrSecretUnavailable]; it names the field and the rule. errors.Is
+// [providerauth.ErrSecretUnavailable]; it names the field and the rule. errors.Is
 // and errors.As see the function's own error through it, but its text does
 // not: what a vault says may quote what it was asked for. A context that has
 // ended before, or that its owner cancels meanwhile, says nothing of the secret,
@@ -99,7 +96,7 @@ func (s *Source) Get(ctx context.Context) (string, error) {
 			f = &failure{rule: "the function that supplies it failed", err: err}
 		}
 		f.field = s.field
-		return "", &outcome.Cause{Kind: outcome.ErrSecretUnavailable, Err: f}
+		return "", &outcome.Cause{Kind: providerauth.ErrSecretUnavailable, Err: f}
 	}
 	epoch := s.saw(value)
 	if n, ok := ctx.Value(noteKey{}).(note); ok && n.of == s {
@@ -194,7 +191,7 @@ func (f *failure) Error() string { return f.field + ": " + f.rule }
 // Is leaves out the ambiguity of the error underneath: a secret may be fetched
 // by a call of this SDK, but it is not this call's provider that it went to.
 func (f *failure) Is(target error) bool {
-	return target != outcome.ErrAmbiguous && errors.Is(f.err, target)
+	return target != providerauth.ErrAmbiguous && errors.Is(f.err, target)
 }
 
 func (f *failure) As(target any) bool { return errors.As(f.err, target) }

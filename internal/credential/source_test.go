@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 )
@@ -36,7 +37,7 @@ func TestGetReturnsWhatTheFunctionReturns(t *testing.T) {
 }
 
 func TestGetRefusesWhatIsNotUsable(t *testing.T) {
-	static := func(value string) credential.Func {
+	static := func(value string) providerauth.SecretFunc {
 		return func(context.Context) (string, error) { return value, nil }
 	}
 	const (
@@ -45,7 +46,7 @@ func TestGetRefusesWhatIsNotUsable(t *testing.T) {
 	)
 	for _, test := range []struct {
 		name string
-		f    credential.Func
+		f    providerauth.SecretFunc
 		want string
 	}{
 		{"no function", nil, "APIKey: is not set"},
@@ -73,10 +74,10 @@ func TestGetRefusesWhatIsNotUsable(t *testing.T) {
 				t.Errorf("Get = %q beside an error", got)
 			}
 			var cause *outcome.Cause
-			if !errors.As(err, &cause) || !errors.Is(err, outcome.ErrSecretUnavailable) {
+			if !errors.As(err, &cause) || !errors.Is(err, providerauth.ErrSecretUnavailable) {
 				t.Fatalf("err = %v, want a Cause that matches ErrSecretUnavailable", err)
 			}
-			if diff := cmp.Diff(outcome.ErrSecretUnavailable.Error()+": "+test.want, err.Error()); diff != "" {
+			if diff := cmp.Diff(providerauth.ErrSecretUnavailable.Error()+": "+test.want, err.Error()); diff != "" {
 				t.Errorf("text (-want +got):\n%s", diff)
 			}
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x"} {
@@ -95,7 +96,7 @@ func TestGetRefusesWhatIsNotUsable(t *testing.T) {
 
 func TestGetTakesAnyOtherText(t *testing.T) {
 	for _, value := range []string{"x", "two words", "sécret", "\"quoted\"", "\xff\xfe", strings.Repeat("a", 1<<16)} {
-		if got, err := credential.NewSource("APIKey", credential.Static(value)).Get(t.Context()); err != nil || got != value {
+		if got, err := credential.NewSource("APIKey", providerauth.StaticSecret(value)).Get(t.Context()); err != nil || got != value {
 			t.Errorf("%.20q: %.20q, %v", value, got, err)
 		}
 	}
@@ -164,7 +165,7 @@ func TestEpochGrowsWithEveryChange(t *testing.T) {
 }
 
 func TestSourceIsSafeForConcurrentUse(t *testing.T) {
-	source := credential.NewSource("APIKey", credential.Static(sentinel))
+	source := credential.NewSource("APIKey", providerauth.StaticSecret(sentinel))
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
@@ -181,21 +182,8 @@ func TestSourceIsSafeForConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-func TestStaticIsNilForWhatIsMissing(t *testing.T) {
-	for _, value := range []string{"", " ", "\n", "\t \r\n", "\u00a0"} {
-		if credential.Static(value) != nil {
-			t.Errorf("Static(%q) is a function", value)
-		}
-	}
-	// A newline behind a secret is a mistake to report, not one to hide.
-	f := credential.Static("a\n")
-	if got, err := f(t.Context()); got != "a\n" || err != nil {
-		t.Errorf("Static(%q) returns %q, %v", "a\n", got, err)
-	}
-}
-
 func TestFunctionThatHangsOrEndsItsGoroutineHoldsNobodyUp(t *testing.T) {
-	for name, f := range map[string]credential.Func{
+	for name, f := range map[string]providerauth.SecretFunc{
 		"hangs":            func(context.Context) (string, error) { time.Sleep(time.Hour); return sentinel, nil },
 		"ends a goroutine": func(context.Context) (string, error) { runtime.Goexit(); return sentinel, nil },
 	} {
@@ -204,7 +192,7 @@ func TestFunctionThatHangsOrEndsItsGoroutineHoldsNobodyUp(t *testing.T) {
 			defer cancel()
 			start := time.Now()
 			value, err := credential.NewSource("APIKey", f).Get(ctx)
-			if value != "" || !errors.Is(err, outcome.ErrSecretUnavailable) {
+			if value != "" || !errors.Is(err, providerauth.ErrSecretUnavailable) {
 				t.Errorf("%s: %q, %v", name, value, err)
 			}
 			if waited := time.Since(start); waited > time.Second {
@@ -216,8 +204,8 @@ func TestFunctionThatHangsOrEndsItsGoroutineHoldsNobodyUp(t *testing.T) {
 }
 
 func TestContextThatHasEndedIsNotBlamedOnTheSecret(t *testing.T) {
-	for name, f := range map[string]credential.Func{
-		"static": credential.Static(sentinel),
+	for name, f := range map[string]providerauth.SecretFunc{
+		"static": providerauth.StaticSecret(sentinel),
 		"hangs":  func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() },
 	} {
 		for _, when := range []time.Duration{0, time.Second} {
@@ -241,7 +229,7 @@ func TestContextThatHasEndedIsNotBlamedOnTheSecret(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), -1)
 	defer cancel()
-	if _, err := credential.NewSource("APIKey", credential.Static(sentinel)).Get(ctx); err != context.DeadlineExceeded {
+	if _, err := credential.NewSource("APIKey", providerauth.StaticSecret(sentinel)).Get(ctx); err != context.DeadlineExceeded {
 		t.Errorf("deadline passed before: %v", err)
 	}
 }
@@ -249,7 +237,7 @@ func TestContextThatHasEndedIsNotBlamedOnTheSecret(t *testing.T) {
 func TestNotingTellsOfWhichValueItWas(t *testing.T) {
 	value := "a"
 	s := credential.NewSource("APIKey", func(context.Context) (string, error) { return value, nil })
-	other := credential.NewSource("Other", credential.Static("x"))
+	other := credential.NewSource("Other", providerauth.StaticSecret("x"))
 	var seen atomic.Uint64
 	ctx := s.Noting(t.Context(), &seen)
 	for i, v := range []string{"a", "a", "b"} {
@@ -268,23 +256,23 @@ func TestNotingTellsOfWhichValueItWas(t *testing.T) {
 }
 
 func TestStaticValue(t *testing.T) {
-	t.Run("is the value of Static", func(t *testing.T) {
-		for _, value := range []string{sentinel, " padded ", "x"} {
-			got, ok := credential.StaticValue(credential.Static(value))
+	t.Run("is the value of StaticSecret", func(t *testing.T) {
+		for _, value := range []string{sentinel, "in two words", "x"} {
+			got, ok := credential.StaticValue(providerauth.StaticSecret(value))
 			if !ok || got != value {
 				t.Errorf("%q: %q, %t", value, got, ok)
 			}
 		}
 	})
 	t.Run("calls no other function", func(t *testing.T) {
-		static := credential.Static(sentinel)
+		static := providerauth.StaticSecret(sentinel)
 		var vault panics
-		for name, f := range map[string]credential.Func{
+		for name, f := range map[string]providerauth.SecretFunc{
 			"nil":         nil,
 			"a literal":   func(context.Context) (string, error) { panic("called") },
 			"a method":    vault.Secret,
 			"one on top":  func(ctx context.Context) (string, error) { t.Error("called"); return static(ctx) },
-			"a blank one": credential.Static(" "),
+			"a blank one": providerauth.StaticSecret(" "),
 		} {
 			if got, ok := credential.StaticValue(f); ok || got != "" {
 				t.Errorf("%s: %q, %t", name, got, ok)
@@ -299,14 +287,14 @@ func (panics) Secret(context.Context) (string, error) { panic("called") }
 
 func TestNewHMACKey(t *testing.T) {
 	t.Run("takes short keys outside FIPS 140-only mode", func(t *testing.T) {
-		got, err := credential.NewHMACKey("Secret", credential.Static("x")).Get(t.Context())
+		got, err := credential.NewHMACKey("Secret", providerauth.StaticSecret("x")).Get(t.Context())
 		if got != "x" || err != nil {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
 	t.Run("refuses what a Source refuses", func(t *testing.T) {
-		_, err := credential.NewHMACKey("Secret", credential.Static("x\n")).Get(t.Context())
-		if !errors.Is(err, outcome.ErrSecretUnavailable) {
+		_, err := credential.NewHMACKey("Secret", providerauth.StaticSecret("x\n")).Get(t.Context())
+		if !errors.Is(err, providerauth.ErrSecretUnavailable) {
 			t.Errorf("%v", err)
 		}
 	})

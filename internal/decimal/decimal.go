@@ -122,13 +122,6 @@ func (d Decimal) Minor(decimals uint8) (units int64, ok bool) {
 // Decimal is most likely an amount that somebody forgot.
 func (d Decimal) IsSet() bool { return d.s != "" }
 
-// Fits reports whether d is as short as what [Parse] returns. What was read from
-// another system may be longer, and is not to be sent to one.
-func (d Decimal) Fits() bool {
-	whole, fraction, _ := strings.Cut(strings.TrimPrefix(d.s, "-"), ".")
-	return len(strings.TrimPrefix(whole, "0"))+len(fraction) <= MaxDigits
-}
-
 // String returns the plain form, which is also a JSON number.
 func (d Decimal) String() string {
 	if d.s == "" {

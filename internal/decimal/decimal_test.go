@@ -176,21 +176,6 @@ func TestParseLongTakesPlainFormOfMoreDigits(t *testing.T) {
 	}
 }
 
-func TestFitsIsWhatParseTakes(t *testing.T) {
-	for s, want := range map[string]bool{
-		"0": true, "-1.5": true, "999999999999999999": true, "-999999999999999999": true, "0.000000000000000001": true, "123456789.123456789": true,
-		"1000000000000000000": false, "0.0000000000000000001": false, "1.000000000000000001": false, "33.333333333333333333": false,
-	} {
-		d, err := decimal.ParseLong(s)
-		if err != nil || d.Fits() != want {
-			t.Errorf("%s: fits %v, %v; want %v", s, d.Fits(), err, want)
-		}
-	}
-	if !(decimal.Decimal{}).Fits() {
-		t.Error("the zero Decimal does not fit")
-	}
-}
-
 func TestFromMinor(t *testing.T) {
 	for _, test := range []struct {
 		units    int64

@@ -9,21 +9,23 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	providerauth "github.com/providerauth/providerauth-go"
 )
 
 // The sentinels are one value each, so that errors.Is with any package's name
 // for one of them matches the errors of all packages.
 var (
-	ErrUnauthorized      = errors.New("the provider refused the credential")
-	ErrRateLimited       = errors.New("the provider's rate limit is reached")
-	ErrInvalidRequest    = errors.New("the request is invalid")
-	ErrBadResponse       = errors.New("the provider's answer is unusable")
-	ErrAmbiguous         = errors.New("the provider may have acted, and there is no usable result")
-	ErrNotSent           = errors.New("the request was not sent")
-	ErrSecretUnavailable = errors.New("the credential is unavailable")
-	ErrContested         = errors.New("tokens of this key are invalidated faster than they may be created: another system creates them, or the provider refuses for another reason")
-	ErrStoreUnavailable  = errors.New("the shared token store is unavailable")
-	ErrClosed            = errors.New("the client is closed")
+	ErrUnauthorized      = providerauth.ErrUnauthorized
+	ErrRateLimited       = providerauth.ErrRateLimited
+	ErrInvalidRequest    = providerauth.ErrInvalidRequest
+	ErrBadResponse       = providerauth.ErrBadResponse
+	ErrAmbiguous         = providerauth.ErrAmbiguous
+	ErrNotSent           = providerauth.ErrNotSent
+	ErrSecretUnavailable = providerauth.ErrSecretUnavailable
+	ErrContested         = providerauth.ErrContested
+	ErrStoreUnavailable  = providerauth.ErrStoreUnavailable
+	ErrClosed            = providerauth.ErrClosed
 )
 
 // Cause is what stands behind a failed call. It sits in the Err field of a

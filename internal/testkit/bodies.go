@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"time"
+
+	providerauth "github.com/providerauth/providerauth-go"
 )
 
 // A Body is a value for the in of a Call.
@@ -107,12 +110,18 @@ func Amounts[A Amount](parse func(string) (A, error)) []Body {
 	}
 }
 
-// AmountSheet returns the text of a golden file: the JSON of the package's
-// amounts, and the amounts of JSON.
-func AmountSheet[A Amount](pkg string, parse func(string) (A, error), minor func(int64, uint8) (A, error)) string {
+// ParseNumber is providerauth.ParseAmount for a Number.
+func ParseNumber(s string) (providerauth.Number, error) {
+	a, err := providerauth.ParseAmount(s)
+	return providerauth.Number{Amount: a}, err
+}
+
+// AmountSheet returns the text of a golden file: the JSON of the root package's
+// type of amounts with the given name, and its values read from JSON.
+func AmountSheet[A Amount](typ string, parse func(string) (A, error), minor func(int64, uint8) (A, error)) string {
 	var s Sheet
 	for _, b := range Amounts(parse) {
-		s.Add(pkg+"."+b.Name, Marshalled(b.In))
+		s.Add("providerauth."+strings.Replace(b.Name, "Amount", typ, 1), Marshalled(b.In))
 	}
 	text := ""
 	for _, m := range []struct {
@@ -125,7 +134,7 @@ func AmountSheet[A Amount](pkg string, parse func(string) (A, error), minor func
 		}
 		text += fmt.Sprintf("%d, %d => %s\n", m.units, m.decimals, got)
 	}
-	s.Add(pkg+".AmountFromMinor", text)
+	s.Add("providerauth.AmountFromMinor, "+typ, text)
 	text = ""
 	for _, in := range []string{"25.5", "0", "-1.50", "123456789012345678", "1234567890123456789", "1e2", "-0", "01", "", " 1", "1,5", "+1"} {
 		got := Refused
@@ -134,9 +143,9 @@ func AmountSheet[A Amount](pkg string, parse func(string) (A, error), minor func
 		}
 		text += fmt.Sprintf("%s => %s\n", in, got)
 	}
-	s.Add(pkg+".ParseAmount", text)
+	s.Add("providerauth.ParseAmount, "+typ, text)
 
-	s.Add(pkg+".Amount, read", Reads(func(a A) string { return fmt.Sprintf("%s, set %v", a, a.IsSet()) },
+	s.Add("providerauth."+typ+", read", Reads(func(a A) string { return fmt.Sprintf("%s, set %v", a, a.IsSet()) },
 		`25.5`, `0`, `-0`, `-1.50`, `1e2`, `1.4210854715202004e-14`, `12345678901234567890123456789012345678`,
 		`0.0000000000000000000000000000000000000001`, `123456789012345678901234567890123456789`, `1e400`,
 		`"25.5"`, `"0"`, `"-0"`, `"-1.50"`, `"1e2"`, `"12345678901234567890123456789012345678"`, `"\u0031"`, `""`, `" 1"`, `"01"`,
@@ -145,10 +154,10 @@ func AmountSheet[A Amount](pkg string, parse func(string) (A, error), minor func
 		Value   A
 		Pointer *A
 	}
-	s.Add(pkg+".Amount in a struct, read", Reads(func(f fields) string {
+	s.Add("providerauth."+typ+" in a struct, read", Reads(func(f fields) string {
 		return fmt.Sprintf("%s, set %v; pointer nil %v", f.Value, f.Value.IsSet(), f.Pointer == nil)
 	},
 		`{}`, `{"Value":1.50,"Pointer":2}`, `{"Value":1,"Pointer":null}`, `{"Value":null}`, `{"Value":"1"}`, `{"Pointer":"1"}`))
-	s.Add(pkg+".Amount in a slice, read", Reads(func(l []A) string { return fmt.Sprint(l) }, `[1,2.50]`, `["1"]`, `[null]`, `[]`, `null`))
+	s.Add("providerauth."+typ+" in a slice, read", Reads(func(l []A) string { return fmt.Sprint(l) }, `[1,2.50]`, `["1"]`, `[null]`, `[]`, `null`))
 	return s.String()
 }

@@ -28,7 +28,7 @@ func TestWithNothingValidCallersWithinTheBackOffGetTheErrorWithoutARequest(t *te
 		if n := p.requests(); n < 8 || n > 10 {
 			t.Errorf("%d requests in a minute, want 8 to 10", n)
 		}
-		if st := c.Stats(); st.BackoffUntil.Before(time.Now()) || st.LastError.IsZero() {
+		if st := c.Stats(); st.BackoffUntil.Before(time.Now()) || st.LastFailure.IsZero() {
 			t.Errorf("stats do not show the back-off: %+v", st)
 		}
 	})

@@ -398,7 +398,7 @@ func (c *Cache[K, F, T]) succeedLocked(sl *slot[K, F, T], fl *flight[F, T], s *s
 func (c *Cache[K, F, T]) failedLocked(sl *slot[K, F, T], fl *flight[F, T], s *snapshot[F, T], tr *trip[T], now int64) (oldest *slot[K, F, T]) {
 	fl.err, fl.ambiguous = tr.err, tr.ambiguous
 	c.failures.Add(1)
-	c.lastError.Store(now)
+	c.lastFailure.Store(now)
 	s = c.keepLocked(sl, fl, s, tr, now)
 	if !errors.Is(tr.last, ErrGrantRefused) { // a forced renewal: the next flight starts from scratch
 		oldest = c.failLocked(sl, fl, tr, now)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
@@ -44,7 +45,7 @@ func TestCache_Stats_visitsNoKey(t *testing.T) {
 		c.shards[i].mu.Lock()
 		defer c.shards[i].mu.Unlock()
 	}
-	done := make(chan Stats)
+	done := make(chan providerauth.Stats)
 	go func() { done <- c.Stats() }()
 	select {
 	case st := <-done:

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/resend"
 )
 
@@ -111,7 +111,7 @@ func (x *exchange) sign(ctx context.Context, r *http.Request) bool {
 		return false
 	}
 	if x.call.Policy != Safe && idempotencyKey(r.Header) {
-		x.unprepared, x.now.kind = errIdempotency, outcome.ErrInvalidRequest
+		x.unprepared, x.now.kind = errIdempotency, providerauth.ErrInvalidRequest
 		return false
 	}
 	x.ended = ctx.Err()
@@ -124,7 +124,7 @@ func (x *exchange) unanswered(ctx, limited context.Context, s *sending, h http.H
 	a.unsent = s.unsent(x.client.pool != nil, err)
 	if bad := unsendable(h); bad != "" && !s.Called() {
 		x.attempts--
-		a.unsent, a.kind, a.err = true, outcome.ErrInvalidRequest, errors.New(bad)
+		a.unsent, a.kind, a.err = true, providerauth.ErrInvalidRequest, errors.New(bad)
 		return
 	}
 	x.lost(ctx, limited, err)
@@ -156,13 +156,13 @@ func (x *exchange) answered(ctx, limited context.Context, resp *http.Response) {
 	case a.status < 200:
 		// The connection has changed its protocol. Nobody asked for that, and
 		// what follows is not a body.
-		a.kind = outcome.ErrBadResponse
+		a.kind = providerauth.ErrBadResponse
 		return
 	case a.status < 300:
 		x.accepted(ctx, limited, resp)
 		return
 	case a.status < 400:
-		a.kind, a.err = outcome.ErrBadResponse, x.redirected(resp.Header)
+		a.kind, a.err = providerauth.ErrBadResponse, x.redirected(resp.Header)
 	}
 	a.retryAfter, a.hinted = retryAfter(resp.Header, x.client.clock.Now())
 	var whole bool
@@ -187,7 +187,7 @@ func (x *exchange) accepted(ctx, limited context.Context, resp *http.Response) {
 	body, whole, err := read(resp.Body, resp.ContentLength, maxBody)
 	switch {
 	case err != nil && corrupt(err):
-		a.kind, a.err = outcome.ErrBadResponse, errCorrupt
+		a.kind, a.err = providerauth.ErrBadResponse, errCorrupt
 	case err != nil:
 		// Half an answer is none. The status would say that there is no use
 		// in trying again.
@@ -197,7 +197,7 @@ func (x *exchange) accepted(ctx, limited context.Context, resp *http.Response) {
 		}
 	case !whole:
 		a.body = body
-		a.kind, a.err = outcome.ErrBadResponse, errTooLarge
+		a.kind, a.err = providerauth.ErrBadResponse, errTooLarge
 	default:
 		a.body = body
 		a.class = x.classify()

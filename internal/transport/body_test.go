@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -52,7 +52,7 @@ func TestBodyOfExactlyTheCapIsAccepted(t *testing.T) {
 				return resp, nil
 			}), nil)
 			resp, err := c.Do(t.Context(), post(transport.Safe))
-			if ok && (err != nil || len(resp.Body) != length) || !ok && !errors.Is(err, outcome.ErrBadResponse) {
+			if ok && (err != nil || len(resp.Body) != length) || !ok && !errors.Is(err, providerauth.ErrBadResponse) {
 				t.Errorf("%d bytes, announced as %d: %v", length, announced, err)
 			}
 			if !ok && len(failure(t, err).Body) != 16<<10 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/resend"
 )
@@ -100,7 +101,7 @@ type marshalled []byte
 
 func (x *exchange) misused(bad *misuse) *Error {
 	return x.fail(&outcome.Cause{
-		Kind: outcome.ErrInvalidRequest, Err: bad.err, Fields: map[string]string{bad.field: bad.rule},
+		Kind: providerauth.ErrInvalidRequest, Err: bad.err, Fields: map[string]string{bad.field: bad.rule},
 	}, nil)
 }
 
@@ -248,7 +249,7 @@ func (x *exchange) result() (*Response, error) {
 	if x.call.Decode != nil {
 		if err := x.call.Decode(resp); err != nil {
 			x.ambiguous = true
-			return nil, x.fail(&outcome.Cause{Kind: outcome.ErrBadResponse, Err: err}, &a.answer)
+			return nil, x.fail(&outcome.Cause{Kind: providerauth.ErrBadResponse, Err: err}, &a.answer)
 		}
 	}
 	return resp, nil

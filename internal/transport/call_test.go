@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -70,12 +70,12 @@ func TestInvalidCallsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 				c := client(t, w.serve(t, func(http.ResponseWriter, *http.Request) {}), nil)
 				_, err := c.Do(t.Context(), tt.call)
 				e := failure(t, err)
-				want := "acme: CreateOrder: " + outcome.ErrInvalidRequest.Error() + ": " + tt.text
+				want := "acme: CreateOrder: " + providerauth.ErrInvalidRequest.Error() + ": " + tt.text
 				if err.Error() != want || e.Status != 0 || e.Attempts != 0 || w.requests.Load() != 0 {
 					t.Errorf("%d attempts: %v\nwant %s", e.Attempts, err, want)
 				}
-				if !errors.Is(err, outcome.ErrInvalidRequest) || errors.Is(err, outcome.ErrAmbiguous) || retryable(e) {
-					t.Errorf("%v: invalid %v, ambiguous %v, retryable %v", err, errors.Is(err, outcome.ErrInvalidRequest), errors.Is(err, outcome.ErrAmbiguous), retryable(e))
+				if !errors.Is(err, providerauth.ErrInvalidRequest) || errors.Is(err, providerauth.ErrAmbiguous) || retryable(e) {
+					t.Errorf("%v: invalid %v, ambiguous %v, retryable %v", err, errors.Is(err, providerauth.ErrInvalidRequest), errors.Is(err, providerauth.ErrAmbiguous), retryable(e))
 				}
 			})
 		})
@@ -107,7 +107,7 @@ func TestACallThatIsCheckedFirstIsMarshalledOnceAndSentTwice(t *testing.T) {
 		"method": {Method: "G T"}, "path": {Method: "GET", Path: "/../x"}, "in": {Method: "GET", In: math.NaN()},
 	} {
 		var e *transport.Error
-		if err := c.Check(t.Context(), &bad); !errors.As(err, &e) || e.Cause.Fields[field] == "" || !errors.Is(err, outcome.ErrInvalidRequest) {
+		if err := c.Check(t.Context(), &bad); !errors.As(err, &e) || e.Cause.Fields[field] == "" || !errors.Is(err, providerauth.ErrInvalidRequest) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
@@ -124,10 +124,10 @@ func (c *counting) MarshalJSON() ([]byte, error) {
 func TestNilContextAndMissingBaseURLAreErrors(t *testing.T) {
 	var none context.Context
 	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { t.Error("sent"); return answer(200, ""), nil }), nil)
-	if _, err := c.Do(none, post(transport.Safe)); !errors.Is(err, outcome.ErrInvalidRequest) {
+	if _, err := c.Do(none, post(transport.Safe)); !errors.Is(err, providerauth.ErrInvalidRequest) {
 		t.Errorf("nil context: %v", err)
 	}
-	if _, err := transport.New(transport.Config{}).Do(t.Context(), post(transport.Safe)); !errors.Is(err, outcome.ErrInvalidRequest) {
+	if _, err := transport.New(transport.Config{}).Do(t.Context(), post(transport.Safe)); !errors.Is(err, providerauth.ErrInvalidRequest) {
 		t.Errorf("no base URL: %v", err)
 	}
 }
@@ -150,7 +150,7 @@ func TestIdempotencyKeyMayGoOutWithASafeCall(t *testing.T) {
 }
 
 func TestErrorOfPrepareEndsTheCallWithoutARequest(t *testing.T) {
-	vault := fmt.Errorf("%w: vault sealed", outcome.ErrSecretUnavailable)
+	vault := fmt.Errorf("%w: vault sealed", providerauth.ErrSecretUnavailable)
 	for _, tt := range []struct {
 		name      string
 		failFirst bool
@@ -180,7 +180,7 @@ func TestErrorOfPrepareEndsTheCallWithoutARequest(t *testing.T) {
 				if e.Cause.Err != vault || e.Cause.Kind != nil {
 					t.Errorf("cause %v of kind %v", e.Cause.Err, e.Cause.Kind)
 				}
-				if sent != tt.sent || e.Attempts != tt.sent || e.Status != tt.status || errors.Is(err, outcome.ErrAmbiguous) != tt.ambiguous || !retryable(e) {
+				if sent != tt.sent || e.Attempts != tt.sent || e.Status != tt.status || errors.Is(err, providerauth.ErrAmbiguous) != tt.ambiguous || !retryable(e) {
 					t.Errorf("sent %d: %+v %+v", sent, e, e.Cause)
 				}
 			})
@@ -217,7 +217,7 @@ func TestContextThatEndedCostsNoRequest(t *testing.T) {
 			}
 			_, err := c.Do(ctx, call)
 			e := failure(t, err)
-			if !errors.Is(err, context.Canceled) || e.Attempts != 0 || errors.Is(err, outcome.ErrAmbiguous) || e.Cause.Temporary || retryable(e) {
+			if !errors.Is(err, context.Canceled) || e.Attempts != 0 || errors.Is(err, providerauth.ErrAmbiguous) || e.Cause.Temporary || retryable(e) {
 				t.Errorf("%d attempts: %v", e.Attempts, err)
 			}
 		})
@@ -260,8 +260,8 @@ func TestContextThatEndsDuringAnAttemptShowsInTheError(t *testing.T) {
 					if !errors.Is(err, tt.want) || e.Status != first || time.Since(start) != 5*time.Second || e.Attempts != int(w.requests.Load()) {
 						t.Errorf("after %v, status %d: %v", time.Since(start), e.Status, err)
 					}
-					if !errors.Is(err, outcome.ErrAmbiguous) || retryable(e) != tt.retryable {
-						t.Errorf("ambiguous %v, retryable %v", errors.Is(err, outcome.ErrAmbiguous), retryable(e))
+					if !errors.Is(err, providerauth.ErrAmbiguous) || retryable(e) != tt.retryable {
+						t.Errorf("ambiguous %v, retryable %v", errors.Is(err, providerauth.ErrAmbiguous), retryable(e))
 					}
 				})
 			})
@@ -310,7 +310,7 @@ func TestRefusalMakesAnErrorOfASuccess(t *testing.T) {
 	call.Decode = func(*transport.Response) error { t.Error("decoded"); return nil }
 	_, err := c.Do(t.Context(), call)
 	e := failure(t, err)
-	if e.Status != 200 || string(e.Body) != failureEnvelope || e.RetryAfter != 7*time.Second || e.Cause.Kind != nil || errors.Is(err, outcome.ErrAmbiguous) {
+	if e.Status != 200 || string(e.Body) != failureEnvelope || e.RetryAfter != 7*time.Second || e.Cause.Kind != nil || errors.Is(err, providerauth.ErrAmbiguous) {
 		t.Errorf("got %+v, %+v", e, e.Cause)
 	}
 	if want := "acme: CreateOrder: status 200: refused"; err.Error() != want {
@@ -335,7 +335,7 @@ func TestTransportsThatBreakTheirContractAreErrors(t *testing.T) {
 			}
 			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return tt.resp, tt.err }), nil)
 			_, err := c.Do(t.Context(), post(transport.Rotating))
-			if want := "acme: CreateOrder: " + tt.want; err == nil || err.Error() != want || !errors.Is(err, outcome.ErrAmbiguous) {
+			if want := "acme: CreateOrder: " + tt.want; err == nil || err.Error() != want || !errors.Is(err, providerauth.ErrAmbiguous) {
 				t.Errorf("got %v, want %s", err, want)
 			}
 			if tt.resp != nil && !closed {

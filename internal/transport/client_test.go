@@ -22,7 +22,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -316,7 +316,7 @@ func TestRequestThatHTTP2GivesUpIsNotSentAgainBehindOurBack(t *testing.T) {
 			t.Run(reason+" "+name, func(t *testing.T) {
 				c, requests := http2Server(t, func(_ int32, stream uint32) []byte { return reply(stream) })
 				_, err := c.Do(t.Context(), call)
-				if requests.Load() != 1 || !errors.Is(err, outcome.ErrAmbiguous) {
+				if requests.Load() != 1 || !errors.Is(err, providerauth.ErrAmbiguous) {
 					t.Errorf("%d requests: %v", requests.Load(), err)
 				}
 				const want = "acme: CreateOrder: there was no answer, and net/http was about to send the request again by itself"

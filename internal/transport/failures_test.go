@@ -19,7 +19,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -175,10 +175,10 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 		}, want: once(verdict{3, later, maybe}, verdict{1, never, maybe})},
 
 		// It was answered.
-		{name: "302", sent: true, setup: status(302, "", "Location", "https://elsewhere.example/x?y=z"), status: 302, kind: outcome.ErrBadResponse, want: all(verdict{1, never, sure})},
-		{name: "303", sent: true, setup: status(303, "", "Location", "/orders/7"), status: 303, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
-		{name: "304", sent: true, setup: status(304, ""), status: 304, kind: outcome.ErrBadResponse, want: all(verdict{1, never, sure})},
-		{name: "307", sent: true, setup: status(307, "", "Location", "/v2/orders"), status: 307, kind: outcome.ErrBadResponse, want: all(verdict{1, never, sure})},
+		{name: "302", sent: true, setup: status(302, "", "Location", "https://elsewhere.example/x?y=z"), status: 302, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, sure})},
+		{name: "303", sent: true, setup: status(303, "", "Location", "/orders/7"), status: 303, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, maybe})},
+		{name: "304", sent: true, setup: status(304, ""), status: 304, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, sure})},
+		{name: "307", sent: true, setup: status(307, "", "Location", "/v2/orders"), status: 307, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, sure})},
 		{name: "401", sent: true, setup: status(401, "{}"), status: 401, want: all(verdict{1, never, sure})},
 		{name: "408", sent: true, setup: status(408, ""), status: 408, want: once(verdict{3, later, maybe}, verdict{1, never, maybe})},
 		{name: "408 from the provider itself", sent: true, setup: status(408, failureEnvelope), status: 408, want: unproven},
@@ -225,26 +225,26 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 			Rotating: verdict{1, never, sure},
 			Once:     verdict{1, never, maybe},
 		}},
-		{name: "200 with an HTML page", sent: true, setup: status(200, htmlPage), status: 200, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
-		{name: "200 without a body", sent: true, setup: status(200, ""), status: 200, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
-		{name: "200 with half a document", sent: true, setup: status(200, `{"id":`), status: 200, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
+		{name: "200 with an HTML page", sent: true, setup: status(200, htmlPage), status: 200, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, maybe})},
+		{name: "200 without a body", sent: true, setup: status(200, ""), status: 200, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, maybe})},
+		{name: "200 with half a document", sent: true, setup: status(200, `{"id":`), status: 200, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, maybe})},
 		{name: "200 with 70 MB", sent: true, setup: func(t *testing.T, w *wire) http.RoundTripper {
 			return w.serve(t, func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.CopyN(rw, zeros{}, 70<<20) })
-		}, status: 200, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
+		}, status: 200, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, maybe})},
 		{name: "500 with 70 MB", sent: true, setup: func(t *testing.T, w *wire) http.RoundTripper {
 			return w.serve(t, func(rw http.ResponseWriter, _ *http.Request) {
 				rw.WriteHeader(500)
 				_, _ = io.CopyN(rw, zeros{}, 70<<20)
 			})
 		}, status: 500, want: once(verdict{3, later, maybe}, verdict{1, never, maybe})},
-		{name: "200 with a gzip bomb", sent: true, setup: status(200, string(gzipBomb()), "Content-Encoding", "gzip"), status: 200, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
-		{name: "200 with corrupt gzip", sent: true, setup: status(200, "this is not gzip", "Content-Encoding", "gzip"), status: 200, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
+		{name: "200 with a gzip bomb", sent: true, setup: status(200, string(gzipBomb()), "Content-Encoding", "gzip"), status: 200, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, maybe})},
+		{name: "200 with corrupt gzip", sent: true, setup: status(200, "this is not gzip", "Content-Encoding", "gzip"), status: 200, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, maybe})},
 		{name: "101", sent: true, setup: func(t *testing.T, w *wire) http.RoundTripper {
 			return w.script(t, true, func(c *serverConn) {
 				_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
 				_, _ = io.Copy(io.Discard, c)
 			})
-		}, status: 101, kind: outcome.ErrBadResponse, want: all(verdict{1, never, maybe})},
+		}, status: 101, kind: providerauth.ErrBadResponse, want: all(verdict{1, never, maybe})},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			run := func(policy transport.Policy, name string) (v verdict) {
@@ -263,13 +263,13 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 					if e.Status != tt.status {
 						t.Errorf("%s: status %d, want %d (%v)", name, e.Status, tt.status, err)
 					}
-					if got, want := errors.Is(err, outcome.ErrBadResponse), tt.kind != nil; got != want {
+					if got, want := errors.Is(err, providerauth.ErrBadResponse), tt.kind != nil; got != want {
 						t.Errorf("%s: matches ErrBadResponse: %v, want %v (%v)", name, got, want, err)
 					}
 					if got := int(w.requests.Load()); tt.sent && got != e.Attempts {
 						t.Errorf("%s: the server saw %d requests in %d attempts", name, got, e.Attempts)
 					}
-					v = verdict{e.Attempts, retryable(e), errors.Is(err, outcome.ErrAmbiguous)}
+					v = verdict{e.Attempts, retryable(e), errors.Is(err, providerauth.ErrAmbiguous)}
 					synctest.Wait()
 				})
 				return v
@@ -330,7 +330,7 @@ func TestAmbiguityOfAnyAttemptSticksToTheCall(t *testing.T) {
 				}), nil)
 				_, err := c.Do(t.Context(), post(transport.Safe))
 				e := failure(t, err)
-				if got := errors.Is(err, outcome.ErrAmbiguous); got != tt.ambiguous || e.Status != tt.status || e.Attempts != len(tt.attempts) {
+				if got := errors.Is(err, providerauth.ErrAmbiguous); got != tt.ambiguous || e.Status != tt.status || e.Attempts != len(tt.attempts) {
 					t.Errorf("ambiguous %v, status %d, attempts %d; want %v, %d, %d", got, e.Status, e.Attempts, tt.ambiguous, tt.status, len(tt.attempts))
 				}
 			})
@@ -370,8 +370,8 @@ func TestTransportThatIgnoresTheHooksProvesNothing(t *testing.T) {
 	} {
 		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return nil, err }), nil)
 		_, got := c.Do(t.Context(), post(transport.Rotating))
-		if e := failure(t, got); !errors.Is(got, outcome.ErrAmbiguous) || e.Attempts != 1 {
-			t.Errorf("%v: ambiguous %v after %d attempts", err, errors.Is(got, outcome.ErrAmbiguous), e.Attempts)
+		if e := failure(t, got); !errors.Is(got, providerauth.ErrAmbiguous) || e.Attempts != 1 {
+			t.Errorf("%v: ambiguous %v after %d attempts", err, errors.Is(got, providerauth.ErrAmbiguous), e.Attempts)
 		}
 	}
 }
@@ -384,7 +384,7 @@ func TestTransportThatIgnoresTheHooksProvesItByTheTypeOfItsError(t *testing.T) {
 	} {
 		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return nil, err }),
 			func(cfg *transport.Config) { cfg.MaxAttempts = 1 })
-		if _, got := c.Do(t.Context(), post(transport.Rotating)); errors.Is(got, outcome.ErrAmbiguous) {
+		if _, got := c.Do(t.Context(), post(transport.Rotating)); errors.Is(got, providerauth.ErrAmbiguous) {
 			t.Errorf("%v: ambiguous", err)
 		}
 	}
@@ -397,7 +397,7 @@ func TestHeaderThatCannotBeSentProvesNothingOnceAConnectionWasThere(t *testing.T
 	}), nil)
 	call := post(transport.Rotating)
 	call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error { r.Header.Set("A", "\n"); return nil }
-	if _, err := c.Do(t.Context(), call); !errors.Is(err, outcome.ErrAmbiguous) || failure(t, err).Attempts != 1 {
+	if _, err := c.Do(t.Context(), call); !errors.Is(err, providerauth.ErrAmbiguous) || failure(t, err).Attempts != 1 {
 		t.Errorf("got %v", err)
 	}
 }
@@ -426,7 +426,7 @@ func TestDialErrorAfterAConnectionWasThereProvesNothing(t *testing.T) {
 		}
 		_, err := c.Do(t.Context(), call)
 		var dial *net.OpError
-		if !errors.As(err, &dial) || dial.Op != "dial" || !errors.Is(err, outcome.ErrAmbiguous) {
+		if !errors.As(err, &dial) || dial.Op != "dial" || !errors.Is(err, providerauth.ErrAmbiguous) {
 			t.Errorf("got %v, want a dial error that is ambiguous", err)
 		}
 	})
@@ -436,8 +436,8 @@ func TestCallThatNeverLeftOurOwnPoolIsUnsent(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "")
 	c := transport.New(transport.Config{BaseURL: parse(t, "gopher://api.example"), MaxAttempts: 1})
 	_, err := c.Do(t.Context(), post(transport.Rotating))
-	if e := failure(t, err); errors.Is(err, outcome.ErrAmbiguous) || e.Status != 0 {
-		t.Errorf("got %v, ambiguous %v", err, errors.Is(err, outcome.ErrAmbiguous))
+	if e := failure(t, err); errors.Is(err, providerauth.ErrAmbiguous) || e.Status != 0 {
+		t.Errorf("got %v, ambiguous %v", err, errors.Is(err, providerauth.ErrAmbiguous))
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -56,7 +56,7 @@ func TestCallThatMadeNoAttemptLogsNone(t *testing.T) {
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	call := post(transport.Safe)
-	call.Prepare = func(context.Context, *http.Request, []byte) error { return outcome.ErrSecretUnavailable }
+	call.Prepare = func(context.Context, *http.Request, []byte) error { return providerauth.ErrSecretUnavailable }
 	if _, err := c.Do(t.Context(), call); err == nil || log.Len() > 0 {
 		t.Errorf("%v, logged %q", err, log.String())
 	}

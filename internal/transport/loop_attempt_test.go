@@ -15,8 +15,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -39,7 +39,7 @@ func TestEveryAnswerIsJudgedByItsBodyBeforeTheWait(t *testing.T) {
 			return classify(status, body)
 		}
 		_, err := c.Do(t.Context(), call)
-		if diff := cmp.Diff(sent, judged); diff != "" || len(sent) != 3 || errors.Is(err, outcome.ErrAmbiguous) {
+		if diff := cmp.Diff(sent, judged); diff != "" || len(sent) != 3 || errors.Is(err, providerauth.ErrAmbiguous) {
 			t.Errorf("sent at %v, judged at %v (%v)", sent, judged, err)
 		}
 	})
@@ -164,7 +164,7 @@ func TestUndecodableAnswerIsNotAskedForAgain(t *testing.T) {
 	}
 	_, err := c.Do(t.Context(), call)
 	e := failure(t, err)
-	if sent != 1 || decoded != 1 || !errors.Is(err, outcome.ErrBadResponse) || !errors.Is(err, outcome.ErrAmbiguous) || e.Status != 200 || string(e.Body) != "<html>" {
+	if sent != 1 || decoded != 1 || !errors.Is(err, providerauth.ErrBadResponse) || !errors.Is(err, providerauth.ErrAmbiguous) || e.Status != 200 || string(e.Body) != "<html>" {
 		t.Errorf("sent %d, decoded %d: %v", sent, decoded, err)
 	}
 }

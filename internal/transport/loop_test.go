@@ -27,7 +27,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -296,7 +296,7 @@ func TestRedirectsAreNeitherFollowedNorRepeated(t *testing.T) {
 				}
 			})
 			_, err := c.Do(t.Context(), post(transport.Safe))
-			want := fmt.Sprintf("acme: CreateOrder: status %d: %v: redirects are not followed", code, outcome.ErrBadResponse)
+			want := fmt.Sprintf("acme: CreateOrder: status %d: %v: redirects are not followed", code, providerauth.ErrBadResponse)
 			if elsewhere {
 				want += "; this one leads to another host"
 			}

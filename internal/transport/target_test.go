@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -71,7 +71,7 @@ func TestPathThatLeavesTheBaseURLIsRefused(t *testing.T) {
 			return answer(200, ""), nil
 		}), nil)
 		_, err := c.Do(t.Context(), transport.Call{Op: "Get", Method: "GET", Path: path})
-		if !errors.Is(err, outcome.ErrInvalidRequest) || !strings.Contains(err.Error(), ": path ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+		if !errors.Is(err, providerauth.ErrInvalidRequest) || !strings.Contains(err.Error(), ": path ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %s", path, err, want)
 		}
 	}

@@ -8,18 +8,19 @@ import (
 	"net/http"
 	"strings"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
 
 func ExampleTestHandler() {
-	hook, err := klas.New(klas.Config{Secrets: klas.StaticSecrets("secret", "previous")})
+	hook, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets("secret", "previous")})
 	if err != nil {
 		log.Fatal(err)
 	}
 	h := hook.AuthenticateHandler(klas.AuthenticatorFunc(
 		func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			balance, err := klas.ParseAmount("30")
+			balance, err := providerauth.ParseAmount("30")
 			return klas.AuthenticateResponse{Currency: "EUR", Balance: balance}, err
 		}))
 	fmt.Println(klastest.TestHandler(h, klastest.Options{Secret: "secret", PreviousSecret: "previous"}))

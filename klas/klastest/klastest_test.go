@@ -20,6 +20,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
@@ -28,7 +29,7 @@ var options = klastest.Options{Secret: "current", PreviousSecret: "previous", Pl
 
 func endpoint(t testing.TB, change func(*klas.Config)) http.Handler {
 	t.Helper()
-	cfg := klas.Config{Secrets: klas.StaticSecrets("current", "previous"), MaxBodyBytes: 5000}
+	cfg := klas.Config{Secrets: providerauth.StaticSecrets("current", "previous"), MaxBodyBytes: 5000}
 	if change != nil {
 		change(&cfg)
 	}
@@ -36,7 +37,7 @@ func endpoint(t testing.TB, change func(*klas.Config)) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	balance, err := klas.ParseAmount("12.50")
+	balance, err := providerauth.ParseAmount("12.50")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -390,7 +391,7 @@ func TestTestHandler_fipsOnly(t *testing.T) {
 	t.Run("an endpoint with long secrets passes", func(t *testing.T) {
 		long := options
 		long.Secret, long.PreviousSecret = "14-bytes-long!", "another-of-more"
-		h := endpoint(t, func(cfg *klas.Config) { cfg.Secrets = klas.StaticSecrets(long.Secret, long.PreviousSecret) })
+		h := endpoint(t, func(cfg *klas.Config) { cfg.Secrets = providerauth.StaticSecrets(long.Secret, long.PreviousSecret) })
 		if err := klastest.TestHandler(h, long); err != nil {
 			t.Error(err)
 		}

@@ -40,6 +40,7 @@ import (
 	"sync"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/simulator"
 	"github.com/providerauth/providerauth-go/merchantauth"
 )
@@ -140,14 +141,14 @@ func NewServer(opt Options) *Server {
 func (s *Server) Config() merchantauth.Config {
 	return merchantauth.Config{
 		BaseURL: s.URL(), HTTPClient: s.Client(),
-		MerchantID: s.opt.MerchantID, Email: s.opt.Email, Password: merchantauth.StaticSecret(s.opt.Password),
+		MerchantID: s.opt.MerchantID, Email: s.opt.Email, Password: providerauth.StaticSecret(s.opt.Password),
 	}
 }
 
 // KeyConfig returns the configuration of a client of this server in key mode.
 func (s *Server) KeyConfig() merchantauth.Config {
 	return merchantauth.Config{
-		BaseURL: s.URL(), HTTPClient: s.Client(), APIKey: merchantauth.StaticSecret(s.opt.APIKey),
+		BaseURL: s.URL(), HTTPClient: s.Client(), APIKey: providerauth.StaticSecret(s.opt.APIKey),
 	}
 }
 

@@ -29,6 +29,7 @@ import (
 	"sync"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/simulator"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 )
@@ -88,18 +89,18 @@ func NewServer(opt Options) *Server {
 	return s
 }
 
-func amount(s string) partnerjwt.Amount {
-	a, err := partnerjwt.ParseAmount(s)
+func amount(s string) providerauth.Number {
+	a, err := providerauth.ParseAmount(s)
 	if err != nil {
 		panic(err) // a constant of this file
 	}
-	return a
+	return providerauth.Number{Amount: a}
 }
 
 // Config returns the configuration of a client of this server.
 func (s *Server) Config() partnerjwt.Config {
 	return partnerjwt.Config{
-		ClientID: s.opt.ClientID, Secret: partnerjwt.StaticSecret(s.opt.Secret),
+		ClientID: s.opt.ClientID, Secret: providerauth.StaticSecret(s.opt.Secret),
 		BaseURL: s.URL(), HTTPClient: s.Client(),
 	}
 }

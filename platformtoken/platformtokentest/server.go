@@ -51,6 +51,7 @@ import (
 	"sync"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/simulator"
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
@@ -120,7 +121,7 @@ func NewServer(opt Options) *Server {
 // Config returns the configuration of a client of this server.
 func (s *Server) Config() platformtoken.Config {
 	cfg := platformtoken.Config{
-		BaseURL: s.URL(), TenantID: s.opt.TenantID, Secret: platformtoken.StaticSecret(s.opt.Secret),
+		BaseURL: s.URL(), TenantID: s.opt.TenantID, Secret: providerauth.StaticSecret(s.opt.Secret),
 		HTTPClient: s.Client(),
 	}
 	if s.opt.FailuresInOK {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 	"github.com/providerauth/providerauth-go/partnerjwt"
@@ -103,13 +104,13 @@ func TestOneCheckServesTheErrorsOfAllProviders(t *testing.T) {
 	inSimulatedTime(t, func(t *testing.T, d *Desk, broker *partnerjwttest.Server, items *assetpaytest.Server) {
 		broker.FailNext(2, http.StatusUnauthorized, nil)
 		_, err := d.Holdings(t.Context())
-		if !errors.Is(err, assetpay.ErrUnauthorized) {
-			t.Errorf("got %v, want assetpay.ErrUnauthorized of a partnerjwt call", err)
+		if !errors.Is(err, providerauth.ErrUnauthorized) {
+			t.Errorf("got %v, want providerauth.ErrUnauthorized of a partnerjwt call", err)
 		}
 		items.FailNext(1, http.StatusBadRequest, nil)
 		_, err = d.Inventory(t.Context(), user)
-		if !errors.Is(err, partnerjwt.ErrInvalidRequest) {
-			t.Errorf("got %v, want partnerjwt.ErrInvalidRequest of an assetpay call", err)
+		if !errors.Is(err, providerauth.ErrInvalidRequest) {
+			t.Errorf("got %v, want providerauth.ErrInvalidRequest of an assetpay call", err)
 		}
 	})
 }

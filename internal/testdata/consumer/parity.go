@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 	"github.com/providerauth/providerauth-go/klas"
@@ -20,10 +21,10 @@ import (
 
 // One line for each package.
 var (
-	_ = credentials(partnerjwt.StaticSecret, partnerjwt.NewToken, partnerjwt.TokenSource.Token)
-	_ = credentials(assetpay.StaticSecret, assetpay.NewToken, assetpay.TokenSource.Token)
-	_ = credentials(merchantauth.StaticSecret, session, merchantauth.TokenSource.Token)
-	_ = credentials(platformtoken.StaticSecret, platformtoken.NewToken, platformtoken.TokenSource.Token)
+	_ = credentials(partnerjwt.NewToken, partnerjwt.TokenSource.Token)
+	_ = credentials(assetpay.NewToken, assetpay.TokenSource.Token)
+	_ = credentials(session, merchantauth.TokenSource.Token)
+	_ = credentials(platformtoken.NewToken, platformtoken.TokenSource.Token)
 
 	_ = clients(partnerjwt.New, partnerjwttest.NewServer, (*partnerjwt.Error)(nil))
 	_ = clients(assetpay.New, assetpaytest.NewServer, (*assetpay.Error)(nil))
@@ -41,13 +42,6 @@ var (
 var (
 	_ users[assetpay.AuthenticateClientRequest, assetpay.Token, assetpay.TokenSource] = (*assetpay.Client)(nil)
 	_ users[platformtoken.Player, platformtoken.Token, platformtoken.TokenSource]     = (*platformtoken.Client)(nil)
-)
-
-// Every Stats converts to every other.
-var (
-	_ = assetpay.Stats(partnerjwt.Stats{})
-	_ = merchantauth.Stats(partnerjwt.Stats{})
-	_ = platformtoken.Stats(partnerjwt.Stats{})
 )
 
 // klas is called, and so has an error and no client.
@@ -68,40 +62,21 @@ type token interface {
 	MarshalJSON() ([]byte, error)
 }
 
-// credentials holds a package to functions that carry its credentials. That the
-// type of a secret is written out here means that one adapter to a vault serves
-// all packages.
+// credentials holds a package to functions that carry its credentials.
 func credentials[T token, S any](
-	static func(value string) func(context.Context) (string, error),
 	newToken func(value string, expiresAt time.Time) T,
 	get func(source S, ctx context.Context) (T, error),
 ) struct{} {
 	return struct{}{}
 }
 
-type client[T token, S stats] interface {
+type client[T token] interface {
 	Invalidate(t T) bool
 	Transport(base http.RoundTripper) http.RoundTripper
 	HTTPClient() *http.Client
 	Call(ctx context.Context, method, path string, in, out any) error
-	Stats() S
+	Stats() providerauth.Stats
 	Close() error
-}
-
-type stats interface {
-	~struct {
-		Waits         uint64
-		Refreshes     uint64
-		Failures      uint64
-		Invalidations uint64
-		Contested     uint64
-		Evictions     uint64
-		EvictedLive   uint64
-		Entries       int
-		InFlight      int
-		LastError     time.Time
-		BackoffUntil  time.Time
-	}
 }
 
 type failure interface {
@@ -138,7 +113,7 @@ type config interface {
 }
 
 // clients holds a package to what its client, its simulator and its error have.
-func clients[C client[T, S], T token, S stats, Config config, Server server[Config], Options any, Error failure](
+func clients[C client[T], T token, Config config, Server server[Config], Options any, Error failure](
 	open func(Config) (C, error),
 	simulator func(Options) Server,
 	err Error,

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/partnerjwt"
@@ -18,19 +19,19 @@ var packages = map[string]struct {
 	config    reflect.Type
 }{
 	"assetpay": {
-		sentinels{assetpay.ErrUnauthorized, assetpay.ErrRateLimited, assetpay.ErrInvalidRequest, assetpay.ErrBadResponse, assetpay.ErrAmbiguous, assetpay.ErrNotSent, assetpay.ErrSecretUnavailable, assetpay.ErrContested, assetpay.ErrClosed},
+		sentinels{providerauth.ErrUnauthorized, providerauth.ErrRateLimited, providerauth.ErrInvalidRequest, providerauth.ErrBadResponse, providerauth.ErrAmbiguous, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable, providerauth.ErrContested, providerauth.ErrClosed},
 		reflect.TypeFor[assetpay.Error](), reflect.TypeFor[assetpay.Config](),
 	},
 	"merchantauth": {
-		sentinels{merchantauth.ErrUnauthorized, merchantauth.ErrRateLimited, merchantauth.ErrInvalidRequest, merchantauth.ErrBadResponse, merchantauth.ErrAmbiguous, merchantauth.ErrNotSent, merchantauth.ErrSecretUnavailable, merchantauth.ErrContested, merchantauth.ErrClosed},
+		sentinels{providerauth.ErrUnauthorized, providerauth.ErrRateLimited, providerauth.ErrInvalidRequest, providerauth.ErrBadResponse, providerauth.ErrAmbiguous, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable, providerauth.ErrContested, providerauth.ErrClosed},
 		reflect.TypeFor[merchantauth.Error](), reflect.TypeFor[merchantauth.Config](),
 	},
 	"platformtoken": {
-		sentinels{platformtoken.ErrUnauthorized, platformtoken.ErrRateLimited, platformtoken.ErrInvalidRequest, platformtoken.ErrBadResponse, platformtoken.ErrAmbiguous, platformtoken.ErrNotSent, platformtoken.ErrSecretUnavailable, platformtoken.ErrContested, platformtoken.ErrClosed},
+		sentinels{providerauth.ErrUnauthorized, providerauth.ErrRateLimited, providerauth.ErrInvalidRequest, providerauth.ErrBadResponse, providerauth.ErrAmbiguous, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable, providerauth.ErrContested, providerauth.ErrClosed},
 		reflect.TypeFor[platformtoken.Error](), reflect.TypeFor[platformtoken.Config](),
 	},
 	"partnerjwt": {
-		sentinels{partnerjwt.ErrUnauthorized, partnerjwt.ErrRateLimited, partnerjwt.ErrInvalidRequest, partnerjwt.ErrBadResponse, partnerjwt.ErrAmbiguous, partnerjwt.ErrNotSent, partnerjwt.ErrSecretUnavailable, partnerjwt.ErrContested, partnerjwt.ErrClosed},
+		sentinels{providerauth.ErrUnauthorized, providerauth.ErrRateLimited, providerauth.ErrInvalidRequest, providerauth.ErrBadResponse, providerauth.ErrAmbiguous, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable, providerauth.ErrContested, providerauth.ErrClosed},
 		reflect.TypeFor[partnerjwt.Error](), reflect.TypeFor[partnerjwt.Config](),
 	},
 }
