@@ -161,39 +161,43 @@ type exchangeBody struct {
 func (c *Client) exchange(ctx context.Context, op string, who identity, why purpose) (AuthenticateClientResponse, error) {
 	key, err := c.apiKey.Get(ctx)
 	if err != nil {
-		return AuthenticateClientResponse{}, &Error{Op: op, Err: err}
+		return AuthenticateClientResponse{}, fail(op, err)
 	}
-	var answer struct {
-		Token string `json:"token"`
-	}
-	var requestID string
-	resp, err := c.api.Do(ctx, transport.Call{
+	resp, err := c.session.API.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/auth/authenticate-client", Policy: transport.Safe,
-		In:      exchangeBody{who.steamID, why.tradeURL, who.clientID, why.wire()},
-		Prepare: withKey(key), Classify: classify,
-		Decode: func(r *transport.Response) error {
-			var env envelope
-			if err := env.open(r.Body, &answer); err != nil {
-				return err
-			}
-			requestID = env.requestID(r.Header)
-			if !check.TokenValue(answer.Token) {
-				return errTokenValue
-			}
-			return nil
-		},
+		In: exchangeBody{who.steamID, why.tradeURL, who.clientID, why.wire()}, Signer: keySigner{credential.New(key)},
 	})
 	if err != nil {
 		return AuthenticateClientResponse{}, fail(op, err)
 	}
-	return AuthenticateClientResponse{Token: c.received(answer.Token, who, resp.Received), RequestID: requestID}, nil
+	value, err := readToken(envelopeOf(resp))
+	if err != nil {
+		return AuthenticateClientResponse{}, fail(op, resp.Unusable(err))
+	}
+	return AuthenticateClientResponse{
+		Token: c.received(value, who, resp.Received), RequestID: requestID(envelopeOf(resp).ID, resp.Header),
+	}, nil
 }
 
-func withKey(key string) func(context.Context, *http.Request, []byte) error {
-	return func(_ context.Context, r *http.Request, _ []byte) error {
-		header.Set(r.Header, keyHeader, key)
-		return nil
+func readToken(env *envelope) (string, error) {
+	var answer struct {
+		Token string `json:"token"`
 	}
+	if err := env.open(&answer); err != nil {
+		return "", err
+	}
+	if !check.TokenValue(answer.Token) {
+		return "", errTokenValue
+	}
+	return answer.Token, nil
+}
+
+// keySigner puts the API key on an exchange.
+type keySigner struct{ key *credential.Secret }
+
+func (k keySigner) Sign(_ context.Context, r *http.Request, _ []byte) error {
+	header.Set(r.Header, keyHeader, k.key.Value())
+	return nil
 }
 
 // retrieve is an exchange for the cache.
@@ -236,14 +240,14 @@ func (c *Client) received(value string, who identity, at time.Time) Token {
 		Issued:    issued, Longest: life, Assumed: life,
 	}
 	// The only error is that there is nothing to go by, and life is assumed then.
-	expires, assumed, ignored, _ := said.Expiry(c.clock.Provider(at))
+	expires, assumed, ignored, _ := said.Expiry(c.session.Clock.Provider(at))
 	s := credential.New(value)
 	if c.logger != nil && (len(ignored) > 0 || assumed && readable) {
 		c.logger.Warn("the token's own expiry is missing, past or beyond ten years",
 			"provider", "assetpay", "token_id", s.ID().String(), "assumed", assumed)
 	}
 	return Token{
-		ExpiresAt: c.clock.Local(expires), ExpiryAssumed: assumed,
+		ExpiresAt: c.session.Clock.Local(expires), ExpiryAssumed: assumed,
 		secret: s, who: &who, bare: c.bare,
 	}
 }

@@ -3,11 +3,9 @@ package assetpay
 import (
 	"context"
 	"net/http"
-	"strings"
 
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/header"
+	"github.com/providerauth/providerauth-go/internal/session"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -35,19 +33,7 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	if c.apiKey == nil {
 		return unset(op, "APIKey")
 	}
-	call := newCall(op, method, path, in, out)
-	if err := c.api.Check(ctx, &call); err != nil {
-		return fail(op, err)
-	}
-	key, err := c.apiKey.Get(ctx)
-	if err != nil {
-		return notSent(op, err)
-	}
-	call.Prepare = withKey(key)
-	if _, err := c.api.Do(ctx, call); err != nil {
-		return fail(op, err)
-	}
-	return nil
+	return c.do(ctx, c.merchant(), newCall(op, method, path, in), out)
 }
 
 // CallFor makes one call as the user, with the user's token: what is below
@@ -62,63 +48,36 @@ func (c *Client) CallFor(ctx context.Context, req AuthenticateClientRequest, met
 	if check.Out(&user.problems, "out", out); user.problems != nil {
 		return &Error{Op: op, Fields: user.problems}
 	}
-	call := newCall(op, method, path, in, out)
-	if err := c.api.Check(ctx, &call); err != nil {
-		return fail(op, err)
-	}
-	tokens := c.tokensOf(user)
-	path, _, _ = strings.Cut(path, "?")
-	var sent int
-	var result *Error
-	contested, err := tokens.Use(ctx, method, path, true, func(t Token) attach.Verdict {
-		call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
-			header.Authorize(r.Header, t.authorization())
-			return nil
-		}
-		resp, err := c.api.Do(ctx, call)
-		if err == nil {
-			sent, result = sent+resp.Attempts, nil
-			return attach.Accepted
-		}
-		e := fail(op, err).(*Error)
-		sent += e.Attempts
-		e.Attempts = sent
-		result = e
-		switch {
-		case e.StatusCode == 0:
-			return attach.Unclear
-		case rejects(e.StatusCode, e.Key):
-			return attach.Rejected
-		case e.StatusCode >= http.StatusInternalServerError:
-			return attach.Unclear
-		}
-		return attach.Accepted
-	})
-	switch {
-	case err != nil:
-		return notSent(op, err)
-	case result == nil:
-		return nil
-	case contested > 0:
-		return result.contested(contested)
-	}
-	return result
+	return c.do(ctx, c.userOf(user), newCall(op, method, path, in), out)
 }
 
-func newCall(op, method, path string, in, out any) transport.Call {
-	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once, Classify: classify}
+// do makes the call, and decodes the data of its answer into out.
+func (c *Client) do(ctx context.Context, u session.User, call transport.Call, out any) error {
+	resp, err := c.session.Do(ctx, u, call)
+	if err != nil {
+		return fail(call.Op, err)
+	}
+	if err := data(resp, call.Method, out); err != nil {
+		return fail(call.Op, resp.Unusable(err))
+	}
+	return nil
+}
+
+func newCall(op, method, path string, in any) transport.Call {
+	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once}
 	if method == http.MethodGet || method == http.MethodHead {
 		call.Policy = transport.Safe
 	}
-	call.Decode = func(r *transport.Response) error {
-		if len(r.Body) == 0 && (r.Status == http.StatusNoContent || method == http.MethodHead) {
-			if out != nil {
-				return errNoData
-			}
-			return nil
-		}
-		var env envelope
-		return env.open(r.Body, out)
-	}
 	return call
+}
+
+// data decodes the data of a successful answer into out, which may be nil.
+func data(resp *transport.Response, method string, out any) error {
+	if len(resp.Body) > 0 || resp.Status != http.StatusNoContent && method != http.MethodHead {
+		return envelopeOf(resp).open(out)
+	}
+	if out != nil {
+		return errNoData
+	}
+	return nil
 }

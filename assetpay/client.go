@@ -6,17 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/session"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
-	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // The hosts that AssetPay publishes, for Config.BaseURL. Mind the order of the
@@ -116,9 +113,17 @@ type Config struct {
 	MaxEntries int
 }
 
+func (c *Config) options() session.Options {
+	return session.Options{
+		HTTPClient: c.HTTPClient, Logger: c.Logger, AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts,
+		RefreshBefore: c.RefreshBefore, KeepWarm: c.KeepWarm,
+	}
+}
+
 // LogValue shows the configuration without its secrets.
 func (c Config) LogValue() slog.Value {
-	return slog.GroupValue(
+	options := c.options()
+	attrs := append([]slog.Attr{
 		slog.String("api_key", check.LogSecret(c.APIKey)),
 		slog.String("api_secret", check.LogSecret(c.APISecret)),
 		slog.String("merchant_id", c.MerchantID),
@@ -126,12 +131,8 @@ func (c Config) LogValue() slog.Value {
 		slog.Bool("bare_token", c.BareToken),
 		slog.Bool("loose_trade_url", c.LooseTradeURL),
 		slog.String("base_url", check.LogURL(c.BaseURL)),
-		slog.Duration("attempt_timeout", c.AttemptTimeout),
-		slog.Int("max_attempts", c.MaxAttempts),
-		slog.Duration("refresh_before", c.RefreshBefore),
-		slog.Bool("keep_warm", c.KeepWarm),
-		slog.Int("max_entries", c.MaxEntries),
-	)
+	}, options.Attrs()...)
+	return slog.GroupValue(append(attrs, slog.Int("max_entries", c.MaxEntries))...)
 }
 
 // Format prints what LogValue shows, under every verb.
@@ -146,12 +147,8 @@ type Client struct {
 	bare       bool
 	loose      bool
 	logger     *slog.Logger
-	clock      clock.Clock
-	base       *url.URL
-	timeout    time.Duration // of the operator's HTTPClient
 	cache      *tokencache.Cache[identity, purpose, Token]
-	api        *transport.Client
-	breaker    *attach.Breaker
+	session    *session.Client
 }
 
 // New returns a Client. It checks the whole configuration and reports every
@@ -167,10 +164,8 @@ func New(cfg Config) (*Client, error) {
 	check.HMACKey(&p, "APISecret", cfg.APISecret, local)
 	check.ID(&p, "MerchantID", cfg.MerchantID, local, 0)
 	base := check.BaseURL(&p, "BaseURL", cmp.Or(cfg.BaseURL, ProductionURL), true)
-	check.HTTPClient(&p, cfg.HTTPClient)
-	check.Duration(&p, "AttemptTimeout", cfg.AttemptTimeout)
-	check.Count(&p, "MaxAttempts", cfg.MaxAttempts)
-	check.Duration(&p, "RefreshBefore", cfg.RefreshBefore)
+	options := cfg.options()
+	options.Check(&p)
 	check.Count(&p, "MaxEntries", cfg.MaxEntries)
 	if p != nil {
 		return nil, &Error{Op: "New", Fields: p}
@@ -181,8 +176,6 @@ func New(cfg Config) (*Client, error) {
 		bare:       cfg.BareToken,
 		loose:      cfg.LooseTradeURL,
 		logger:     cfg.Logger,
-		base:       base,
-		breaker:    attach.NewBreaker(time.Minute),
 	}
 	if cfg.APIKey != nil {
 		c.apiKey = credential.NewSource("APIKey", cfg.APIKey)
@@ -190,12 +183,8 @@ func New(cfg Config) (*Client, error) {
 	if cfg.APISecret != nil {
 		c.apiSecret = credential.NewHMACKey("APISecret", cfg.APISecret)
 	}
-	if cfg.HTTPClient != nil {
-		c.timeout = cfg.HTTPClient.Timeout
-	}
-	c.api = transport.New(transport.Config{
-		Provider: "assetpay", BaseURL: base, HTTPClient: cfg.HTTPClient, Logger: cfg.Logger,
-		AttemptTimeout: cfg.AttemptTimeout, MaxAttempts: cfg.MaxAttempts, Clock: &c.clock,
+	c.session = session.New(session.Config{
+		Provider: "assetpay", BaseURL: base, Dialect: dialect{}, Options: options, LongestPause: time.Minute,
 	})
 	retrieve, secret, limit := c.retrieve, c.apiKey, replacements
 	if local { // which costs no exchange
@@ -203,7 +192,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.cache = tokencache.New(tokencache.Config[identity, purpose, Token]{
 		Mode: tokencache.Overlap, Retrieve: retrieve, Secret: secret, Local: cfg.Mint == MintLocal,
-		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
+		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
 		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Replacements: limit, Shorten: short, Logger: cfg.Logger,
 	})
 	return c, nil
@@ -257,7 +246,7 @@ func (c *Client) Stats() providerauth.Stats { return c.cache.Stats() }
 // afterwards; where a new one is needed, Token fails with [providerauth.ErrClosed].
 func (c *Client) Close() error {
 	c.cache.Close()
-	c.api.CloseIdle()
+	c.session.API.CloseIdle()
 	return nil
 }
 

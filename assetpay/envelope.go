@@ -13,21 +13,52 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An envelope is what AssetPay wraps every answer in. Its members are read one
-// by one, so that one of an unexpected type does not hide the others.
+// An envelope is the wrapping of every answer. Its members are read one by one,
+// so that a member of an unexpected type does not hide the others.
 type envelope struct {
 	ID      json.RawMessage `json:"requestId"`
 	Success json.RawMessage `json:"success"`
 	Data    json.RawMessage `json:"data"`
 	Error   json.RawMessage `json:"error"`
+
+	err     error   // the body is no JSON object
+	failure failure // what can be read of Error
+	failed  bool    // success is false, and Error an object
 }
 
-type refusal struct {
+type failure struct {
 	Code    json.RawMessage `json:"code"`
 	Key     json.RawMessage `json:"key"`
 	Message json.RawMessage `json:"message"`
 	Fields  json.RawMessage `json:"fields"`
 	Details json.RawMessage `json:"details"`
+
+	object bool
+}
+
+// readEnvelope reads the body of any answer.
+func readEnvelope(body []byte) *envelope {
+	e := new(envelope)
+	e.err = transport.Unmarshal(body, e)
+	e.failure.object = json.Unmarshal(e.Error, &e.failure) == nil
+	e.failed = e.err == nil && string(e.Success) == "false" && len(e.Error) > 0 && e.Error[0] == '{'
+	return e
+}
+
+// envelopeOf is the envelope of a successful answer.
+func envelopeOf(r *transport.Response) *envelope {
+	e, _ := r.Answer.Envelope.(*envelope)
+	return e
+}
+
+// key is the error key of AssetPay's failure envelope; "" if the body is no
+// such envelope. A number is no key.
+func (e *envelope) key() string {
+	var key string
+	if !e.failed || json.Unmarshal(e.failure.Key, &key) != nil {
+		return ""
+	}
+	return text.Clip(key, text.MaxCode)
 }
 
 var (
@@ -37,11 +68,10 @@ var (
 )
 
 // open decodes the data of a successful answer into out, which may be nil.
-func (e *envelope) open(body []byte, out any) error {
-	if err := transport.Unmarshal(body, e); err != nil {
-		return err
-	}
+func (e *envelope) open(out any) error {
 	switch {
+	case e.err != nil:
+		return e.err
 	case string(e.Success) != "true":
 		return errNoSuccess
 	case out == nil:
@@ -52,61 +82,28 @@ func (e *envelope) open(body []byte, out any) error {
 	return transport.Unmarshal(e.Data, out)
 }
 
-func (e *envelope) requestID(h http.Header) string {
-	return text.Clip(cmp.Or(text.JSONText(e.ID), h.Get("X-Request-Id")), text.MaxCode)
-}
-
-// classify reads an answer's failure envelope. AssetPay's own SDK takes every
-// key under a 5xx for definitive, except SERVER_ERROR, the key of a fault that
-// nobody foresaw, which proves nothing under any status. No key is documented for
-// 408.
-func classify(status int, body []byte) transport.Class {
-	key, ok := failureKey(body)
-	switch {
-	case !ok:
-		return transport.Unread
-	case key == "SERVER_ERROR":
-		return transport.MayHave
-	case status >= http.StatusInternalServerError && isKey(key):
-		return transport.Refused
-	}
-	return transport.EnvelopeClass(status)
-}
-
-// failureKey returns the key of AssetPay's failure envelope; ok is false if body
-// is none.
-func failureKey(body []byte) (key string, ok bool) {
-	var e envelope
-	if json.Unmarshal(body, &e) != nil || string(e.Success) != "false" || len(e.Error) == 0 || e.Error[0] != '{' {
-		return "", false
-	}
-	var r refusal
-	_ = json.Unmarshal(e.Error, &r)
-	_ = json.Unmarshal(r.Key, &key) // a number is no key
-	return text.Clip(key, text.MaxCode), true
+func requestID(id json.RawMessage, h http.Header) string {
+	return text.Clip(cmp.Or(text.JSONText(id), h.Get("X-Request-Id")), text.MaxCode)
 }
 
 // read fills in what the answer says. Whatever cannot be read is left out.
-func (e *Error) read(body []byte, h http.Header) {
-	var env envelope
-	_ = json.Unmarshal(body, &env)
-	e.RequestID = env.requestID(h)
-	var r refusal
-	if json.Unmarshal(env.Error, &r) != nil {
+func (e *Error) read(env *envelope) {
+	f := &env.failure
+	if !f.object {
 		e.Message = text.Clip(text.JSONText(env.Error), text.MaxMessage)
 		return
 	}
-	e.Code, _ = strconv.Atoi(text.JSONText(r.Code))
-	e.Key = text.Clip(text.JSONText(r.Key), text.MaxCode)
-	e.Message = message(r.Message)
-	if fields := text.Members(r.Fields); len(fields) > 0 {
+	e.Code, _ = strconv.Atoi(text.JSONText(f.Code))
+	e.Key = text.Clip(text.JSONText(f.Key), text.MaxCode)
+	e.Message = message(f.Message)
+	if fields := text.Members(f.Fields); len(fields) > 0 {
 		e.Fields = make(map[string]string, len(fields))
 		for name, rule := range fields {
 			e.Fields[name] = message(rule)
 		}
 	}
-	if string(r.Details) != "null" && len(r.Details) <= text.MaxDetails {
-		e.details = bytes.Clone(r.Details) // or the whole answer would be kept
+	if string(f.Details) != "null" && len(f.Details) <= text.MaxDetails {
+		e.details = bytes.Clone(f.Details) // or the whole answer would be kept
 	}
 }
 

@@ -11,9 +11,8 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/text"
-	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // The sentinels of this package. An [*Error] matches them by errors.Is, beside
@@ -83,10 +82,10 @@ type Error struct {
 	Err error
 
 	details json.RawMessage
-	body    outcome.Excerpt
+	body    apierror.Excerpt
 }
 
-func (e *Error) facts() outcome.Facts {
+func (e *Error) facts() apierror.Facts {
 	code := ""
 	switch {
 	case isKey(e.Key):
@@ -94,7 +93,7 @@ func (e *Error) facts() outcome.Facts {
 	case e.Code != 0:
 		code = strconv.Itoa(e.Code)
 	}
-	return outcome.Facts{
+	return apierror.Facts{
 		Package: "assetpay", Op: e.Op, StatusCode: e.StatusCode, Code: code, Fields: e.Fields,
 		RequestID: e.RequestID, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Err,
 	}
@@ -115,6 +114,9 @@ func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
 
 // MarshalJSON writes what Error returns, as a string.
 func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+
+// Failure returns the fields that the errors of all providers share.
+func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
 // Is reports whether the error matches one of the sentinels by its fields.
 func (e *Error) Is(target error) bool { return e.facts().Is(target) || means(e.Key, target) }
@@ -193,30 +195,24 @@ func (e *Error) copied() *Error {
 	return &own
 }
 
-// fail turns an error of the packages below into an *Error.
+// fail returns the package's error for an error of the packages below.
 func fail(op string, err error) error {
 	var own *Error
-	var sent *transport.Error
-	var cause *outcome.Cause
-	switch {
-	case errors.As(err, &own):
+	if _, below := err.(*apierror.Error); !below && errors.As(err, &own) {
 		return own.copied()
-	case errors.As(err, &sent):
-		return answered(op, sent)
-	case errors.As(err, &cause):
-		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
 	}
-	return &Error{Op: op, Err: outcome.Other(err)}
+	return newError(op, apierror.Of(err))
 }
 
-// answered makes the package's error of a call that was sent.
-func answered(op string, e *transport.Error) *Error {
+func newError(op string, e *apierror.Error) *Error {
 	own := &Error{
-		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
-		body: outcome.NewExcerpt(e.Body),
+		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Fields, Err: e.Cause(),
+		RequestID: requestID(nil, e.Header), body: apierror.NewExcerpt(e.Body),
 	}
-	own.read(e.Body, e.Header)
-	e.Cause.Temporary = e.Cause.Temporary || passing(own.Key)
+	if env, ok := e.Answer.Envelope.(*envelope); ok {
+		own.RequestID = requestID(env.ID, e.Header)
+		own.read(env)
+	}
 	return own
 }
 
@@ -236,18 +232,4 @@ func short(err error) error {
 		}
 	}
 	return own
-}
-
-// contested is the error of a call whose rejection stands because no other token
-// was to be had. One may be had after wait.
-func (e *Error) contested(wait time.Duration) *Error {
-	e.RetryAfter = max(e.RetryAfter, wait)
-	e.Err = &outcome.Cause{Kind: providerauth.ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
-	return e
-}
-
-// notSent is the error of a call that had no credential to go with.
-func notSent(op string, err error) error {
-	reason := outcome.NotSent(err)
-	return &Error{Op: op, RetryAfter: reason.RetryAfter, Err: reason}
 }

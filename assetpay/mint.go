@@ -52,7 +52,7 @@ func (c *Client) MintClientToken(ctx context.Context, req AuthenticateClientRequ
 	if err != nil {
 		return Token{}, err
 	}
-	return c.sign(op, secret, who, why, c.clock.Now())
+	return c.sign(op, secret, who, why, c.session.Clock.Now())
 }
 
 // signingKey returns the API secret, if there is all that signing takes.
@@ -92,7 +92,7 @@ func (c *Client) sign(op, secret string, who identity, why purpose, now time.Tim
 		}}
 	}
 	return Token{
-		ExpiresAt: c.clock.Local(time.Unix(cl.Expires, 0)),
+		ExpiresAt: c.session.Clock.Local(time.Unix(cl.Expires, 0)),
 		secret:    credential.New(value), who: &who, bare: c.bare,
 	}, nil
 }
@@ -106,7 +106,7 @@ func (c *Client) mint(ctx context.Context, a ask) (tokencache.Issued[Token], err
 		return none, err
 	}
 	for {
-		now := c.clock.Now()
+		now := c.session.Clock.Now()
 		t, err := c.sign("Token", secret, a.Key, a.For, now)
 		if err != nil {
 			return none, err

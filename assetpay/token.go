@@ -2,7 +2,6 @@ package assetpay
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,11 +9,10 @@ import (
 	"net/http"
 	"time"
 
-	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
 // A TokenSource returns the tokens of one user. [Client.TokenSource] makes
@@ -82,25 +80,12 @@ func (s *askingSource) Token(ctx context.Context) (Token, error) {
 	}
 	req, err := s.f(ctx)
 	if err != nil {
-		return Token{}, &Error{Op: "Token", Err: &outcome.Cause{Err: &unknownUser{err}, Temporary: true}}
+		return Token{}, &Error{Op: "Token", Err: &apierror.Error{
+			Err: &apierror.Opaque{Text: "the function that supplies the request failed", Cause: err}, Temporary: true,
+		}}
 	}
 	return s.client.Token(ctx, req)
 }
-
-// unknownUser is the failure of an operator's function. What that says may
-// hold anything, so it is not printed, and there is no Unwrap for those who
-// print chains of errors.
-type unknownUser struct{ err error }
-
-func (u *unknownUser) Error() string { return "the function that supplies the request failed" }
-
-// Is leaves out the ambiguity of a call that the function may have made: it
-// was not this one.
-func (u *unknownUser) Is(target error) bool {
-	return target != providerauth.ErrAmbiguous && errors.Is(u.err, target)
-}
-
-func (u *unknownUser) As(target any) bool { return errors.As(u.err, target) }
 
 // A Token is a user's client token. It is a value; what is secret in it is
 // behind a pointer, so that no fmt verb, log handler or panic prints it. The
@@ -142,15 +127,16 @@ func (t Token) SetAuthHeader(r *http.Request) {
 	if r.Header == nil {
 		r.Header = make(http.Header)
 	}
-	header.Authorize(r.Header, t.authorization())
+	header.Authorize(r.Header, authorization(t.secret, t.bare))
 }
 
 // authorization is the value of the header.
-func (t Token) authorization() []string {
-	if t.bare {
-		return []string{t.secret.Value()}
+// authorization is the header's value for a token.
+func authorization(s *credential.Secret, bare bool) []string {
+	if bare {
+		return []string{s.Value()}
 	}
-	return t.secret.Bearer()
+	return s.Bearer()
 }
 
 // String names the token without its value.

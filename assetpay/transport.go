@@ -4,17 +4,13 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/session"
 )
 
 // keyHeader is spelled as AssetPay's page prints it.
 const keyHeader = "api-key"
-
-// peeked is how much of a 401 is read to see what it is about.
-const peeked = 16 << 10
 
 // Transport returns an http.RoundTripper that puts the API key on every
 // request, for the endpoints below /secure, which the merchant calls. A nil
@@ -27,15 +23,7 @@ const peeked = 16 << 10
 // matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
 // base's, and whether the request was acted on is unknown.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
-	return attach.New(attach.Config[string]{
-		Base: c.over(base), Origin: c.base, Fail: unsent,
-		Tokens: attach.Tokens[string]{Token: c.key},
-		Attach: func(r *http.Request, key string) error {
-			header.Delete(r.Header, "Authorization")
-			header.Set(r.Header, keyHeader, key)
-			return nil
-		},
-	})
+	return c.session.Transport(c.merchant(), base)
 }
 
 // TransportFor returns an http.RoundTripper that puts the user's token on every
@@ -60,71 +48,61 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 //
 // Errors are as those of [Client.Transport].
 func (c *Client) TransportFor(req AuthenticateClientRequest, base http.RoundTripper) http.RoundTripper {
-	return attach.New(attach.Config[Token]{
-		Base: c.over(base), Origin: c.base, Fail: unsent, Clock: &c.clock,
-		Tokens: c.tokensOf(c.sourceOf(req)),
-		Attach: func(r *http.Request, t Token) error {
-			header.Delete(r.Header, keyHeader)
-			header.Authorize(r.Header, t.authorization())
-			return nil
-		},
-		Rejected: func(resp *http.Response) bool {
-			return resp.StatusCode == http.StatusUnauthorized && rejects(resp.StatusCode, keyOf(attach.Peek(resp, peeked)))
-		},
-	})
+	return c.session.Transport(c.userOf(c.sourceOf(req)), base)
 }
 
 // HTTPClient returns an http.Client over [Client.Transport] that follows no
 // redirects. All clients returned share one pool of connections, so it is cheap
 // to call.
-func (c *Client) HTTPClient() *http.Client { return c.httpClient(c.Transport(nil)) }
+func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Transport(nil)) }
 
 // HTTPClientFor returns an http.Client over [Client.TransportFor] that follows
 // no redirects. It shares the pool of [Client.HTTPClient].
 func (c *Client) HTTPClientFor(req AuthenticateClientRequest) *http.Client {
-	return c.httpClient(c.TransportFor(req, nil))
+	return c.session.HTTPClient(c.TransportFor(req, nil))
 }
 
-func (c *Client) httpClient(rt http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport: rt,
-		Timeout:   c.timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
+// merchant makes requests with the API key.
+func (c *Client) merchant() session.User { return session.User{Credential: apiKey{c}} }
+
+// apiKey puts the API key on requests.
+type apiKey struct{ client *Client }
+
+func (a apiKey) Get(ctx context.Context) (*credential.Secret, error) {
+	if a.client.apiKey == nil {
+		return nil, unset("Transport", "APIKey")
+	}
+	key, err := a.client.apiKey.Get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return credential.New(key), nil
+}
+
+func (a apiKey) Set(r *http.Request, key *credential.Secret, _ []byte) error {
+	header.Delete(r.Header, "Authorization")
+	header.Set(r.Header, keyHeader, key.Value())
+	return nil
+}
+
+// userOf makes requests with the user's token.
+func (c *Client) userOf(s *fixedSource) session.User {
+	return session.User{
+		Credential: clientToken{s}, Keeper: c.cache.Of(s.who),
+		Key: s.who.steamID + s.who.clientID, // the first has a fixed length
 	}
 }
 
-func (c *Client) over(base http.RoundTripper) http.RoundTripper {
-	if base == nil {
-		return c.api.Base()
-	}
-	return base
+// clientToken puts the user's token on requests.
+type clientToken struct{ source *fixedSource }
+
+func (t clientToken) Get(ctx context.Context) (*credential.Secret, error) {
+	token, err := t.source.Token(ctx)
+	return token.secret, err
 }
 
-// key returns the API key for one request.
-func (c *Client) key(ctx context.Context) (string, error) {
-	if c.apiKey == nil {
-		return "", unset("Transport", "APIKey")
-	}
-	return c.apiKey.Get(ctx)
-}
-
-// tokensOf are the user's tokens, replaced when they are rejected.
-func (c *Client) tokensOf(user *fixedSource) attach.Tokens[Token] {
-	return attach.Tokens[Token]{
-		Token: user.Token, Keeper: c.cache.Of(user.who), Breaker: c.breaker,
-		Key:    user.who.steamID + user.who.clientID, // the first has a fixed length
-		Secret: func(t Token) *credential.Secret { return t.secret },
-	}
-}
-
-// keyOf returns the error key of an answer, "" if it is not AssetPay's.
-func keyOf(body []byte) string {
-	key, _ := failureKey(body)
-	return key
-}
-
-func unsent(reason *outcome.Cause) error {
-	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Fields: reason.Fields, Err: reason}
+func (t clientToken) Set(r *http.Request, s *credential.Secret, _ []byte) error {
+	header.Delete(r.Header, keyHeader)
+	header.Authorize(r.Header, authorization(s, t.source.client.bare))
+	return nil
 }

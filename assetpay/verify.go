@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
 // ahead is how far in the future a token may have been issued: AssetPay's clock
@@ -50,7 +50,7 @@ func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientCla
 	if err != nil {
 		return ClientClaims{}, err
 	}
-	now := c.clock.Now()
+	now := c.session.Clock.Now()
 	var cl struct {
 		MerchantID string      `json:"merchantId"`
 		Client     clientClaim `json:"client"`
@@ -103,5 +103,5 @@ func invalidToken(op string, err error) *Error {
 	if errors.Is(err, jwtclaims.ErrExpired) {
 		kind = ErrTokenExpired
 	}
-	return &Error{Op: op, Fields: map[string]string{"token": rule}, Err: &outcome.Cause{Err: kind}}
+	return &Error{Op: op, Fields: map[string]string{"token": rule}, Err: &apierror.Error{Err: kind}}
 }

@@ -3,7 +3,7 @@ package klas
 import (
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 )
 
 // An Error is what [New] returns, and what [Result] holds for a webhook that
@@ -26,8 +26,8 @@ type Error struct {
 	Err error
 }
 
-func (e *Error) facts() outcome.Facts {
-	return outcome.Facts{Package: "klas", Op: e.Op, Fields: e.Fields, Err: e.Err}
+func (e *Error) facts() apierror.Facts {
+	return apierror.Facts{Package: "klas", Op: e.Op, Fields: e.Fields, Err: e.Err}
 }
 
 // Error says what failed. It repeats the text of Err, but nothing of the

@@ -3,11 +3,10 @@ package klas
 import (
 	"cmp"
 	"context"
-	"errors"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/fips"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
@@ -20,7 +19,7 @@ func (x *exchange) useSecrets(f providerauth.SecretsFunc) error {
 		}
 	}
 	if err != nil {
-		return &outcome.Cause{Kind: providerauth.ErrSecretUnavailable, Err: err}
+		return &apierror.Error{Kind: providerauth.ErrSecretUnavailable, Err: err}
 	}
 	return nil
 }
@@ -28,35 +27,29 @@ func (x *exchange) useSecrets(f providerauth.SecretsFunc) error {
 func ask(ctx context.Context, f providerauth.SecretsFunc) (list []string, err error) {
 	defer func() {
 		if recover() != nil {
-			list, err = nil, &secretsError{rule: "the function that supplies them panicked"}
+			list, err = nil, unusable("the function that supplies them panicked", nil)
 		}
 	}()
 	if list, err = f(ctx); err != nil {
-		return nil, &secretsError{rule: "the function that supplies them failed", err: err}
+		return nil, unusable("the function that supplies them failed", err)
 	}
 	return list, nil
 }
 
 func defect(list []string) error {
 	if len(list) == 0 {
-		return &secretsError{rule: "the list is empty"}
+		return unusable("the list is empty", nil)
 	}
 	for _, s := range list {
 		if rule := cmp.Or(text.Defect(s), fips.HMACKey(s)); rule != "" {
-			return &secretsError{rule: "a member " + rule}
+			return unusable("a member "+rule, nil)
 		}
 	}
 	return nil
 }
 
-// secretsError keeps the text of the error underneath to itself: what a vault
-// says may quote what it was asked for. It has no Unwrap, or reporters that
-// print every error of a chain would print that one too.
-type secretsError struct {
-	rule string
-	err  error
+// unusable is the reason why there are no secrets, without what their function
+// said itself.
+func unusable(rule string, cause error) error {
+	return &apierror.Opaque{Text: "Secrets: " + rule, Cause: cause}
 }
-
-func (e *secretsError) Error() string        { return "Secrets: " + e.rule }
-func (e *secretsError) Is(target error) bool { return errors.Is(e.err, target) }
-func (e *secretsError) As(target any) bool   { return errors.As(e.err, target) }

@@ -3,12 +3,8 @@ package merchantauth
 import (
 	"context"
 	"net/http"
-	"strings"
 
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -38,76 +34,30 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	if method == http.MethodGet || method == http.MethodHead {
 		call.Policy = transport.Safe
 	}
-	call.Decode = func(r *transport.Response) error {
-		if len(r.Body) == 0 && (r.Status == http.StatusNoContent || method == http.MethodHead) {
-			if out != nil {
-				return errNoData
-			}
-			return nil
-		}
-		return open(r.Body, out)
+	resp, err := c.do(ctx, call)
+	if err != nil {
+		return err
 	}
-	return c.do(ctx, call)
+	if len(resp.Body) == 0 && (resp.Status == http.StatusNoContent || method == http.MethodHead) {
+		if out != nil {
+			return fail(op, resp.Unusable(errNoData))
+		}
+		return nil
+	}
+	if err := envelopeOf(resp).open(out); err != nil {
+		return fail(op, resp.Unusable(err))
+	}
+	return nil
 }
 
-// do makes the call with the API key; or with a token, and once more with
-// another if that one is rejected.
-func (c *Client) do(ctx context.Context, call transport.Call) error {
+// do makes a call with the API key or with a token.
+func (c *Client) do(ctx context.Context, call transport.Call) (*transport.Response, error) {
 	if ctx == nil {
-		return nilContext(call.Op)
+		return nil, nilContext(call.Op)
 	}
-	if err := c.api.Check(ctx, &call); err != nil {
-		return fail(call.Op, err)
+	resp, err := c.session.Do(ctx, c.merchant(), call)
+	if err != nil {
+		return nil, fail(call.Op, err)
 	}
-	call.Classify = classify
-	if c.key != nil {
-		key, err := c.key.Get(ctx)
-		if err != nil {
-			return notSent(call.Op, err)
-		}
-		call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
-			header.Set(r.Header, keyHeader, key)
-			return nil
-		}
-		if _, err := c.api.Do(ctx, call); err != nil {
-			return fail(call.Op, err)
-		}
-		return nil
-	}
-	var sent int
-	var result *Error
-	path, _, _ := strings.Cut(call.Path, "?")
-	contested, err := c.tokens.Use(ctx, call.Method, path, true, func(t Token) attach.Verdict {
-		call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
-			header.Authorize(r.Header, t.secret.Bearer())
-			return nil
-		}
-		resp, err := c.api.Do(ctx, call)
-		if err == nil {
-			sent, result = sent+resp.Attempts, nil
-			return attach.Accepted
-		}
-		e := fail(call.Op, err)
-		sent += e.Attempts
-		e.Attempts = sent
-		result = e
-		switch {
-		case e.StatusCode == 0, call.Policy != transport.Safe && outcome.Ambiguous(e):
-			return attach.Unclear
-		case e.rejects():
-			return attach.Rejected
-		case e.StatusCode >= http.StatusInternalServerError:
-			return attach.Unclear
-		}
-		return attach.Accepted
-	})
-	switch {
-	case err != nil:
-		return notSent(call.Op, err)
-	case result == nil:
-		return nil
-	case contested > 0:
-		return result.contested(contested)
-	}
-	return result
+	return resp, nil
 }

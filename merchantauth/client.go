@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/session"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
-	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // Config of a [Client]. Either MerchantID, Email and Password are set, which is
@@ -57,23 +54,27 @@ type Config struct {
 	KeepWarm bool
 }
 
+func (c *Config) options() session.Options {
+	return session.Options{
+		HTTPClient: c.HTTPClient, Logger: c.Logger, AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts,
+		RefreshBefore: c.RefreshBefore, KeepWarm: c.KeepWarm,
+	}
+}
+
 // LogValue shows the configuration without its secrets and the e-mail address.
 func (c Config) LogValue() slog.Value {
 	email := "not set"
 	if c.Email != "" {
 		email = "set"
 	}
-	return slog.GroupValue(
+	options := c.options()
+	return slog.GroupValue(append([]slog.Attr{
 		slog.String("base_url", check.LogURL(c.BaseURL)),
 		slog.String("merchant_id", c.MerchantID),
 		slog.String("email", email),
 		slog.String("password", check.LogSecret(c.Password)),
 		slog.String("api_key", check.LogSecret(c.APIKey)),
-		slog.Duration("attempt_timeout", c.AttemptTimeout),
-		slog.Int("max_attempts", c.MaxAttempts),
-		slog.Duration("refresh_before", c.RefreshBefore),
-		slog.Bool("keep_warm", c.KeepWarm),
-	)
+	}, options.Attrs()...)...)
 }
 
 // Format prints what LogValue shows, under every verb.
@@ -82,11 +83,8 @@ func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "merchantauth.Config
 // A Client keeps a session, or uses an API key, and makes calls. It is
 // immutable and safe for concurrent use.
 type Client struct {
-	base    *url.URL
-	timeout time.Duration // of the operator's HTTPClient
 	logger  *slog.Logger
-	clock   clock.Clock
-	api     *transport.Client
+	session *session.Client
 
 	key *credential.Source // nil in session mode
 
@@ -95,7 +93,6 @@ type Client struct {
 	email      *credential.Secret
 	password   *credential.Source
 	cache      *tokencache.Cache[struct{}, struct{}, Token]
-	tokens     attach.Tokens[Token]
 	grants     grants
 }
 
@@ -106,21 +103,15 @@ func New(cfg Config) (*Client, error) {
 	var p check.Problems
 	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
 	checkMode(&p, cfg)
-	check.HTTPClient(&p, cfg.HTTPClient)
-	check.Duration(&p, "AttemptTimeout", cfg.AttemptTimeout)
-	check.Count(&p, "MaxAttempts", cfg.MaxAttempts)
-	check.Duration(&p, "RefreshBefore", cfg.RefreshBefore)
+	options := cfg.options()
+	options.Check(&p)
 	if p != nil {
 		return nil, &Error{Op: "New", Fields: p}
 	}
 
-	c := &Client{base: base, logger: cfg.Logger}
-	if cfg.HTTPClient != nil {
-		c.timeout = cfg.HTTPClient.Timeout
-	}
-	c.api = transport.New(transport.Config{
-		Provider: "merchantauth", BaseURL: base, HTTPClient: cfg.HTTPClient, Logger: cfg.Logger,
-		AttemptTimeout: cfg.AttemptTimeout, MaxAttempts: cfg.MaxAttempts, Clock: &c.clock,
+	c := &Client{logger: cfg.Logger}
+	c.session = session.New(session.Config{
+		Provider: "merchantauth", BaseURL: base, Dialect: dialect{}, Options: options, LongestPause: time.Minute,
 	})
 	if cfg.APIKey != nil {
 		c.key = credential.NewSource("APIKey", cfg.APIKey)
@@ -131,12 +122,8 @@ func New(cfg Config) (*Client, error) {
 	c.password = credential.NewSource("Password", cfg.Password)
 	c.cache = tokencache.New(tokencache.Config[struct{}, struct{}, Token]{
 		Mode: tokencache.SingleUse, Retrieve: c.retrieve, Renew: c.turn, Renewable: c.renewable, Secret: c.password,
-		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
+		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
 	})
-	c.tokens = attach.Tokens[Token]{
-		Token: c.Token, Keeper: c.cache.Of(struct{}{}), Breaker: attach.NewBreaker(time.Minute),
-		Secret: func(t Token) *credential.Secret { return t.secret },
-	}
 	return c, nil
 }
 
@@ -225,7 +212,7 @@ func (c *Client) Close() error {
 		c.cache.Close()
 		c.grants.close()
 	}
-	c.api.CloseIdle()
+	c.session.API.CloseIdle()
 	return nil
 }
 

@@ -120,14 +120,15 @@ func (c *Client) CreateCustomer(ctx context.Context, req CreateCustomerRequest) 
 	if req.check(&p); p != nil {
 		return Customer{}, &Error{Op: op, Fields: p}
 	}
-	var created Customer
-	err := c.do(ctx, transport.Call{
-		Op: op, Method: http.MethodPost, Path: "/v2/customer/create", Policy: transport.Once,
-		In:     req.body(),
-		Decode: func(r *transport.Response) error { return open(r.Body, &created) },
+	resp, err := c.do(ctx, transport.Call{
+		Op: op, Method: http.MethodPost, Path: "/v2/customer/create", Policy: transport.Once, In: req.body(),
 	})
 	if err != nil {
 		return Customer{}, err
+	}
+	var created Customer
+	if err := envelopeOf(resp).open(&created); err != nil {
+		return Customer{}, fail(op, resp.Unusable(err))
 	}
 	return created, nil
 }

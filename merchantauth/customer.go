@@ -97,16 +97,18 @@ func (c *Client) CustomerDetails(ctx context.Context, id string) (Customer, erro
 	if check.ID(&p, "id", id, true, 0); p != nil {
 		return Customer{}, &Error{Op: op, Fields: p}
 	}
-	var found Customer
-	err := c.do(ctx, transport.Call{
+	resp, err := c.do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/v2/customer/details", Policy: transport.Safe,
 		In: struct {
 			ID string `json:"id"`
 		}{id},
-		Decode: func(r *transport.Response) error { return open(r.Body, &found) },
 	})
 	if err != nil {
 		return Customer{}, err
+	}
+	var found Customer
+	if err := envelopeOf(resp).open(&found); err != nil {
+		return Customer{}, fail(op, resp.Unusable(err))
 	}
 	return found, nil
 }
@@ -212,28 +214,31 @@ func (c *Client) FindCustomers(ctx context.Context, query CustomerQuery) ([]Cust
 	if query.check(&p); p != nil {
 		return nil, &Error{Op: op, Fields: p}
 	}
-	found := []Customer{}
-	err := c.do(ctx, transport.Call{
-		Op: op, Method: http.MethodPost, Path: "/v2/customer/find", Policy: transport.Safe,
-		In: query.body(),
-		Decode: func(r *transport.Response) error {
-			var data json.RawMessage
-			if err := open(r.Body, &data); err != nil {
-				return err
-			}
-			list, err := array(data)
-			if err != nil {
-				return err
-			}
-			var got []Customer
-			if err := transport.Unmarshal(list, &got); err != nil {
-				return err
-			}
-			found = append(found, got...)
-			return nil
-		},
+	resp, err := c.do(ctx, transport.Call{
+		Op: op, Method: http.MethodPost, Path: "/v2/customer/find", Policy: transport.Safe, In: query.body(),
 	})
 	if err != nil {
+		return nil, err
+	}
+	found, err := envelopeOf(resp).customers()
+	if err != nil {
+		return nil, fail(op, resp.Unusable(err))
+	}
+	return found, nil
+}
+
+// customers reads the answer to FindCustomers.
+func (e *envelope) customers() ([]Customer, error) {
+	var data json.RawMessage
+	if err := e.open(&data); err != nil {
+		return nil, err
+	}
+	list, err := array(data)
+	if err != nil {
+		return nil, err
+	}
+	found := []Customer{}
+	if err := transport.Unmarshal(list, &found); err != nil {
 		return nil, err
 	}
 	return found, nil

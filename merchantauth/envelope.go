@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
@@ -12,10 +11,29 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An envelope is what Kuna wraps every answer in: one member or the other.
+// An envelope is the wrapping of every answer: one member or the other.
 type envelope struct {
 	Data   json.RawMessage `json:"data"` // nil if absent, "null" if null
 	Errors json.RawMessage `json:"errors"`
+
+	err     error        // the body is no JSON object
+	entries []ErrorEntry // of Errors
+}
+
+// readEnvelope reads the body of any answer.
+func readEnvelope(body []byte) *envelope {
+	e := new(envelope)
+	e.err = transport.Unmarshal(body, e)
+	if e.err == nil {
+		e.entries = entries(e.Errors)
+	}
+	return e
+}
+
+// envelopeOf is the envelope of a successful answer.
+func envelopeOf(r *transport.Response) *envelope {
+	e, _ := r.Answer.Envelope.(*envelope)
+	return e
 }
 
 var (
@@ -25,42 +43,21 @@ var (
 
 // open decodes the data of a successful answer into out. If that is nil, data
 // need only be there, null or not.
-func open(body []byte, out any) error {
-	var env envelope
-	if err := transport.Unmarshal(body, &env); err != nil {
-		return err
-	}
+func (e *envelope) open(out any) error {
 	switch {
-	case len(entries(env.Errors)) > 0: // those without data are no success
+	case e.err != nil:
+		return e.err
+	case len(e.entries) > 0: // those without data are no success
 		return errBoth
-	case len(env.Data) == 0, out != nil && env.empty():
+	case len(e.Data) == 0, out != nil && e.empty():
 		return errNoData
 	case out == nil:
 		return nil
 	}
-	return transport.Unmarshal(env.Data, out)
+	return transport.Unmarshal(e.Data, out)
 }
 
 func (e *envelope) empty() bool { return len(e.Data) == 0 || string(e.Data) == "null" }
-
-// classify reads an answer's failure envelope; an answer that has data too is
-// none. Of Kuna's codes only those of the authentication are public: if an answer
-// says nothing but that the token has expired, nothing was done. The status
-// decides what all others prove.
-func classify(status int, body []byte) transport.Class {
-	var env envelope
-	if json.Unmarshal(body, &env) != nil || !env.empty() {
-		return transport.Unread
-	}
-	list := entries(env.Errors)
-	switch {
-	case len(list) == 0:
-		return transport.Unread
-	case !slices.ContainsFunc(list, func(e ErrorEntry) bool { return !expired(e) }):
-		return transport.Refused
-	}
-	return transport.EnvelopeClass(status)
-}
 
 // An ErrorEntry is one of the errors that an answer lists. What it says may
 // quote what was sent.

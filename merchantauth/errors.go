@@ -1,19 +1,16 @@
 package merchantauth
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/text"
-	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // The sentinels of this package. An [*Error] matches them by errors.Is, beside
@@ -75,15 +72,15 @@ type Error struct {
 	// Err is the cause, if there is one beside the answer.
 	Err error
 
-	body outcome.Excerpt
+	body apierror.Excerpt
 }
 
-func (e *Error) facts() outcome.Facts {
+func (e *Error) facts() apierror.Facts {
 	code := ""
 	if isCode(e.Code) {
 		code = e.Code
 	}
-	return outcome.Facts{
+	return apierror.Facts{
 		Package: "merchantauth", Op: e.Op, StatusCode: e.StatusCode, Code: code, Fields: e.Fields,
 		RequestID: e.RequestID, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Err,
 	}
@@ -104,6 +101,9 @@ func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
 
 // MarshalJSON writes what Error returns, as a string.
 func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+
+// Failure returns the fields that the errors of all providers share.
+func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
 // Is reports whether the error matches one of the sentinels by its fields.
 func (e *Error) Is(target error) bool {
@@ -129,24 +129,6 @@ func (e *Error) lists(code string) bool {
 // expired reports whether one of the errors says that the access token is.
 func (e *Error) expired() bool {
 	return expired(ErrorEntry{Code: e.Code, Name: e.Name}) || slices.ContainsFunc(e.Entries, expired)
-}
-
-// rejects reports whether the answer is about the access token.
-func (e *Error) rejects() bool { return e.StatusCode == http.StatusUnauthorized || e.expired() }
-
-// refuses reports whether Kuna answered a login or refresh with a refusal, and
-// would do so again.
-func (e *Error) refuses() bool {
-	switch {
-	case e.StatusCode == 0:
-		return false
-	case e.lists(codeRefreshExpired):
-		return true
-	case e.StatusCode == http.StatusRequestTimeout, e.StatusCode == http.StatusTooEarly,
-		e.StatusCode == http.StatusTooManyRequests, e.StatusCode >= 500:
-		return false
-	}
-	return e.StatusCode >= 400 || len(e.Entries) > 0
 }
 
 // Unwrap returns the cause.
@@ -188,53 +170,24 @@ func (e *Error) copied() *Error {
 	return &own
 }
 
-// fail turns an error of the packages below into an *Error.
-func fail(op string, err error) *Error {
+// fail returns the package's error for an error of the packages below.
+func fail(op string, err error) error {
 	var own *Error
-	var sent *transport.Error
-	var cause *outcome.Cause
-	switch {
-	case errors.As(err, &own):
+	if _, below := err.(*apierror.Error); !below && errors.As(err, &own) {
 		return own.copied()
-	case errors.As(err, &sent):
-		return answered(op, sent)
-	case errors.As(err, &cause):
-		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
 	}
-	return &Error{Op: op, Err: outcome.Other(err)}
+	return newError(op, apierror.Of(err))
 }
 
-// answered makes the package's error of a call that was sent.
-func answered(op string, e *transport.Error) *Error {
+func newError(op string, e *apierror.Error) *Error {
 	own := &Error{
-		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
-		RequestID: text.Clip(e.Header.Get("X-Request-Id"), text.MaxCode), body: outcome.NewExcerpt(e.Body),
+		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Fields, Err: e.Cause(),
+		RequestID: text.Clip(e.Header.Get("X-Request-Id"), text.MaxCode), body: apierror.NewExcerpt(e.Body),
 	}
-	var env envelope
-	if json.Unmarshal(e.Body, &env) == nil {
-		own.Entries = entries(env.Errors)
-	}
-	if len(own.Entries) > 0 {
+	if env, ok := e.Answer.Envelope.(*envelope); ok && len(env.entries) > 0 {
+		own.Entries = env.entries
 		first := &own.Entries[0]
 		own.Code, own.Message, own.Name, own.ExpiredAt = first.Code, first.Message, first.Name, first.ExpiredAt
 	}
 	return own
-}
-
-// contested is the error of a call whose rejection stands because no other token
-// was to be had. One may be had after wait.
-func (e *Error) contested(wait time.Duration) *Error {
-	e.RetryAfter = max(e.RetryAfter, wait)
-	e.Err = &outcome.Cause{Kind: providerauth.ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
-	return e
-}
-
-// notSent is the error of a call that had no credential to go with.
-func notSent(op string, err error) error {
-	reason := outcome.NotSent(err)
-	return &Error{Op: op, RetryAfter: reason.RetryAfter, Err: reason}
-}
-
-func unsent(reason *outcome.Cause) error {
-	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Fields: reason.Fields, Err: reason}
 }

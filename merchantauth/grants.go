@@ -8,8 +8,8 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
 // maxSpent is how many refresh tokens a Client remembers as replaced. Token
@@ -117,7 +117,7 @@ func (g *grants) take(id credential.ID) (<-chan struct{}, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil, &outcome.Cause{Kind: providerauth.ErrClosed}
+		return nil, &apierror.Error{Kind: providerauth.ErrClosed}
 	}
 	if busy := g.busy[id]; busy != nil {
 		return busy, nil

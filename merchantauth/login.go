@@ -5,8 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -68,45 +68,40 @@ func (c *Client) login(ctx context.Context) (Token, error) {
 	const op = "Login"
 	password, err := c.password.Get(ctx)
 	if err != nil {
-		return Token{}, &Error{Op: op, Err: err}
+		return Token{}, fail(op, err)
 	}
-	var t Token
-	_, err = c.api.Do(ctx, transport.Call{
+	resp, err := c.session.API.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/v2/auth/login", Policy: transport.Safe,
-		In:      loginBody{c.email.Value(), password},
-		Prepare: c.asMerchant, Classify: classify,
-		Decode: func(r *transport.Response) (err error) {
-			var s session
-			if err = s.read(r.Body); err == nil {
-				t, err = c.received(&s, r.Received, Token{})
-			}
-			return err
-		},
+		In: loginBody{c.email.Value(), password}, Signer: asMerchant{c.merchantID}, Reader: authReader{},
 	})
-	if err == nil {
-		return t, nil
+	if err != nil {
+		return Token{}, failAuth(op, err, errLogin)
 	}
-	return Token{}, failAuth(op, err, errLogin)
+	var s sessionData
+	if err := s.read(envelopeOf(resp)); err != nil {
+		return Token{}, failAuth(op, resp.Unusable(err), errLogin)
+	}
+	t, err := c.received(&s, resp.Received, Token{})
+	if err != nil {
+		return Token{}, failAuth(op, resp.Unusable(err), errLogin)
+	}
+	return t, nil
 }
 
-// failAuth is fail for login and refresh: a refusal stands, and is explained by
-// why if by nothing else; any other answer may pass, a redirect of a gateway
-// too.
-func failAuth(op string, err, why error) *Error {
-	e := fail(op, err)
-	var cause *outcome.Cause
-	switch {
-	case !errors.As(e.Err, &cause):
-	case !e.refuses():
-		cause.Temporary = cause.Temporary || e.StatusCode != 0
-	case cause.Err == nil:
-		cause.Err = why
+// failAuth is fail for login and refresh: a refusal is explained by why, if by
+// nothing else.
+func failAuth(op string, err, why error) error {
+	e := apierror.Of(err)
+	if e.Status != 0 && !e.Answer.Later {
+		e = e.Because(why)
 	}
-	return e
+	return newError(op, e)
 }
 
-// asMerchant prepares the two calls that have no credential in the header.
-func (c *Client) asMerchant(_ context.Context, r *http.Request, _ []byte) error {
-	header.Set(r.Header, merchantHeader, c.merchantID)
+// asMerchant signs the two calls that have no credential in the header.
+type asMerchant struct{ id string }
+
+func (m asMerchant) Sign(_ context.Context, r *http.Request, _ []byte) error {
+	header.Set(r.Header, merchantHeader, m.id)
 	return nil
 }

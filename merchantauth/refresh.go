@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -62,7 +62,7 @@ func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
 	case c.grants.replaced(id):
 		return Token{}, errReplaced()
 	case !c.grants.isCurrent(id):
-		return c.refresh(ctx, t)
+		return c.refresh(ctx, t, apierror.Acts)
 	}
 	// The flight may outlive this call, which leaves when ctx ends, so it hands
 	// over the fact and writes no variable of this function.
@@ -75,7 +75,7 @@ func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
 		if c.grants.replaced(id) { // by an answer that brought no token
 			return issued{}, &deadGrant{errReplaced()}
 		}
-		return c.renew(ctx, a)
+		return c.renew(ctx, a, apierror.Acts)
 	})
 	select {
 	case <-replaced:
@@ -100,20 +100,14 @@ func (c *Client) renewable(t Token) bool {
 	return t.refresh != nil && time.Now().Before(t.RefreshExpiresAt) && !c.grants.replaced(t.refresh.ID())
 }
 
-// turn is a refresh that the cache asks for. Who asks for a token again after an
-// unclear outcome does no harm by it: the cache knows what may still be spent.
+// turn is a refresh that the cache asks for.
 func (c *Client) turn(ctx context.Context, a ask) (issued, error) {
-	t, err := c.renew(ctx, a)
-	var cause *outcome.Cause
-	if errors.As(err, &cause) {
-		cause.Repeatable = true
-	}
-	return t, err
+	return c.renew(ctx, a, apierror.Renews)
 }
 
 // renew is a refresh of the cache's token.
-func (c *Client) renew(ctx context.Context, a ask) (issued, error) {
-	t, err := c.refresh(ctx, a.Previous)
+func (c *Client) renew(ctx context.Context, a ask, effect apierror.Effect) (issued, error) {
+	t, err := c.refresh(ctx, a.Previous, effect)
 	if err != nil {
 		return issued{}, err
 	}
@@ -121,36 +115,40 @@ func (c *Client) renew(ctx context.Context, a ask) (issued, error) {
 }
 
 // refresh spends the refresh token of t, and notes if an answer replaces it.
-func (c *Client) refresh(ctx context.Context, t Token) (Token, error) {
+// effect is that of a second refresh: the cache knows what may still be spent.
+func (c *Client) refresh(ctx context.Context, t Token, effect apierror.Effect) (Token, error) {
 	const op = "Refresh"
-	var next Token
-	var replaced bool
-	_, err := c.api.Do(ctx, transport.Call{
-		Op: op, Method: http.MethodPost, Path: "/v2/auth/refresh", Policy: transport.Rotating,
-		In:      refreshBody{t.refresh.Value()},
-		Prepare: c.asMerchant, Classify: classify,
-		Decode: func(r *transport.Response) error {
-			var s session
-			err := s.read(r.Body)
-			if err == nil {
-				next, err = c.received(&s, r.Received, t)
-			}
-			if replaced = s.refresh != "" && s.refresh != t.refresh.Value(); replaced {
-				c.grants.replace(t.refresh.ID(), c.spentUntil(t, r.Received), next.refresh.ID())
-			}
-			return err
-		},
+	resp, err := c.session.API.Do(ctx, transport.Call{
+		Op: op, Method: http.MethodPost, Path: "/v2/auth/refresh", Policy: transport.Rotating, Effect: effect,
+		In: refreshBody{t.refresh.Value()}, Signer: asMerchant{c.merchantID}, Reader: authReader{},
 	})
-	if err == nil {
-		return next, nil
+	if err != nil {
+		return Token{}, spentBy(failAuth(op, err, errRefresh), false)
 	}
-	e := failAuth(op, err, errRefresh)
-	// An answer that brings another refresh token and cannot be used beyond
-	// that has replaced the old one, too. It is not kept in part.
-	if e.refuses() || replaced {
-		return Token{}, &deadGrant{e}
+	var s sessionData
+	var next Token
+	if err = s.read(envelopeOf(resp)); err == nil {
+		next, err = c.received(&s, resp.Received, t)
 	}
-	return Token{}, e
+	replaced := s.refresh != "" && s.refresh != t.refresh.Value()
+	if replaced {
+		c.grants.replace(t.refresh.ID(), c.spentUntil(t, resp.Received), next.refresh.ID())
+	}
+	if err != nil {
+		return Token{}, spentBy(failAuth(op, resp.Unusable(err), errRefresh), replaced)
+	}
+	return next, nil
+}
+
+// spentBy is the error of a refresh. After a refusal the refresh token must not be
+// sent again. An answer that brings another refresh token and cannot be used
+// beyond that has replaced the old one, too. It is not kept in part.
+func spentBy(err error, replaced bool) error {
+	var e *Error
+	if errors.As(err, &e) && (replaced || refuses(e.StatusCode, e.Entries)) {
+		return &deadGrant{e}
+	}
+	return err
 }
 
 // deadGrant is the error of a refresh whose refresh token is not to be sent

@@ -18,8 +18,8 @@ import (
 // does not say so itself.
 const refreshLife = 48 * time.Hour
 
-// A session is what login and refresh answer.
-type session struct {
+// sessionData is the data of the answer to login and refresh.
+type sessionData struct {
 	access, refresh string    // refresh is "" if the answer has none
 	expires         time.Time // by expiresIn; zero if that is no Unix time
 }
@@ -31,13 +31,13 @@ var (
 
 // read takes an answer apart. The refresh token is read first: that it was
 // replaced is to be known even if the rest cannot be used.
-func (s *session) read(body []byte) error {
+func (s *sessionData) read(env *envelope) error {
 	var data struct {
 		AccessToken  json.RawMessage `json:"accessToken"`
 		ExpiresIn    json.RawMessage `json:"expiresIn"`
 		RefreshToken json.RawMessage `json:"refreshToken"`
 	}
-	if err := open(body, &data); err != nil {
+	if err := env.open(&data); err != nil {
 		return err
 	}
 	if len(data.RefreshToken) > 0 {
@@ -76,8 +76,8 @@ func deadline(raw json.RawMessage) time.Time {
 
 // received makes a Token of a session that came at the given time. What it does
 // not bring, or brings again, is as it was before.
-func (c *Client) received(s *session, at time.Time, before Token) (Token, error) {
-	now := c.clock.Provider(at)
+func (c *Client) received(s *sessionData, at time.Time, before Token) (Token, error) {
+	now := c.session.Clock.Provider(at)
 	times, _ := jwtclaims.Peek(s.access)
 	expires, _, ignored, err := tokencache.Life{
 		Deadlines: []tokencache.Deadline{{Name: "expiresIn", At: s.expires}, {Name: "exp", At: times.ExpiresAt}},
@@ -86,7 +86,7 @@ func (c *Client) received(s *session, at time.Time, before Token) (Token, error)
 	if err != nil {
 		return Token{}, err
 	}
-	t := Token{ExpiresAt: c.clock.Local(expires), secret: credential.New(s.access)}
+	t := Token{ExpiresAt: c.session.Clock.Local(expires), secret: credential.New(s.access)}
 	if s.expires.IsZero() {
 		ignored = append(ignored, "expiresIn")
 	}
@@ -109,13 +109,13 @@ func (c *Client) refreshExpiry(value string, now time.Time) time.Time {
 		Deadlines: []tokencache.Deadline{{Name: "exp", At: times.ExpiresAt}},
 		Issued:    times.IssuedAt, Assumed: refreshLife,
 	}.Expiry(now)
-	return c.clock.Local(expires)
+	return c.session.Clock.Local(expires)
 }
 
 // spentUntil is when the refresh token of t, which was replaced at the given
 // time, has expired for certain: t may come from NewToken with any time.
 func (c *Client) spentUntil(t Token, at time.Time) time.Time {
-	until := c.refreshExpiry(t.refresh.Value(), c.clock.Provider(at))
+	until := c.refreshExpiry(t.refresh.Value(), c.session.Clock.Provider(at))
 	if t.RefreshExpiresAt.After(until) {
 		return t.RefreshExpiresAt
 	}

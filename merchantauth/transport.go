@@ -1,26 +1,17 @@
 package merchantauth
 
 import (
-	"bytes"
-	"encoding/json"
+	"context"
 	"net/http"
-	"slices"
-	"strings"
 
-	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/transport"
+	"github.com/providerauth/providerauth-go/internal/session"
 )
 
-const (
-	// userAgent is that of the package's own calls. The fingerprint in Kuna's
-	// tokens may depend on it, so requests that state none get the same.
-	userAgent = "providerauth-go"
-
-	// peeked is how much of an answer is read to see whether it says that the
-	// token has expired; such answers are short.
-	peeked = 16 << 10
-)
+// userAgent is that of the package's own calls. The fingerprint in Kuna's tokens
+// may depend on it, so requests that state none get the same.
+const userAgent = "providerauth-go"
 
 // Transport returns an http.RoundTripper that puts the credential on every
 // request, for the private endpoints that this package does not wrap: the
@@ -47,69 +38,53 @@ const (
 // base's, and whether the request was acted on is unknown. An answer with
 // "errors" is no error of the RoundTripper, whatever its status.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
-	if base == nil {
-		base = c.api.Base()
-	}
-	if c.key != nil {
-		return attach.New(attach.Config[string]{
-			Base: base, Origin: c.base, Fail: unsent,
-			Tokens: attach.Tokens[string]{Token: c.key.Get},
-			Attach: func(r *http.Request, key string) error {
-				complete(r)
-				header.Delete(r.Header, "Authorization")
-				header.Set(r.Header, keyHeader, key)
-				return nil
-			},
-		})
-	}
-	return attach.New(attach.Config[Token]{
-		Base: base, Origin: c.base, Fail: unsent, Clock: &c.clock,
-		Tokens: c.tokens,
-		Attach: func(r *http.Request, t Token) error {
-			complete(r)
-			header.Delete(r.Header, keyHeader)
-			header.Authorize(r.Header, t.secret.Bearer())
-			return nil
-		},
-		Rejected: rejected,
-	})
+	return c.session.Transport(c.merchant(), base)
 }
 
 // HTTPClient returns an http.Client over [Client.Transport] that follows no
 // redirects. All clients returned share one pool of connections, so it is cheap
 // to call.
-func (c *Client) HTTPClient() *http.Client {
-	return &http.Client{
-		Transport: c.Transport(nil),
-		Timeout:   c.timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
+func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Transport(nil)) }
+
+// merchant makes requests with the API key, or with the session's token.
+func (c *Client) merchant() session.User {
+	if c.key != nil {
+		return session.User{Credential: apiKey{c}}
 	}
+	return session.User{Credential: accessToken{c}, Keeper: c.cache.Of(struct{}{})}
 }
 
-// rejected reports whether an answer is about the access token. One that has
-// data beside its errors may have been acted on, so it is handed on.
-func rejected(resp *http.Response) bool {
-	if resp.StatusCode == http.StatusUnauthorized {
-		return true
+// apiKey puts the API key on requests.
+type apiKey struct{ client *Client }
+
+func (a apiKey) Get(ctx context.Context) (*credential.Secret, error) {
+	key, err := a.client.key.Get(ctx)
+	if err != nil {
+		return nil, err
 	}
-	kind := strings.ToLower(resp.Header.Get("Content-Type"))
-	switch {
-	case resp.StatusCode < 200: // the connection speaks another protocol from here on
-		return false
-	case resp.ContentLength > peeked, kind != "" && !strings.Contains(kind, "json"):
-		return false
-	}
-	head := attach.Peek(resp, peeked)
-	if !bytes.Contains(head, []byte(nameTokenExpired)) {
-		return false
-	}
-	var env envelope
-	if classify(resp.StatusCode, head) != transport.Refused || json.Unmarshal(head, &env) != nil {
-		return false // it may have been acted on
-	}
-	return slices.ContainsFunc(entries(env.Errors), expired)
+	return credential.New(key), nil
+}
+
+func (a apiKey) Set(r *http.Request, key *credential.Secret, _ []byte) error {
+	complete(r)
+	header.Delete(r.Header, "Authorization")
+	header.Set(r.Header, keyHeader, key.Value())
+	return nil
+}
+
+// accessToken puts the session's token on requests.
+type accessToken struct{ client *Client }
+
+func (a accessToken) Get(ctx context.Context) (*credential.Secret, error) {
+	t, err := a.client.Token(ctx)
+	return t.secret, err
+}
+
+func (a accessToken) Set(r *http.Request, s *credential.Secret, _ []byte) error {
+	complete(r)
+	header.Delete(r.Header, keyHeader)
+	header.Authorize(r.Header, s.Bearer())
+	return nil
 }
 
 // complete sets what Kuna's page has on every private call, where the caller

@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/session"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
-	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // DefaultLifetime is how long a token lives if Config.Lifetime is zero, the
@@ -57,18 +54,22 @@ type Config struct {
 	KeepWarm bool
 }
 
+func (c *Config) options() session.Options {
+	return session.Options{
+		HTTPClient: c.HTTPClient, Logger: c.Logger, AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts,
+		RefreshBefore: c.RefreshBefore, KeepWarm: c.KeepWarm,
+	}
+}
+
 // LogValue shows the configuration without its secret.
 func (c Config) LogValue() slog.Value {
-	return slog.GroupValue(
+	options := c.options()
+	return slog.GroupValue(append([]slog.Attr{
 		slog.String("client_id", c.ClientID),
 		slog.String("secret", check.LogSecret(c.Secret)),
 		slog.Duration("lifetime", c.Lifetime),
 		slog.String("base_url", check.LogURL(c.BaseURL)),
-		slog.Duration("attempt_timeout", c.AttemptTimeout),
-		slog.Int("max_attempts", c.MaxAttempts),
-		slog.Duration("refresh_before", c.RefreshBefore),
-		slog.Bool("keep_warm", c.KeepWarm),
-	)
+	}, options.Attrs()...)...)
 }
 
 // Format prints what LogValue shows, under every verb.
@@ -80,12 +81,8 @@ type Client struct {
 	clientID string
 	lifetime int64 // seconds
 	secret   *credential.Source
-	clock    clock.Clock
-	base     *url.URL
-	timeout  time.Duration // of the operator's HTTPClient
 	cache    *tokencache.Cache[struct{}, struct{}, Token]
-	api      *transport.Client
-	tokens   attach.Tokens[Token]
+	session  *session.Client
 }
 
 // New returns a Client. It checks the whole configuration and reports every
@@ -96,10 +93,8 @@ func New(cfg Config) (*Client, error) {
 	check.ID(&p, "ClientID", cfg.ClientID, true, 0)
 	check.HMACKey(&p, "Secret", cfg.Secret, true)
 	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
-	check.HTTPClient(&p, cfg.HTTPClient)
-	check.Duration(&p, "AttemptTimeout", cfg.AttemptTimeout)
-	check.Count(&p, "MaxAttempts", cfg.MaxAttempts)
-	check.Duration(&p, "RefreshBefore", cfg.RefreshBefore)
+	options := cfg.options()
+	options.Check(&p)
 	lifetime := cfg.Lifetime
 	if lifetime == 0 {
 		lifetime = DefaultLifetime
@@ -117,23 +112,14 @@ func New(cfg Config) (*Client, error) {
 		clientID: cfg.ClientID,
 		lifetime: int64(lifetime / time.Second),
 		secret:   credential.NewHMACKey("Secret", cfg.Secret),
-		base:     base,
 	}
-	if cfg.HTTPClient != nil {
-		c.timeout = cfg.HTTPClient.Timeout
-	}
-	c.api = transport.New(transport.Config{
-		Provider: "partnerjwt", BaseURL: base, HTTPClient: cfg.HTTPClient, Logger: cfg.Logger,
-		AttemptTimeout: cfg.AttemptTimeout, MaxAttempts: cfg.MaxAttempts, Clock: &c.clock,
+	c.session = session.New(session.Config{
+		Provider: "partnerjwt", BaseURL: base, Dialect: dialect{}, Options: options, LongestPause: time.Minute,
 	})
 	c.cache = tokencache.New(tokencache.Config[struct{}, struct{}, Token]{
 		Mode: tokencache.Overlap, Retrieve: c.mint, Secret: c.secret, Local: true,
-		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
+		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
 	})
-	c.tokens = attach.Tokens[Token]{
-		Token: c.Token, Keeper: c.cache.Of(struct{}{}), Breaker: attach.NewBreaker(time.Minute),
-		Secret: func(t Token) *credential.Secret { return t.secret },
-	}
 	return c, nil
 }
 
@@ -169,7 +155,7 @@ func (c *Client) Stats() providerauth.Stats { return c.cache.Stats() }
 // anything else fails with [providerauth.ErrClosed].
 func (c *Client) Close() error {
 	c.cache.Close()
-	c.api.CloseIdle()
+	c.session.API.CloseIdle()
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (c *Client) mint(ctx context.Context, a ask) (tokencache.Issued[Token], err
 		return none, &Error{Op: "Token", Err: err}
 	}
 	for {
-		now := c.clock.Now()
+		now := c.session.Clock.Now()
 		cl := claims{ClientID: c.clientID, IssuedAt: now.Unix()}
 		cl.Expires = cl.IssuedAt + c.lifetime
 		value, err := jwtclaims.Sign(secret, tokenHeader{"HS256", "JWT"}, cl)
@@ -41,7 +41,7 @@ func (c *Client) mint(ctx context.Context, a ask) (tokencache.Issued[Token], err
 		}
 		s := credential.New(value)
 		if s.ID() != a.Dead {
-			t := Token{ExpiresAt: c.clock.Local(time.Unix(cl.Expires, 0)), secret: s}
+			t := Token{ExpiresAt: c.session.Clock.Local(time.Unix(cl.Expires, 0)), secret: s}
 			return tokencache.Issued[Token]{Token: t, ID: s.ID(), ExpiresAt: t.ExpiresAt}, nil
 		}
 		next := time.NewTimer(now.Truncate(time.Second).Add(time.Second).Sub(now))

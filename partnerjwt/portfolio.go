@@ -24,25 +24,33 @@ type Holding struct {
 //
 // The page is https://support.pitrade.com/partner-apis/portfolio.
 func (c *Client) Portfolio(ctx context.Context) ([]Holding, error) {
-	holdings := []Holding{}
-	err := c.do(ctx, transport.Call{
-		Op: "Portfolio", Method: http.MethodGet, Path: "/portfolio", Policy: transport.Safe,
-		Decode: func(r *transport.Response) error {
-			var got []Holding
-			if err := transport.Unmarshal(r.Body, &got); err != nil {
-				return err
-			}
-			for i, h := range got {
-				if h.Ticker == "" || !h.Quantity.IsSet() || !h.AveragePurchasePrice.IsSet() {
-					return fmt.Errorf("holding %d: %w", i, errIncomplete)
-				}
-			}
-			holdings = append(holdings, got...)
-			return nil
-		},
-	})
+	const op = "Portfolio"
+	if ctx == nil {
+		return nil, nilContext(op)
+	}
+	resp, err := c.session.Do(ctx, c.partner(), transport.Call{Op: op, Method: http.MethodGet, Path: "/portfolio", Policy: transport.Safe})
 	if err != nil {
+		return nil, fail(op, err)
+	}
+	holdings, err := readHoldings(resp.Body)
+	if err != nil {
+		return nil, fail(op, resp.Unusable(err))
+	}
+	return holdings, nil
+}
+
+func readHoldings(body []byte) ([]Holding, error) {
+	var holdings []Holding
+	if err := transport.Unmarshal(body, &holdings); err != nil {
 		return nil, err
+	}
+	for i, h := range holdings {
+		if h.Ticker == "" || !h.Quantity.IsSet() || !h.AveragePurchasePrice.IsSet() {
+			return nil, fmt.Errorf("holding %d: %w", i, errIncomplete)
+		}
+	}
+	if holdings == nil {
+		holdings = []Holding{} // null
 	}
 	return holdings, nil
 }

@@ -1,11 +1,12 @@
 package partnerjwt
 
 import (
+	"context"
 	"net/http"
 
-	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/session"
 )
 
 // Transport returns an http.RoundTripper that puts a token on every request,
@@ -29,31 +30,28 @@ import (
 // matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
 // base's, and whether the request was acted on is unknown.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
-	if base == nil {
-		base = c.api.Base()
-	}
-	return attach.New(attach.Config[Token]{
-		Base: base, Origin: c.base, Tokens: c.tokens, Clock: &c.clock,
-		Attach: func(r *http.Request, t Token) error {
-			header.Authorize(r.Header, t.secret.Bearer())
-			return nil
-		},
-		Rejected: func(resp *http.Response) bool { return resp.StatusCode == http.StatusUnauthorized },
-		Fail: func(reason *outcome.Cause) error {
-			return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Fields: reason.Fields, Err: reason}
-		},
-	})
+	return c.session.Transport(c.partner(), base)
 }
 
 // HTTPClient returns an http.Client over [Client.Transport] that follows no
 // redirects. All clients returned share one pool of connections, so it is cheap
 // to call.
-func (c *Client) HTTPClient() *http.Client {
-	return &http.Client{
-		Transport: c.Transport(nil),
-		Timeout:   c.timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
-	}
+func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Transport(nil)) }
+
+// partner is who makes all requests.
+func (c *Client) partner() session.User {
+	return session.User{Credential: bearer{c}, Keeper: c.cache.Of(struct{}{})}
+}
+
+// bearer puts the client's token on requests.
+type bearer struct{ client *Client }
+
+func (b bearer) Get(ctx context.Context) (*credential.Secret, error) {
+	t, err := b.client.Token(ctx)
+	return t.secret, err
+}
+
+func (b bearer) Set(r *http.Request, s *credential.Secret, _ []byte) error {
+	header.Authorize(r.Header, s.Bearer())
+	return nil
 }

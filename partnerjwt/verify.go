@@ -6,10 +6,10 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
 // VerifyOptions of [Verify]. The zero value accepts any client and no
@@ -84,5 +84,5 @@ func invalidToken(op string, err error) *Error {
 	if errors.Is(err, jwtclaims.ErrExpired) {
 		kind = ErrTokenExpired
 	}
-	return &Error{Op: op, Fields: map[string]string{"token": rule}, Err: &outcome.Cause{Err: kind}}
+	return &Error{Op: op, Fields: map[string]string{"token": rule}, Err: &apierror.Error{Err: kind}}
 }

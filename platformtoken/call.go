@@ -3,12 +3,8 @@ package platformtoken
 import (
 	"context"
 	"net/http"
-	"strings"
 
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -31,7 +27,11 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	if check.Out(&problems, "out", out); problems != nil {
 		return &Error{Op: op, Fields: problems}
 	}
-	return c.do(ctx, newCall(op, method, path, in, out))
+	resp, err := c.do(ctx, newCall(op, method, path, in))
+	if err != nil {
+		return err
+	}
+	return decode(op, resp, out)
 }
 
 // CallFor makes one signed call with the player's token. The rest is as with
@@ -43,91 +43,58 @@ func (c *Client) CallFor(ctx context.Context, p Player, method, path string, in,
 	if check.Out(&problems, "out", out); problems != nil {
 		return &Error{Op: op, Fields: problems}
 	}
-	return c.doFor(ctx, p, newCall(op, method, path, in, out))
+	resp, err := c.doFor(ctx, p, newCall(op, method, path, in))
+	if err != nil {
+		return err
+	}
+	return decode(op, resp, out)
 }
 
-func newCall(op, method, path string, in, out any) transport.Call {
-	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once, Classify: classify}
+func newCall(op, method, path string, in any) transport.Call {
+	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once}
 	if method == http.MethodGet || method == http.MethodHead {
 		call.Policy = transport.Safe
 	}
-	call.Decode = func(r *transport.Response) error { return open(r.Body, out) }
 	return call
 }
 
 // post is a call of an endpoint that is known.
-func post(op, path string, policy transport.Policy, in any, decode func(body []byte) error) transport.Call {
-	return transport.Call{
-		Op: op, Method: http.MethodPost, Path: path, In: in, Policy: policy, Classify: classify,
-		Decode: func(r *transport.Response) error { return decode(r.Body) },
-	}
+func post(op, path string, policy transport.Policy, in any) transport.Call {
+	return transport.Call{Op: op, Method: http.MethodPost, Path: path, In: in, Policy: policy}
 }
 
 // do makes a call without a token.
-func (c *Client) do(ctx context.Context, call transport.Call) error {
+func (c *Client) do(ctx context.Context, call transport.Call) (*transport.Response, error) {
 	if ctx == nil {
-		return nilContext(call.Op)
+		return nil, nilContext(call.Op)
 	}
-	call.Prepare = c.prepare(c.language)
-	if _, err := c.api.Do(ctx, call); err != nil {
-		return called(call.Op, err)
+	resp, err := c.session.Do(ctx, c.merchant(), call)
+	if err != nil {
+		return nil, fail(call.Op, err)
 	}
-	return nil
+	return resp, nil
 }
 
-// doFor makes a call with a token, and once more with another if that one is
-// rejected.
-func (c *Client) doFor(ctx context.Context, p Player, call transport.Call) error {
+// doFor makes a call with the player's token.
+func (c *Client) doFor(ctx context.Context, p Player, call transport.Call) (*transport.Response, error) {
 	if ctx == nil {
-		return nilContext(call.Op)
+		return nil, nilContext(call.Op)
 	}
 	if problems := p.check(); problems != nil {
-		return &Error{Op: call.Op, Fields: problems}
+		return nil, &Error{Op: call.Op, Fields: problems}
 	}
-	if err := c.api.Check(ctx, &call); err != nil {
-		return fail(call.Op, err)
+	call.Reader = playerReader{c}
+	resp, err := c.session.Do(ctx, c.userOf(p), call)
+	if err != nil {
+		return nil, fail(call.Op, err)
 	}
-	tokens := c.tokensOf(p)
-	path, _, _ := strings.Cut(call.Path, "?")
-	path = "/" + strings.TrimPrefix(path, "/")
-	prepare := c.prepare(c.language)
-	var result *Error
-	contested, err := tokens.Use(ctx, call.Method, path, true, func(t Token) attach.Verdict {
-		call.Prepare = func(ctx context.Context, r *http.Request, body []byte) error {
-			header.Authorize(r.Header, t.secret.Bearer())
-			return prepare(ctx, r, body)
-		}
-		_, err := c.api.Do(ctx, call)
-		if err == nil {
-			result = nil
-			return attach.Accepted
-		}
-		e := called(call.Op, err)
-		if result != nil {
-			if e.Attempts == 0 {
-				return attach.Unclear // the first answer stands
-			}
-			e.Attempts += result.Attempts
-		}
-		result = e
-		switch {
-		case e.StatusCode == 0, call.Policy != transport.Safe && outcome.Ambiguous(e):
-			return attach.Unclear
-		case c.rejects(path, e.StatusCode, e.Code, e.refusal):
-			e.rejected = true
-			return attach.Rejected
-		case e.StatusCode >= http.StatusInternalServerError:
-			return attach.Unclear
-		}
-		return attach.Accepted
-	})
-	switch {
-	case err != nil:
-		return notSent(call.Op, err)
-	case result == nil:
-		return nil
-	case contested > 0:
-		return result.contested(contested)
+	return resp, nil
+}
+
+// decode decodes the data of an answer into out.
+func decode(op string, resp *transport.Response, out any) error {
+	if err := envelopeOf(resp).open(out); err != nil {
+		return fail(op, resp.Unusable(err))
 	}
-	return result
+	return nil
 }

@@ -6,17 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
-	"github.com/providerauth/providerauth-go/internal/attach"
 	"github.com/providerauth/providerauth-go/internal/check"
-	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/fips"
+	"github.com/providerauth/providerauth-go/internal/session"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
-	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 const (
@@ -94,6 +91,13 @@ type Config struct {
 	MaxEntries int
 }
 
+func (c *Config) options() session.Options {
+	return session.Options{
+		HTTPClient: c.HTTPClient, Logger: c.Logger, AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts,
+		RefreshBefore: c.RefreshBefore, KeepWarm: c.KeepWarm,
+	}
+}
+
 // LogValue shows the configuration without its secret.
 func (c Config) LogValue() slog.Value {
 	signer, rejected := "default", "default"
@@ -103,19 +107,16 @@ func (c Config) LogValue() slog.Value {
 	if c.Rejected != nil {
 		rejected = "set"
 	}
-	return slog.GroupValue(
+	options := c.options()
+	attrs := append([]slog.Attr{
 		slog.String("base_url", check.LogURL(c.BaseURL)),
 		slog.Int64("tenant_id", c.TenantID),
 		slog.String("secret", check.LogSecret(c.Secret)),
 		slog.String("signer", signer),
 		slog.String("language", c.Language),
 		slog.String("rejected", rejected),
-		slog.Duration("attempt_timeout", c.AttemptTimeout),
-		slog.Int("max_attempts", c.MaxAttempts),
-		slog.Duration("refresh_before", c.RefreshBefore),
-		slog.Bool("keep_warm", c.KeepWarm),
-		slog.Int("max_entries", c.MaxEntries),
-	)
+	}, options.Attrs()...)
+	return slog.GroupValue(append(attrs, slog.Int("max_entries", c.MaxEntries))...)
 }
 
 // Format prints what LogValue shows, under every verb.
@@ -131,12 +132,8 @@ type Client struct {
 	language string
 	rejected func(path string, status, code int) bool // nil: 401
 	logger   *slog.Logger
-	clock    clock.Clock
-	base     *url.URL
-	timeout  time.Duration // of the operator's HTTPClient
 	cache    *tokencache.Cache[string, string, Token]
-	api      *transport.Client
-	breaker  *attach.Breaker
+	session  *session.Client
 }
 
 // New returns a Client. It checks the whole configuration and reports every
@@ -161,10 +158,8 @@ func New(cfg Config) (*Client, error) {
 		p.Add("Signer", "must not be a nil function")
 	}
 	checkLanguage(&p, cfg.Language)
-	check.HTTPClient(&p, cfg.HTTPClient)
-	check.Duration(&p, "AttemptTimeout", cfg.AttemptTimeout)
-	check.Count(&p, "MaxAttempts", cfg.MaxAttempts)
-	check.Duration(&p, "RefreshBefore", cfg.RefreshBefore)
+	options := cfg.options()
+	options.Check(&p)
 	check.Count(&p, "MaxEntries", cfg.MaxEntries)
 	if p != nil {
 		return nil, &Error{Op: "New", Fields: p}
@@ -175,8 +170,6 @@ func New(cfg Config) (*Client, error) {
 		language: cmp.Or(cfg.Language, "en"),
 		rejected: cfg.Rejected,
 		logger:   cfg.Logger,
-		base:     base,
-		breaker:  attach.NewBreaker(longestPause),
 	}
 	if cfg.Secret != nil {
 		c.secret = credential.NewSource("Secret", cfg.Secret)
@@ -184,18 +177,15 @@ func New(cfg Config) (*Client, error) {
 		signer := cfg.Signer // no method value: one of a nil pointer may panic right here
 		c.signer = func(ctx context.Context, in SignInput) (string, error) { return signer.Sign(ctx, in) }
 	}
-	if cfg.HTTPClient != nil {
-		c.timeout = cfg.HTTPClient.Timeout
-	}
-	c.api = transport.New(transport.Config{
-		Provider: "platformtoken", BaseURL: base, HTTPClient: cfg.HTTPClient, Logger: cfg.Logger,
-		AttemptTimeout: cfg.AttemptTimeout, MaxAttempts: cfg.MaxAttempts, Clock: &c.clock,
+	c.session = session.New(session.Config{
+		Provider: "platformtoken", BaseURL: base, Dialect: dialect{c}, Options: options,
+		ContentType: contentType, LongestPause: longestPause,
 	})
 	c.cache = tokencache.New(tokencache.Config[string, string, Token]{
 		Mode: tokencache.Exclusive, Retrieve: c.retrieve, Secret: c.secret,
 		Serves:         func(_, want string) bool { return want == "" },
 		Suspect:        func(t Token) Token { t.suspect = true; return t },
-		AttemptTimeout: c.api.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
+		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
 		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Shorten: short, Logger: cfg.Logger,
 	})
 	return c, nil
@@ -248,7 +238,7 @@ func (c *Client) Stats() providerauth.Stats { return c.cache.Stats() }
 // afterwards; where a new one is needed, Token fails with [providerauth.ErrClosed].
 func (c *Client) Close() error {
 	c.cache.Close()
-	c.api.CloseIdle()
+	c.session.API.CloseIdle()
 	return nil
 }
 

@@ -8,10 +8,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -48,7 +48,7 @@ func (c *Client) CreateToken(ctx context.Context, req CreateTokenRequest) (Token
 		return Token{}, &Error{Op: op, Fields: problems}
 	}
 	t, err := c.cache.Force(ctx, req.UserID, req.Currency, false, func(ctx context.Context, a ask) (issued, error) {
-		return c.create(ctx, op, a, language)
+		return c.create(ctx, a, creation{op: op, language: language})
 	})
 	if err != nil {
 		return Token{}, fail(op, err)
@@ -89,54 +89,54 @@ type createTokenBody struct {
 
 var errTokenValue = errors.New("data.token is missing, or not 1 to 8192 characters of A-Z a-z 0-9 - . _ ~ + / =")
 
-// retrieve is a creation that the cache asks for. Who asks for a token again
-// after an unclear outcome does no harm by it.
+// retrieve is a creation that the cache asks for.
 func (c *Client) retrieve(ctx context.Context, a ask) (issued, error) {
-	t, err := c.create(ctx, "Token", a, c.language)
-	var cause *outcome.Cause
-	if errors.As(err, &cause) {
-		cause.Repeatable = true
-	}
-	return t, err
+	return c.create(ctx, a, creation{op: "Token", language: c.language, effect: apierror.Renews})
+}
+
+// A creation is why createToken is called.
+type creation struct {
+	op, language string
+	effect       apierror.Effect // of a second creation
 }
 
 // create makes the request.
-func (c *Client) create(ctx context.Context, op string, a ask, language string) (issued, error) {
-	var data struct {
-		Token   string          `json:"token"`
-		Expires json.RawMessage `json:"expires"`
-	}
-	acted := false
-	resp, err := c.api.Do(ctx, transport.Call{
-		Op: op, Method: http.MethodPost, Path: "/auth/createToken", Policy: transport.Rotating,
-		In:      createTokenBody{c.tenantID, a.Key, a.For},
-		Prepare: c.prepare(language), Classify: classify,
-		Decode: func(r *transport.Response) error {
-			acted = succeeds(r.Body)
-			if err := open(r.Body, &data); err != nil {
-				return err
-			}
-			if !check.TokenValue(data.Token) {
-				return errTokenValue
-			}
-			return nil
-		},
+func (c *Client) create(ctx context.Context, a ask, why creation) (issued, error) {
+	resp, err := c.session.API.Do(ctx, transport.Call{
+		Op: why.op, Method: http.MethodPost, Path: "/auth/createToken", Policy: transport.Rotating, Effect: why.effect,
+		In:     createTokenBody{c.tenantID, a.Key, a.For},
+		Signer: signed{c, why.language}, Reader: creationReader{c},
 	})
 	if err != nil {
-		var sent *transport.Error
-		if errors.As(err, &sent) && sent.Status/100 == 2 && !sent.Cause.Ambiguous {
-			// A refusal inside a success. Nobody but the platform knows which of
-			// its codes are passing, and one that is taken for final shuts the
-			// player out for a minute.
-			sent.Cause.Temporary = true
-		}
-		if err = fail(op, err); acted {
+		return issued{}, fail(why.op, err)
+	}
+	env := envelopeOf(resp)
+	data, err := env.token()
+	if err != nil {
+		err = fail(why.op, resp.Unusable(err))
+		if env.succeeds() {
 			err = &useless{err}
 		}
 		return issued{}, err
 	}
 	t := c.received(data.Token, data.Expires, Player{a.Key, a.For}, resp.Received)
 	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}, nil
+}
+
+type createTokenData struct {
+	Token   string          `json:"token"`
+	Expires json.RawMessage `json:"expires"`
+}
+
+// token reads the answer to createToken.
+func (e *envelope) token() (data createTokenData, _ error) {
+	if err := e.open(&data); err != nil {
+		return data, err
+	}
+	if !check.TokenValue(data.Token) {
+		return data, errTokenValue
+	}
+	return data, nil
 }
 
 // useless is the error of a creation whose answer has no token that can be used.
@@ -165,7 +165,7 @@ func (c *Client) received(value string, expires json.RawMessage, p Player, at ti
 		life.Issued = times.NotBefore
 	}
 	// The only error is that there is nothing to go by, and a life is assumed.
-	until, assumed, ignored, _ := life.Expiry(c.clock.Provider(at))
+	until, assumed, ignored, _ := life.Expiry(c.session.Clock.Provider(at))
 	if !readable {
 		ignored = append(ignored, "expires")
 	}
@@ -174,5 +174,5 @@ func (c *Client) received(value string, expires json.RawMessage, p Player, at ti
 		c.logger.Warn("a stated expiry of the token is unreadable, past or beyond ten years, or there is none",
 			"provider", "platformtoken", "token_id", s.ID().String(), "ignored", ignored, "assumed", assumed)
 	}
-	return Token{Player: p, ExpiresAt: c.clock.Local(until), ExpiryAssumed: assumed, secret: s}
+	return Token{Player: p, ExpiresAt: c.session.Clock.Local(until), ExpiryAssumed: assumed, secret: s}
 }

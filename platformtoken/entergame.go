@@ -3,6 +3,8 @@ package platformtoken
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/url"
 
 	"github.com/providerauth/providerauth-go/internal/check"
@@ -33,13 +35,28 @@ type enterGameBody struct {
 
 var errLaunchURL = errors.New("data is not an absolute http or https URL")
 
+// An EnterGameResponse is the answer to [Client.EnterGame]. It does not print its
+// URL.
+type EnterGameResponse struct {
+	// URL launches the game. In a browser it works once, so treat it like a
+	// credential.
+	URL string
+}
+
+// Format prints no URL, under any verb.
+func (r EnterGameResponse) Format(s fmt.State, _ rune) {
+	fmt.Fprint(s, "platformtoken.EnterGameResponse(...)")
+}
+
+// LogValue shows no URL.
+func (r EnterGameResponse) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
+
 // EnterGame returns the URL that launches the game for the player (POST
-// /game/enter). In a browser it works once, so treat it like a credential. The
-// call takes no token. It is repeated only if nothing was sent, or on a 429 that
+// /game/enter). The call takes no token. It is repeated only if nothing was sent, or on a 429 that
 // says when to come back.
 //
 // The page is https://docs.gameboxsoft.com/en/011.html.
-func (c *Client) EnterGame(ctx context.Context, req EnterGameRequest) (string, error) {
+func (c *Client) EnterGame(ctx context.Context, req EnterGameRequest) (EnterGameResponse, error) {
 	const op = "EnterGame"
 	problems := Player{req.UserID, req.Currency}.check()
 	if req.GameID <= 0 {
@@ -47,25 +64,30 @@ func (c *Client) EnterGame(ctx context.Context, req EnterGameRequest) (string, e
 	}
 	checkLanguage(&problems, req.Language)
 	if problems != nil {
-		return "", &Error{Op: op, Fields: problems}
+		return EnterGameResponse{}, &Error{Op: op, Fields: problems}
 	}
-	var launch string
-	err := c.do(ctx, post(op, "/game/enter", transport.Once,
-		enterGameBody{c.tenantID, req.UserID, req.GameID, req.Currency, req.Language},
-		func(body []byte) error {
-			if err := open(body, &launch); err != nil {
-				return err
-			}
-			var p check.Problems
-			check.ID(&p, "data", launch, true, 0)
-			u, err := url.Parse(launch)
-			if p != nil || err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-				return errLaunchURL
-			}
-			return nil
-		}))
+	resp, err := c.do(ctx, post(op, "/game/enter", transport.Once,
+		enterGameBody{c.tenantID, req.UserID, req.GameID, req.Currency, req.Language}))
 	if err != nil {
+		return EnterGameResponse{}, err
+	}
+	launch, err := envelopeOf(resp).launchURL()
+	if err != nil {
+		return EnterGameResponse{}, fail(op, resp.Unusable(err))
+	}
+	return EnterGameResponse{URL: launch}, nil
+}
+
+// launchURL reads the answer to EnterGame.
+func (e *envelope) launchURL() (launch string, _ error) {
+	if err := e.open(&launch); err != nil {
 		return "", err
+	}
+	var p check.Problems
+	check.ID(&p, "data", launch, true, 0)
+	u, err := url.Parse(launch)
+	if p != nil || err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+		return "", errLaunchURL
 	}
 	return launch, nil
 }

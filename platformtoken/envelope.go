@@ -10,13 +10,28 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An envelope is what the platform wraps every answer in. Its members are read
-// one by one, so that one of an unexpected type does not hide the others.
+// An envelope is the wrapping of every answer. Its members are read one by one,
+// so that a member of an unexpected type does not hide the others.
 type envelope struct {
 	IsSuccess json.RawMessage `json:"isSuccess"`
 	Code      json.RawMessage `json:"code"`
 	Message   json.RawMessage `json:"message"`
 	Data      json.RawMessage `json:"data"`
+
+	err error // the body is no JSON object
+}
+
+// readEnvelope reads the body of any answer.
+func readEnvelope(body []byte) *envelope {
+	e := new(envelope)
+	e.err = transport.Unmarshal(body, e)
+	return e
+}
+
+// envelopeOf is the envelope of a successful answer.
+func envelopeOf(r *transport.Response) *envelope {
+	e, _ := r.Answer.Envelope.(*envelope)
+	return e
 }
 
 var (
@@ -27,10 +42,9 @@ var (
 )
 
 // open decodes the data of a successful answer into out, which may be nil.
-func open(body []byte, out any) error {
-	var e envelope
-	if err := transport.Unmarshal(body, &e); err != nil {
-		return err
+func (e *envelope) open(out any) error {
+	if e.err != nil {
+		return e.err
 	}
 	switch string(e.IsSuccess) {
 	case "true":
@@ -53,30 +67,27 @@ func open(body []byte, out any) error {
 	return transport.Unmarshal(e.Data, out)
 }
 
-// succeeds reports whether an answer is the platform's envelope of a success.
-func succeeds(body []byte) bool {
-	var e envelope
-	return json.Unmarshal(body, &e) == nil && string(e.IsSuccess) == "true"
+// succeeds reports whether the answer is the platform's envelope of a success.
+func (e *envelope) succeeds() bool { return e.err == nil && string(e.IsSuccess) == "true" }
+
+// failed reports whether the answer is the platform's failure envelope.
+func (e *envelope) failed() bool { return e.err == nil && string(e.IsSuccess) == "false" }
+
+// code is that of a failure envelope; 0 if the answer is none.
+func (e *envelope) code() int {
+	if !e.failed() {
+		return 0
+	}
+	code, _ := integer(e.Code)
+	return code
 }
 
-// readRefusal reads the platform's failure envelope; ok is false if body is
-// none.
-func readRefusal(body []byte) (code int, message string, ok bool) {
-	var e envelope
-	if json.Unmarshal(body, &e) != nil || string(e.IsSuccess) != "false" {
-		return 0, "", false
+// message is that of a failure envelope.
+func (e *envelope) message() string {
+	if !e.failed() {
+		return ""
 	}
-	code, _ = integer(e.Code)
-	return code, text.Clip(text.JSONText(e.Message), text.MaxMessage), true
-}
-
-// classify reads an answer's failure envelope. The platform's codes are not
-// public, so the status decides what each of them proves.
-func classify(status int, body []byte) transport.Class {
-	if _, _, ok := readRefusal(body); !ok {
-		return transport.Unread
-	}
-	return transport.EnvelopeClass(status)
+	return text.Clip(text.JSONText(e.Message), text.MaxMessage)
 }
 
 func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }

@@ -8,9 +8,8 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/text"
-	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // An Error is every error of this package. Its text holds no credential, token,
@@ -62,13 +61,12 @@ type Error struct {
 	// Err is the cause, if there is one beside the answer.
 	Err error
 
-	refusal  bool // the answer is the platform's failure envelope
-	rejected bool // it says that the token is dead
-	body     outcome.Excerpt
+	rejected bool // the answer rejects the token
+	body     apierror.Excerpt
 }
 
-func (e *Error) facts() outcome.Facts {
-	f := outcome.Facts{
+func (e *Error) facts() apierror.Facts {
+	f := apierror.Facts{
 		Package: "platformtoken", Op: e.Op, StatusCode: e.StatusCode, Fields: e.Fields,
 		RequestID: e.RequestID, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Err: e.Err,
 	}
@@ -90,6 +88,9 @@ func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
 
 // MarshalJSON writes what Error returns, as a string.
 func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+
+// Failure returns the fields that the errors of all providers share.
+func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
 // Is reports whether the error matches one of the sentinels by its fields.
 func (e *Error) Is(target error) bool {
@@ -126,39 +127,25 @@ func (e *Error) copied() *Error {
 	return &own
 }
 
-// fail turns an error of the packages below into an *Error.
+// fail returns the package's error for an error of the packages below.
 func fail(op string, err error) error {
 	var own *Error
-	var sent *transport.Error
-	var cause *outcome.Cause
-	switch {
-	case errors.As(err, &own):
+	if _, below := err.(*apierror.Error); !below && errors.As(err, &own) {
 		return own.copied()
-	case errors.As(err, &sent):
-		return answered(op, sent)
-	case errors.As(err, &cause):
-		return &Error{Op: op, RetryAfter: cause.RetryAfter, Err: err}
 	}
-	return &Error{Op: op, Err: outcome.Other(err)}
+	return newError(op, apierror.Of(err))
 }
 
-// answered makes the package's error of a call that was sent.
-func answered(op string, e *transport.Error) *Error {
+func newError(op string, e *apierror.Error) *Error {
 	own := &Error{
-		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Cause.Fields, Err: e.Cause,
-		RequestID: text.Clip(e.Header.Get("X-Request-Id"), text.MaxCode), body: outcome.NewExcerpt(e.Body),
+		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Fields, Err: e.Cause(),
+		RequestID: text.Clip(e.Header.Get("X-Request-Id"), text.MaxCode), body: apierror.NewExcerpt(e.Body),
+		rejected: e.Answer.Class == apierror.Rejected,
 	}
-	own.Code, own.Message, own.refusal = readRefusal(e.Body)
+	if env, ok := e.Answer.Envelope.(*envelope); ok {
+		own.Code, own.Message = env.code(), env.message()
+	}
 	return own
-}
-
-// called is fail for a call of which it matters whether it was sent.
-func called(op string, err error) *Error {
-	var sent *transport.Error
-	if errors.As(err, &sent) && sent.Attempts == 0 && errors.Is(err, providerauth.ErrSecretUnavailable) {
-		return notSent(op, sent.Cause)
-	}
-	return fail(op, err).(*Error)
 }
 
 // short is what is kept of an error for the callers within a back-off: at most
@@ -171,18 +158,4 @@ func short(err error) error {
 	own := e.copied()
 	own.Message, own.body = text.ClipShort(own.Message), nil
 	return own
-}
-
-// contested is the error of a call whose rejection stands because no other token
-// was to be had. One may be had after wait.
-func (e *Error) contested(wait time.Duration) *Error {
-	e.RetryAfter = max(e.RetryAfter, wait)
-	e.Err = &outcome.Cause{Kind: providerauth.ErrContested, RetryAfter: e.RetryAfter, Status: e.StatusCode}
-	return e
-}
-
-// notSent is the error of a call that had no token or signature to go with.
-func notSent(op string, err error) *Error {
-	reason := outcome.NotSent(err)
-	return &Error{Op: op, RetryAfter: reason.RetryAfter, Err: reason}
 }

@@ -125,8 +125,8 @@ func ExampleClient_EnterGame() {
 	srv, client := simulated()
 	defer srv.Close()
 	defer client.Close()
-	url, err := client.EnterGame(context.Background(), platformtoken.EnterGameRequest{UserID: player.UserID, GameID: 7})
-	fmt.Println(strings.HasPrefix(url, "https://"), err)
+	game, err := client.EnterGame(context.Background(), platformtoken.EnterGameRequest{UserID: player.UserID, GameID: 7})
+	fmt.Println(strings.HasPrefix(game.URL, "https://"), err)
 	// Output: true <nil>
 }
 

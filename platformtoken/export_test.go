@@ -8,9 +8,12 @@ import (
 
 func ReadExpires(raw string) (time.Time, bool) { return readExpires(json.RawMessage(raw)) }
 
-func ReadRefusal(body []byte) (code int, message string, ok bool) { return readRefusal(body) }
+func ReadRefusal(body []byte) (code int, message string, ok bool) {
+	e := readEnvelope(body)
+	return e.code(), e.message(), e.failed()
+}
 
-func Open(body []byte, out any) error { return open(body, out) }
+func Open(body []byte, out any) error { return readEnvelope(body).open(out) }
 
 // Keep puts t into the cache as if it had been made for the player.
 func (c *Client) Keep(ctx context.Context, userID string, t Token) error {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/header"
+	"github.com/providerauth/providerauth-go/internal/session"
 )
 
 // A Signer makes the "sign" header of a request. Without one, the Client signs
@@ -75,7 +76,7 @@ func (c *Client) sign(ctx context.Context, r *http.Request, body []byte) error {
 			return err
 		}
 	}
-	timestamp := strconv.FormatInt(c.clock.Now().Unix(), 10)
+	timestamp := strconv.FormatInt(c.session.Clock.Now().Unix(), 10)
 	var value string
 	if c.secret != nil {
 		value = digest(secret, body)
@@ -102,11 +103,43 @@ func digest(secret string, body []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// prepare returns what the SDK's own calls need beside a token.
-func (c *Client) prepare(language string) func(context.Context, *http.Request, []byte) error {
-	return func(ctx context.Context, r *http.Request, body []byte) error {
-		header.Set(r.Header, headerType, contentType)
-		header.Set(r.Header, headerLanguage, language)
-		return c.sign(ctx, r, body)
-	}
+// signed signs requests that take no token.
+type signed struct {
+	client   *Client
+	language string
+}
+
+func (s signed) Get(context.Context) (*credential.Secret, error) { return nil, nil }
+
+func (s signed) Set(r *http.Request, _ *credential.Secret, body []byte) error {
+	return s.Sign(r.Context(), r, body)
+}
+
+// Sign sets the headers of every request, where the caller has not set them.
+func (s signed) Sign(ctx context.Context, r *http.Request, body []byte) error {
+	header.Default(r.Header, headerType, contentType)
+	header.Default(r.Header, headerLanguage, s.language)
+	return s.client.sign(ctx, r, body)
+}
+
+// playerToken puts the player's token on requests, and signs them.
+type playerToken struct{ source *source }
+
+func (p playerToken) Get(ctx context.Context) (*credential.Secret, error) {
+	t, err := p.source.Token(ctx)
+	return t.secret, err
+}
+
+func (p playerToken) Set(r *http.Request, s *credential.Secret, body []byte) error {
+	header.Authorize(r.Header, s.Bearer())
+	c := p.source.client
+	return signed{c, c.language}.Sign(r.Context(), r, body)
+}
+
+// merchant makes requests without a token.
+func (c *Client) merchant() session.User { return session.User{Credential: &signed{c, c.language}} }
+
+// userOf makes requests with the player's token.
+func (c *Client) userOf(p Player) session.User {
+	return session.User{Credential: playerToken{c.sourceOf(p)}, Keeper: c.cache.Of(p.UserID), Key: p.UserID}
 }

@@ -2,27 +2,19 @@ package platformtoken
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
-	"github.com/providerauth/providerauth-go/internal/attach"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/clock"
-	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/resend"
-	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-const (
-	maxBody = 1 << 20  // of a request, which has to be read before it can be signed
-	peeked  = 64 << 10 // of an answer, to see whether it is a failure envelope
-)
+// maxBody bounds a request's body, which has to be read before it can be signed.
+const maxBody = 1 << 20
 
 // Transport returns an http.RoundTripper that signs every request as the
 // merchant, for endpoints that take no token: /game/enter, /player/register,
@@ -37,13 +29,7 @@ const (
 // matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
 // base's, and whether the request was acted on is unknown.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
-	return buffering{attach.New(attach.Config[struct{}]{
-		Base: c.over(base), Origin: c.base, Fail: unsent,
-		Tokens: attach.Tokens[struct{}]{
-			Token: func(context.Context) (struct{}, error) { return struct{}{}, nil },
-		},
-		Attach: func(r *http.Request, _ struct{}) error { return c.signBuffered(r) },
-	})}
+	return &buffering{c, c.session.Transport(c.merchant(), c.over(base))}
 }
 
 // TransportFor returns an http.RoundTripper that does what [Client.Transport]
@@ -66,89 +52,18 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 //
 // Errors are as those of [Client.Transport].
 func (c *Client) TransportFor(p Player, base http.RoundTripper) http.RoundTripper {
-	return buffering{attach.New(attach.Config[Token]{
-		Base: c.over(base), Origin: c.base, Fail: unsent, Tokens: c.tokensOf(p),
-		Attach: func(r *http.Request, t Token) error {
-			header.Authorize(r.Header, t.secret.Bearer())
-			return c.signBuffered(r)
-		},
-		Rejected: func(resp *http.Response) bool {
-			if c.rejected == nil {
-				return resp.StatusCode == http.StatusUnauthorized
-			}
-			code, _, refusal := readRefusal(attach.Peek(resp, peeked))
-			if transport.EnvelopeClass(resp.StatusCode) == transport.MayHave && !resend.ByItself(resp.Request.Method) {
-				return false // nothing here says whether the request was only to read
-			}
-			return c.rejects(c.relative(resp.Request.URL.Path), resp.StatusCode, code, refusal)
-		},
-	})}
+	return &buffering{c, c.session.Transport(c.userOf(p), c.over(base))}
 }
 
 // HTTPClient returns an http.Client over [Client.Transport] that follows no
 // redirects. All clients returned share one pool of connections, so it is cheap
 // to call.
-func (c *Client) HTTPClient() *http.Client { return c.httpClient(c.Transport(nil)) }
+func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Transport(nil)) }
 
 // HTTPClientFor returns an http.Client over [Client.TransportFor] that follows
 // no redirects. It shares the pool of [Client.HTTPClient].
 func (c *Client) HTTPClientFor(p Player) *http.Client {
-	return c.httpClient(c.TransportFor(p, nil))
-}
-
-func (c *Client) httpClient(rt http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport: rt,
-		Timeout:   c.timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
-	}
-}
-
-// tokensOf are the player's tokens, replaced when they are rejected.
-func (c *Client) tokensOf(p Player) attach.Tokens[Token] {
-	return attach.Tokens[Token]{
-		Token: c.sourceOf(p).Token, Keeper: c.cache.Of(p.UserID), Key: p.UserID, Breaker: c.breaker,
-		Secret: func(t Token) *credential.Secret { return t.secret },
-	}
-}
-
-// rejects reports whether an answer says that the player's token is dead. Under
-// a status that leaves open whether the platform acted, only its failure
-// envelope can say so, and only to a call that may be made twice: the callers
-// see to that.
-func (c *Client) rejects(path string, status, code int, refusal bool) bool {
-	if !refusal && (status < 300 || status == http.StatusRequestTimeout || status >= 500) {
-		return false
-	}
-	if c.rejected == nil {
-		return status == http.StatusUnauthorized
-	}
-	return c.rejected(path, status, code)
-}
-
-// relative is what of a URL's path extends the base URL.
-func (c *Client) relative(path string) string {
-	if rest, ok := strings.CutPrefix(path, strings.TrimSuffix(c.base.Path, "/")); ok && strings.HasPrefix(rest, "/") {
-		return rest
-	}
-	return path
-}
-
-// signBuffered completes a request that has come through buffering.
-func (c *Client) signBuffered(r *http.Request) error {
-	var body []byte
-	if p, ok := r.Body.(*payload); ok {
-		body = p.data
-	}
-	header.Default(r.Header, headerType, contentType)
-	header.Default(r.Header, headerLanguage, c.language)
-	return c.sign(r.Context(), r, body)
-}
-
-func unsent(reason *outcome.Cause) error {
-	return &Error{Op: "Transport", RetryAfter: reason.RetryAfter, Fields: reason.Fields, Err: reason}
+	return c.session.HTTPClient(c.TransportFor(p, nil))
 }
 
 // A payload is the body of a request, with all of it at hand.
@@ -166,9 +81,15 @@ func newPayload(data []byte, fixed bool) *payload {
 
 func (p *payload) Close() error { return nil }
 
+// Payload is what is signed.
+func (p *payload) Payload() []byte { return p.data }
+
 // buffering reads bodies into memory, so that they can be signed and sent
 // again.
-type buffering struct{ next http.RoundTripper }
+type buffering struct {
+	client *Client
+	next   http.RoundTripper
+}
 
 var (
 	errTooLarge = errors.New("the body is longer than 1048576 bytes and cannot be signed")
@@ -177,15 +98,15 @@ var (
 
 // RoundTrip leaves requests without a body, and those that are nil, to the
 // RoundTripper behind it.
-func (b buffering) RoundTrip(req *http.Request) (*http.Response, error) {
+func (b *buffering) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req == nil || req.Body == nil || req.Body == http.NoBody {
 		return b.next.RoundTrip(req)
 	}
 	data, err := readBody(req)
-	_ = req.Body.Close()
 	if err != nil {
-		return nil, unsent(outcome.NotSent(err))
+		return nil, b.client.session.Unsent(req, err)
 	}
+	_ = req.Body.Close()
 	r := new(http.Request)
 	*r = *req
 	r.TransferEncoding, r.ContentLength = nil, int64(len(data))
@@ -200,7 +121,7 @@ func (b buffering) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func readBody(req *http.Request) ([]byte, error) {
 	if req.ContentLength > maxBody {
-		return nil, &outcome.Cause{Kind: providerauth.ErrInvalidRequest, Err: errTooLarge}
+		return nil, &apierror.Error{Kind: providerauth.ErrInvalidRequest, Err: errTooLarge}
 	}
 	var buf bytes.Buffer
 	if req.ContentLength > 0 {
@@ -209,69 +130,53 @@ func readBody(req *http.Request) ([]byte, error) {
 	_, err := buf.ReadFrom(io.LimitReader(req.Body, maxBody+1))
 	switch {
 	case err != nil:
-		return nil, &unreadable{err}
+		return nil, &apierror.Opaque{Text: "the body cannot be read", Cause: err}
 	case buf.Len() > maxBody:
-		return nil, &outcome.Cause{Kind: providerauth.ErrInvalidRequest, Err: errTooLarge}
+		return nil, &apierror.Error{Kind: providerauth.ErrInvalidRequest, Err: errTooLarge}
 	case req.ContentLength > 0 && req.ContentLength != int64(buf.Len()):
-		return nil, &outcome.Cause{Kind: providerauth.ErrInvalidRequest, Err: errLength}
+		return nil, &apierror.Error{Kind: providerauth.ErrInvalidRequest, Err: errLength}
 	}
 	return buf.Bytes(), nil
 }
 
-// unreadable is a failure of the caller's own body. Its text may hold anything,
-// so it is not printed, and there is no Unwrap for those who print chains.
-type unreadable struct{ err error }
-
-func (u *unreadable) Error() string        { return "the body cannot be read" }
-func (u *unreadable) Is(target error) bool { return errors.Is(u.err, target) }
-func (u *unreadable) As(target any) bool   { return errors.As(u.err, target) }
-
 // over returns the RoundTripper that requests are sent through.
 func (c *Client) over(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
-		base = c.api.Base()
+		base = c.session.API.Base()
 	}
-	return &observed{base, &c.clock}
+	return &observed{base, &c.session.Clock}
 }
 
-// observed corrects the clock by every answer, since timestamps depend on it,
-// and makes up for what a base leaves out that is not net/http's.
+// observed corrects the clock by every answer, since timestamps depend on it.
 type observed struct {
 	base  http.RoundTripper
 	clock *clock.Clock
 }
 
-var errNoResponse = errors.New("platformtoken: the base RoundTripper returned neither an answer nor an error")
-
 func (o *observed) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p, ok := r.Body.(*payload); ok && p.fixed {
-		// Once its header is out, nobody below may send again what the caller's own
-		// request would not have let it send again. net/http writes the header
-		// before it reads a body of a type that it does not know.
 		once := *r
-		once.GetBody = func() (io.ReadCloser, error) {
-			if p.Len() < len(p.data) {
-				return nil, resend.Err
-			}
-			p = newPayload(p.data, true)
-			return p, nil
-		}
+		once.GetBody = (&rewind{p}).body
 		r = &once
 	}
 	start := time.Now()
 	resp, err := o.base.RoundTrip(r)
-	switch {
-	case err != nil:
-		return resp, err
-	case resp == nil:
-		return nil, errNoResponse
+	if resp != nil {
+		o.clock.Observe(start, time.Now(), resp.Header)
 	}
-	if resp.Request == nil || resp.Request.URL == nil {
-		resp.Request = r
+	return resp, err
+}
+
+// rewind is the GetBody of a body that the caller could not rewind. Once its
+// header is out, nobody below may send again what the caller's own request would
+// not have let it send again. net/http writes the header before it reads a body
+// of a type that it does not know.
+type rewind struct{ last *payload }
+
+func (r *rewind) body() (io.ReadCloser, error) {
+	if r.last.Len() < len(r.last.data) {
+		return nil, resend.Err
 	}
-	if resp.Body == nil {
-		resp.Body = http.NoBody
-	}
-	o.clock.Observe(start, time.Now(), resp.Header)
-	return resp, nil
+	r.last = newPayload(r.last.data, true)
+	return r.last, nil
 }

@@ -27,27 +27,33 @@ var errBalance = errors.New("data.balance is missing, or not a number of at most
 //
 // The page is https://docs.gameboxsoft.com/en/013.html.
 func (c *Client) Balance(ctx context.Context, p Player) (Balance, error) {
-	var b Balance
+	const op = "Balance"
 	in := struct {
 		UserID string `json:"userId"`
 	}{p.UserID}
-	err := c.doFor(ctx, p, post("Balance", "/player/getBalance", transport.Safe, in, func(body []byte) error {
-		var data struct {
-			Balance  json.RawMessage `json:"balance"`
-			Currency json.RawMessage `json:"currency"`
-		}
-		if err := open(body, &data); err != nil {
-			return err
-		}
-		if b.Amount.UnmarshalJSON([]byte(number(data.Balance))) != nil {
-			return errBalance
-		}
-		b.Currency = text.JSONText(data.Currency)
-		return nil
-	}))
+	resp, err := c.doFor(ctx, p, post(op, "/player/getBalance", transport.Safe, in))
 	if err != nil {
 		return Balance{}, err
 	}
+	b, err := envelopeOf(resp).balance()
+	if err != nil {
+		return Balance{}, fail(op, resp.Unusable(err))
+	}
+	return b, nil
+}
+
+func (e *envelope) balance() (b Balance, _ error) {
+	var data struct {
+		Balance  json.RawMessage `json:"balance"`
+		Currency json.RawMessage `json:"currency"`
+	}
+	if err := e.open(&data); err != nil {
+		return b, err
+	}
+	if b.Amount.UnmarshalJSON([]byte(number(data.Balance))) != nil {
+		return b, errBalance
+	}
+	b.Currency = text.JSONText(data.Currency)
 	return b, nil
 }
 
@@ -154,56 +160,64 @@ var (
 //
 // The page is https://docs.gameboxsoft.com/en/014.html.
 func (c *Client) Transfer(ctx context.Context, p Player, req TransferRequest) (Transfer, error) {
-	t, err := c.transfer(ctx, p, req)
-	if err != nil {
-		var e *Error
-		if errors.As(err, &e) {
-			e.TxID = req.TxID
-		}
-		return Transfer{}, err
-	}
-	return t, nil
-}
-
-func (c *Client) transfer(ctx context.Context, p Player, req TransferRequest) (Transfer, error) {
 	const op = "Transfer"
 	problems := p.check()
 	check.ID(&problems, "TxID", req.TxID, true, 0)
 	if req.Direction != TransferIn && req.Direction != TransferOut {
 		problems.Add("Direction", "must be TransferIn or TransferOut")
 	}
-	switch {
-	case req.Amount.Sign() <= 0:
+	if req.Amount.Sign() <= 0 {
 		problems.Add("Amount", "required, must be greater than 0")
-	default:
-		if _, err := providerauth.ParseAmount(req.Amount.String()); err != nil {
-			problems.Add("Amount", err.Error())
-		}
+	} else if _, err := providerauth.ParseAmount(req.Amount.String()); err != nil {
+		problems.Add("Amount", err.Error())
 	}
 	if problems != nil {
-		return Transfer{}, &Error{Op: op, Fields: problems}
+		return Transfer{}, &Error{Op: op, Fields: problems, TxID: req.TxID}
 	}
-	t := Transfer{TxID: req.TxID}
-	err := c.doFor(ctx, p, post(op, "/player/transfer", transport.Once,
-		transferBody{req.TxID, req.Direction, providerauth.Number{Amount: req.Amount}},
-		func(body []byte) error {
-			var data struct {
-				TxID     json.RawMessage `json:"txId"`
-				RecordID json.RawMessage `json:"recordId"`
-				Status   json.RawMessage `json:"status"`
-			}
-			if err := open(body, &data); err != nil {
-				return err
-			}
-			if id := text.JSONText(data.TxID); id != "" && id != req.TxID {
-				return errTxID
-			}
-			if t.RecordID = text.JSONText(data.RecordID); t.RecordID == "" {
-				return errRecordID
-			}
-			return readState(data.Status, &t.State)
-		}))
-	return t, err
+	resp, err := c.doFor(ctx, p, post(op, "/player/transfer", transport.Once,
+		transferBody{req.TxID, req.Direction, providerauth.Number{Amount: req.Amount}}))
+	if err != nil {
+		return Transfer{}, ofTransfer(req.TxID, err)
+	}
+	t, err := envelopeOf(resp).transfer(req.TxID)
+	if err != nil {
+		return Transfer{}, ofTransfer(req.TxID, fail(op, resp.Unusable(err)))
+	}
+	return t, nil
+}
+
+// ofTransfer is an error of the package with the id of the transfer.
+func ofTransfer(txID string, err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	own := e.copied()
+	own.TxID = txID
+	return own
+}
+
+func (e *envelope) transfer(txID string) (Transfer, error) {
+	var data struct {
+		TxID     json.RawMessage `json:"txId"`
+		RecordID json.RawMessage `json:"recordId"`
+		Status   json.RawMessage `json:"status"`
+	}
+	if err := e.open(&data); err != nil {
+		return Transfer{}, err
+	}
+	if id := text.JSONText(data.TxID); id != "" && id != txID {
+		return Transfer{}, errTxID
+	}
+	recordID := text.JSONText(data.RecordID)
+	if recordID == "" {
+		return Transfer{}, errRecordID
+	}
+	state, err := readState(data.Status)
+	if err != nil {
+		return Transfer{}, err
+	}
+	return Transfer{TxID: txID, RecordID: recordID, State: state}, nil
 }
 
 // TransferStatus returns how far a transfer has come (POST
@@ -217,30 +231,34 @@ func (c *Client) TransferStatus(ctx context.Context, p Player, recordID string) 
 	if check.ID(&problems, "recordID", recordID, true, 0); problems != nil {
 		return 0, &Error{Op: op, Fields: problems}
 	}
-	var state TransferState
 	in := struct {
 		RecordID string `json:"recordId"`
 	}{recordID}
-	err := c.doFor(ctx, p, post(op, "/player/getTransferStatus", transport.Safe, in, func(body []byte) error {
-		var data struct {
-			Status json.RawMessage `json:"status"`
-		}
-		if err := open(body, &data); err != nil {
-			return err
-		}
-		return readState(data.Status, &state)
-	}))
+	resp, err := c.doFor(ctx, p, post(op, "/player/getTransferStatus", transport.Safe, in))
 	if err != nil {
 		return 0, err
+	}
+	state, err := envelopeOf(resp).state()
+	if err != nil {
+		return 0, fail(op, resp.Unusable(err))
 	}
 	return state, nil
 }
 
-func readState(raw json.RawMessage, out *TransferState) error {
+func (e *envelope) state() (TransferState, error) {
+	var data struct {
+		Status json.RawMessage `json:"status"`
+	}
+	if err := e.open(&data); err != nil {
+		return 0, err
+	}
+	return readState(data.Status)
+}
+
+func readState(raw json.RawMessage) (TransferState, error) {
 	n, ok := integer(raw)
 	if !ok || n <= 0 {
-		return errStatus
+		return 0, errStatus
 	}
-	*out = TransferState(n)
-	return nil
+	return TransferState(n), nil
 }

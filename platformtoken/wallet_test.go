@@ -394,7 +394,7 @@ func TestEnterGameReturnsTheLaunchURLWithoutATokenBeingMade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "url", got, "https://play.example.com/?t=1&g=7&k=launch-key&l=zh")
+		equal(t, "url", got.URL, "https://play.example.com/?t=1&g=7&k=launch-key&l=zh")
 		r, body := last(t, srv)
 		equal(t, "body", body, `{"tenantId":1,"userId":"u","gameId":7,"currency":"BRL","language":"zh"}`)
 		equal(t, "authorization", len(r.Header.Values("Authorization")), 0)
@@ -413,7 +413,7 @@ func TestEnterGameTakesNothingForAURLThatIsNone(t *testing.T) {
 			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
 			got, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
 			errorIs(t, err, providerauth.ErrBadResponse)
-			equal(t, data, got, "")
+			equal(t, data, got.URL, "")
 		}
 	})
 }

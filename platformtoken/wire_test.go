@@ -256,7 +256,8 @@ func TestWire_Answers(t *testing.T) {
 	},
 		`{"status":1}`, `{"status":2}`, `{"status":"3"}`, `{"status":4}`, `{"status":null}`, `{}`)
 	read("EnterGame", func(ctx context.Context, c *platformtoken.Client) (any, error) {
-		return c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: "u", GameID: 1})
+		game, err := c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: "u", GameID: 1})
+		return game.URL, err
 	},
 		`"https://games.example/?a=1&b=2"`, `"http://games.example"`, `"games.example"`, `"javascript:alert(1)"`, `""`, `null`, `{"url":"https://games.example"}`)
 	read("Token", func(ctx context.Context, c *platformtoken.Client) (any, error) {

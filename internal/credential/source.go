@@ -2,15 +2,14 @@ package credential
 
 import (
 	"context"
-	"errors"
 	"hash/maphash"
 	"reflect"
 	"sync"
 	"sync/atomic"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/fips"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
@@ -67,7 +66,7 @@ func NewHMACKey(field string, f providerauth.SecretFunc) *Source {
 }
 
 // Get calls the function once. If that fails, panics or returns a value that
-// is not usable, the error is an [*outcome.Cause] that matches
+// is not usable, the error is an [*apierror.Error] that matches
 // [providerauth.ErrSecretUnavailable]; it names the field and the rule. errors.Is
 // and errors.As see the function's own error through it, but its text does
 // not: what a vault says may quote what it was asked for. A context that has
@@ -87,16 +86,16 @@ func (s *Source) Get(ctx context.Context) (string, error) {
 			rule = fips.HMACKey(value)
 		}
 		if rule != "" {
-			err = &failure{rule: rule}
+			err = broken(rule, nil)
 		}
 	}
 	if err != nil {
-		f, ok := err.(*failure)
+		f, ok := err.(*apierror.Opaque)
 		if !ok {
-			f = &failure{rule: "the function that supplies it failed", err: err}
+			f = broken("the function that supplies it failed", err)
 		}
-		f.field = s.field
-		return "", &outcome.Cause{Kind: providerauth.ErrSecretUnavailable, Err: f}
+		named := broken(s.field+": "+f.Text, f.Cause)
+		return "", &apierror.Error{Kind: providerauth.ErrSecretUnavailable, Err: named}
 	}
 	epoch := s.saw(value)
 	if n, ok := ctx.Value(noteKey{}).(note); ok && n.of == s {
@@ -118,9 +117,15 @@ func (s *Source) Noting(ctx context.Context, epoch *atomic.Uint64) context.Conte
 	return context.WithValue(ctx, noteKey{}, note{s, epoch})
 }
 
+// broken is the failure of a function for the reason given, without what it said
+// itself.
+func broken(rule string, cause error) *apierror.Opaque {
+	return &apierror.Opaque{Text: rule, Cause: cause}
+}
+
 func (s *Source) call(ctx context.Context) (value string, err error) {
 	if s.f == nil {
-		return "", &failure{rule: "is not set"}
+		return "", broken("is not set", nil)
 	}
 	if ctx.Done() == nil {
 		return s.guarded(ctx)
@@ -133,7 +138,7 @@ func (s *Source) call(ctx context.Context) (value string, err error) {
 	// goroutine until it returns.
 	done := make(chan result, 1)
 	go func() {
-		r := result{err: &failure{rule: "the function that supplies it ended its goroutine"}}
+		r := result{err: broken("the function that supplies it ended its goroutine", nil)}
 		defer func() { done <- r }()
 		r.value, r.err = s.guarded(ctx)
 	}()
@@ -141,14 +146,14 @@ func (s *Source) call(ctx context.Context) (value string, err error) {
 	case r := <-done:
 		return r.value, r.err
 	case <-ctx.Done():
-		return "", &failure{rule: "the function that supplies it did not return in time", err: ctx.Err()}
+		return "", broken("the function that supplies it did not return in time", ctx.Err())
 	}
 }
 
 func (s *Source) guarded(ctx context.Context) (value string, err error) {
 	defer func() {
 		if recover() != nil {
-			value, err = "", &failure{rule: "the function that supplies it panicked"}
+			value, err = "", broken("the function that supplies it panicked", nil)
 		}
 	}()
 	return s.f(ctx)
@@ -177,21 +182,3 @@ func (s *Source) Epoch() uint64 {
 	defer s.mu.Unlock()
 	return s.epoch
 }
-
-// failure is always used by pointer, or %d would print the error underneath.
-// It has no Unwrap: reporters that print every error of a chain would print
-// that one too.
-type failure struct {
-	field, rule string
-	err         error
-}
-
-func (f *failure) Error() string { return f.field + ": " + f.rule }
-
-// Is leaves out the ambiguity of the error underneath: a secret may be fetched
-// by a call of this SDK, but it is not this call's provider that it went to.
-func (f *failure) Is(target error) bool {
-	return target != providerauth.ErrAmbiguous && errors.Is(f.err, target)
-}
-
-func (f *failure) As(target any) bool { return errors.As(f.err, target) }

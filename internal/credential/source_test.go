@@ -15,8 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 )
 
 // vaultError is an error whose text must not be repeated; a value, so that
@@ -73,7 +73,7 @@ func TestGetRefusesWhatIsNotUsable(t *testing.T) {
 			if got != "" {
 				t.Errorf("Get = %q beside an error", got)
 			}
-			var cause *outcome.Cause
+			var cause *apierror.Error
 			if !errors.As(err, &cause) || !errors.Is(err, providerauth.ErrSecretUnavailable) {
 				t.Fatalf("err = %v, want a Cause that matches ErrSecretUnavailable", err)
 			}
@@ -116,9 +116,9 @@ func TestTheFunctionsOwnErrorIsFound(t *testing.T) {
 
 func TestAFunctionsOwnAmbiguousCallDoesNotMakeThisOneAmbiguous(t *testing.T) {
 	source := credential.NewSource("APIKey", func(context.Context) (string, error) {
-		return "", &outcome.Cause{Ambiguous: true}
+		return "", &apierror.Error{Ambiguous: true}
 	})
-	if _, err := source.Get(t.Context()); outcome.Ambiguous(err) {
+	if _, err := source.Get(t.Context()); apierror.Ambiguous(err) {
 		t.Errorf("%v is ambiguous", err)
 	}
 }

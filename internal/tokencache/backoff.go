@@ -6,7 +6,8 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 )
 
 const (
@@ -82,7 +83,7 @@ func (c *Cache[K, F, T]) endsBackOff(f *failure[F], first bool) bool {
 func (c *Cache[K, F, T]) failLocked(sl *slot[K, F, T], fl *flight[F, T], tr *trip[T], now int64) (oldest *slot[K, F, T]) {
 	f := &failure[F]{
 		err: tr.err, scope: fl.want, failedAt: now, ambiguous: tr.ambiguous, epoch: fl.epoch.Load(),
-		noSecret: errors.Is(tr.err, outcome.ErrSecretUnavailable), probes: c.probes.Load(),
+		noSecret: errors.Is(tr.err, providerauth.ErrSecretUnavailable), probes: c.probes.Load(),
 	}
 	if c.cfg.Shorten != nil {
 		f.err = c.cfg.Shorten(f.err)
@@ -90,12 +91,12 @@ func (c *Cache[K, F, T]) failLocked(sl *slot[K, F, T], fl *flight[F, T], tr *tri
 	if last := sl.failure; last != nil {
 		f.tries, f.ended = last.tries, last.ended
 	}
-	var adv outcome.Advised
+	var adv apierror.Advised
 	if !tr.ambiguous && errors.As(tr.err, &adv) {
 		_, ok := adv.Retryable()
 		f.permanent = !ok
 	}
-	f.everyone = f.permanent && outcome.CredentialRefused(tr.err)
+	f.everyone = f.permanent && apierror.CredentialRefused(tr.err)
 	d := maxBackOff
 	if !f.permanent && f.tries < 8 {
 		d = min(d, firstBackOff<<f.tries)

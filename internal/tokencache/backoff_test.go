@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -171,7 +171,7 @@ func TestSecretThatCanBeHadAgainEndsTheBackOff(t *testing.T) {
 		sealed.Store(true)
 		for range 600 { // long enough for the longest step
 			_, err := c.Get(t.Context(), "", "")
-			errorIs(t, err, outcome.ErrSecretUnavailable)
+			errorIs(t, err, providerauth.ErrSecretUnavailable)
 			time.Sleep(time.Second)
 		}
 		equal(t, "requests", p.requests(), 1)

@@ -47,7 +47,7 @@ type Ask[K, F comparable, T any] struct {
 }
 
 // A Retriever makes one round trip and never caches. It must end when its
-// context does. Its error tells the cache what happened: outcome.ErrAmbiguous
+// context does. Its error tells the cache what happened: providerauth.ErrAmbiguous
 // that the provider may have acted, ErrActed in addition that it says so itself;
 // everything else is a refusal, which changed nothing.
 type Retriever[K, F comparable, T any] func(ctx context.Context, ask Ask[K, F, T]) (Issued[T], error)
@@ -195,7 +195,7 @@ func FlightDeadline(mode Mode, attempt time.Duration) time.Duration {
 
 // Get returns a token for key that serves want. It waits only if there is none
 // to hand out, and then no longer than ctx. Its errors are those of the
-// Retriever, outcome.ErrContested, outcome.ErrClosed and ctx.Err().
+// Retriever, providerauth.ErrContested, providerauth.ErrClosed and ctx.Err().
 func (c *Cache[K, F, T]) Get(ctx context.Context, key K, want F) (T, error) {
 	var s *snapshot[F, T]
 	var now int64
@@ -282,7 +282,7 @@ func (c *Cache[K, F, T]) Force(ctx context.Context, key K, want F, spends bool, 
 
 // Close ends background work and waits for running flights, which end by
 // themselves within their deadline. From then on a token that is still good is
-// returned and anything else is outcome.ErrClosed.
+// returned and anything else is providerauth.ErrClosed.
 func (c *Cache[K, F, T]) Close() {
 	c.life.Lock()
 	c.closed = true

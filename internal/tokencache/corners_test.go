@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -74,6 +74,6 @@ func TestLoggerThatPanicsDoesNotEndTheProcess(t *testing.T) {
 		p.fail = func(int) error { panic("retriever") }
 		c := open(t, p, tokencache.Overlap, func(cfg *config) { cfg.Logger = slog.New(panickyHandler{}) })
 		_, err := c.Get(t.Context(), "", "")
-		errorIs(t, err, outcome.ErrAmbiguous)
+		errorIs(t, err, providerauth.ErrAmbiguous)
 	})
 }

@@ -8,7 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 )
 
 // A flight is one retrieval that all callers of a key share. The goroutine
@@ -82,7 +83,7 @@ func (c *Cache[K, F, T]) decideLocked(sh *shard[K, F, T], key K, want F) (ch cho
 	case err != nil && old != nil:
 		return choice[F, T]{token: c.bringBackLocked(sh, key, s, now)}
 	case err != nil:
-		if errors.Is(err, outcome.ErrContested) {
+		if errors.Is(err, providerauth.ErrContested) {
 			c.contested.Add(1)
 		}
 		return choice[F, T]{err: err}
@@ -112,7 +113,7 @@ func (c *Cache[K, F, T]) createLocked(sh *shard[K, F, T], key K, fl *flight[F, T
 		var wait time.Duration
 		if fl.drew, wait = c.draw(sl, fl.before, now); wait > 0 {
 			c.tidyLocked(sh, sl, now)
-			return &outcome.Cause{Kind: outcome.ErrContested, RetryAfter: wait}
+			return &apierror.Error{Kind: providerauth.ErrContested, RetryAfter: wait}
 		}
 	}
 	return c.startLocked(sh, sl, fl, nil)
@@ -185,7 +186,7 @@ func (c *Cache[K, F, T]) wait(ctx context.Context, fl *flight[F, T], patience ti
 func (c *Cache[K, F, T]) startLocked(sh *shard[K, F, T], sl *slot[K, F, T], fl *flight[F, T], fetch Retriever[K, F, T]) error {
 	if !c.begin() {
 		c.tidyLocked(sh, sl, fl.startedAt)
-		return &outcome.Cause{Kind: outcome.ErrClosed}
+		return &apierror.Error{Kind: providerauth.ErrClosed}
 	}
 	fl.shown, fl.done = fl.before, make(chan struct{})
 	if c.cfg.Secret != nil {
@@ -267,14 +268,14 @@ func (c *Cache[K, F, T]) travel(ctx context.Context, ask Ask[K, F, T], fl *fligh
 		switch {
 		case errors.Is(tr.last, ErrGrantRefused):
 			tr.unclear = 2
-		case fl.spends && outcome.Ambiguous(tr.last):
+		case fl.spends && apierror.Ambiguous(tr.last):
 			tr.unclear++
 		}
 		return
 	}
 	switch c.cfg.Mode {
 	case Exclusive:
-		if c.attempt(ctx, c.cfg.Retrieve, ask, tr); outcome.Ambiguous(tr.last) && ctx.Err() == nil {
+		if c.attempt(ctx, c.cfg.Retrieve, ask, tr); apierror.Ambiguous(tr.last) && ctx.Err() == nil {
 			c.attempt(ctx, c.cfg.Retrieve, ask, tr)
 		}
 		return
@@ -299,7 +300,7 @@ func (c *Cache[K, F, T]) renew(ctx context.Context, ask Ask[K, F, T], tr *trip[T
 		case errors.Is(tr.last, ErrGrantRefused):
 			*tr = trip[T]{unclear: 2} // never spent again, by no later flight either
 			return true
-		case !outcome.Ambiguous(tr.last):
+		case !apierror.Ambiguous(tr.last):
 			return false
 		}
 		if tr.unclear++; tr.unclear == 2 || ctx.Err() != nil {
@@ -317,12 +318,12 @@ func (c *Cache[K, F, T]) attempt(ctx context.Context, fetch Retriever[K, F, T], 
 		tr.issued, tr.err = issued, nil
 		return
 	}
-	var adv outcome.Advised
+	var adv apierror.Advised
 	if errors.As(err, &adv) {
 		after, _ := adv.Retryable()
 		tr.retryAfter = max(tr.retryAfter, after)
 	}
-	unclear := outcome.Ambiguous(err)
+	unclear := apierror.Ambiguous(err)
 	if unclear || !tr.ambiguous {
 		tr.err = err
 	}
@@ -337,7 +338,7 @@ func (c *Cache[K, F, T]) guarded(ctx context.Context, fetch Retriever[K, F, T], 
 	defer func() {
 		if r := recover(); r != nil {
 			c.tellPanic(r)
-			err = &outcome.Cause{Err: fmt.Errorf("the retriever panicked with a %T", r), Ambiguous: true, Repeatable: true}
+			err = &apierror.Error{Err: fmt.Errorf("the retriever panicked with a %T", r), Ambiguous: true, Effect: apierror.Renews}
 		}
 	}()
 	return fetch(ctx, ask)
@@ -455,4 +456,4 @@ func (c *Cache[K, F, T]) keepLocked(sl *slot[K, F, T], fl *flight[F, T], s *snap
 	return s
 }
 
-var errExited = &outcome.Cause{Err: errors.New("the retriever ended its goroutine"), Ambiguous: true, Repeatable: true}
+var errExited = &apierror.Error{Err: errors.New("the retriever ended its goroutine"), Ambiguous: true, Effect: apierror.Renews}

@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -313,7 +313,7 @@ func TestPanicInTheRetrieverIsAnErrorAndTheNextCallWorks(t *testing.T) {
 			if err == nil || err.Error() != "the retriever panicked with a string" {
 				t.Errorf("error: %v", err)
 			}
-			if !errors.Is(err, outcome.ErrAmbiguous) {
+			if !errors.Is(err, providerauth.ErrAmbiguous) {
 				t.Error("whether the provider acted is unknown, but the error is not ambiguous")
 			}
 		})
@@ -334,7 +334,7 @@ func TestGoexitInTheRetrieverLeavesNoWaiterBehind(t *testing.T) {
 		c := open(t, p, mode)
 		crowd(10, func(int) {
 			_, err := c.Get(t.Context(), "", "")
-			errorIs(t, err, outcome.ErrAmbiguous)
+			errorIs(t, err, providerauth.ErrAmbiguous)
 		})
 		time.Sleep(time.Second)
 		equal(t, "token", get(t, c).value, "T2")
@@ -448,9 +448,9 @@ func TestCloseStartsNothingEndsNothingAndWaits(t *testing.T) {
 		equal(t, "a token that was rejected after Close", get(t, c).value, "T1")
 		time.Sleep(2 * time.Hour)
 		_, err := c.Get(t.Context(), "", "")
-		errorIs(t, err, outcome.ErrClosed)
+		errorIs(t, err, providerauth.ErrClosed)
 		_, err = c.Force(t.Context(), "", "", false, p.retrieve)
-		errorIs(t, err, outcome.ErrClosed)
+		errorIs(t, err, providerauth.ErrClosed)
 		c.Close()
 		equal(t, "requests", p.requests(), 1)
 	})
@@ -467,6 +467,6 @@ func TestClosedCacheServesATokenThatIsStillValidWithoutRenewingIt(t *testing.T) 
 		equal(t, "requests", p.requests(), 1)
 		time.Sleep(time.Hour)
 		_, err := c.Get(t.Context(), "", "")
-		errorIs(t, err, outcome.ErrClosed)
+		errorIs(t, err, providerauth.ErrClosed)
 	})
 }

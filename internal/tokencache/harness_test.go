@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -44,7 +44,7 @@ type failure struct {
 func (f *failure) Error() string { return fmt.Sprintf("failure %+v", *f) }
 func (f *failure) Unwrap() error { return f.err }
 func (f *failure) Is(target error) bool {
-	return target == outcome.ErrAmbiguous && (f.ambiguous || f.unusable) || target == tokencache.ErrActed && f.unusable
+	return target == providerauth.ErrAmbiguous && (f.ambiguous || f.unusable) || target == tokencache.ErrActed && f.unusable
 }
 func (f *failure) Retryable() (time.Duration, bool) { return f.after, !f.permanent }
 

@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -100,7 +100,7 @@ func TestSwitchesOfAnExclusiveTokenAreBoundedByTheBucket(t *testing.T) {
 		contested := 0
 		for i := range 600 {
 			if _, err := c.Get(t.Context(), "u", []string{"BRL", "USD"}[i%2]); err != nil {
-				errorIs(t, err, outcome.ErrContested)
+				errorIs(t, err, providerauth.ErrContested)
 				contested++
 			}
 			time.Sleep(100 * time.Millisecond)

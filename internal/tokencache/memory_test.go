@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
@@ -104,7 +104,7 @@ func TestCache_failingKeys(t *testing.T) {
 		c, _ := users(100, all)
 		c.Close()
 		for key := range 1000 {
-			if _, err := c.Get(t.Context(), key, ""); !errors.Is(err, outcome.ErrClosed) {
+			if _, err := c.Get(t.Context(), key, ""); !errors.Is(err, providerauth.ErrClosed) {
 				t.Fatal(err)
 			}
 		}

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -117,7 +117,7 @@ func (w *world) call(c *cache) {
 		w.mu.Lock()
 		if err != nil {
 			if w.held != 0 && w.alive(w.held) && time.Until(w.heldUntil) > 10*time.Second &&
-				!errors.Is(err, outcome.ErrContested) && !errors.Is(err, context.DeadlineExceeded) {
+				!errors.Is(err, providerauth.ErrContested) && !errors.Is(err, context.DeadlineExceeded) {
 				w.t.Errorf("a caller got %v while the cache holds T%d, which is alive", err, w.held)
 			}
 			w.count["errors"]++

@@ -7,8 +7,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -81,7 +82,7 @@ func TestCache_Reject(t *testing.T) {
 			for range 20 {
 				tok, err := c.Get(t.Context(), "a", "")
 				if err != nil {
-					errorIs(t, err, outcome.ErrContested) // there is no token at all, and no draw
+					errorIs(t, err, providerauth.ErrContested) // there is no token at all, and no draw
 					continue
 				}
 				c.Reject("a", id(tok.value))
@@ -371,7 +372,7 @@ func TestCache_Invalidate(t *testing.T) {
 
 func TestCache_scopes(t *testing.T) {
 	refuse := func(status int) func(int) error {
-		return func(int) error { return &failure{permanent: true, err: &outcome.Cause{Status: status}} }
+		return func(int) error { return &failure{permanent: true, err: &apierror.Error{Status: status}} }
 	}
 	ask := func(t *testing.T, p *provider, c *cache, calls int) int {
 		for i := range calls {
@@ -398,7 +399,7 @@ func TestCache_scopes(t *testing.T) {
 			c := open(t, p, tokencache.Overlap, keyed(10))
 			equal(t, "requests", ask(t, p, c, 1000), 1+5)
 			_, err := c.Get(t.Context(), "u", "another")
-			errorIs(t, err, outcome.ErrContested)
+			errorIs(t, err, providerauth.ErrContested)
 			time.Sleep(5 * time.Second)
 			equal(t, "requests five seconds later", ask(t, p, c, 1000), 1+5+1)
 		})

@@ -10,8 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
-	"github.com/providerauth/providerauth-go/internal/outcome"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -30,7 +30,7 @@ func TestExpiredTokenIsNotServedWithinTheBackOffAfterAnUnclearFailure(t *testing
 		equal(t, "token while it lasts", get(t, c).value, "T1")
 		time.Sleep(2*time.Minute + time.Second)
 		_, err := c.Get(t.Context(), "", "")
-		errorIs(t, err, outcome.ErrAmbiguous)
+		errorIs(t, err, providerauth.ErrAmbiguous)
 	})
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -58,7 +58,7 @@ func TestExclusiveFlightIsSentAgainOnceAndOnlyAfterAnUnclearAttempt(t *testing.T
 							t.Errorf("%s: %s", when, d)
 						}
 						if err != nil {
-							errorIs(t, err, outcome.ErrAmbiguous)
+							errorIs(t, err, providerauth.ErrAmbiguous)
 						}
 					})
 				}
@@ -282,7 +282,7 @@ func TestErrorOfAFlightIsTheUnclearOneIfAnyAttemptWasUnclear(t *testing.T) {
 		p.fail = script("lr")
 		c := open(t, p, tokencache.Exclusive)
 		_, err := c.Get(t.Context(), "", "")
-		if !errors.Is(err, outcome.ErrAmbiguous) {
+		if !errors.Is(err, providerauth.ErrAmbiguous) {
 			t.Errorf("got %v, want the error of the lost attempt", err)
 		}
 	})

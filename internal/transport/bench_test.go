@@ -91,11 +91,11 @@ func sdk(t testing.TB, base string, policy transport.Policy) func(context.Contex
 	c := transport.New(transport.Config{BaseURL: parse(t, base), HTTPClient: &http.Client{Transport: canned{}}})
 	call := transport.Call{
 		Op: "Order", Method: "POST", Path: "/orders", In: someOrder, Policy: policy,
-		Prepare: func(_ context.Context, r *http.Request, _ []byte) error {
+		Signer: signer(func(_ context.Context, r *http.Request, _ []byte) error {
 			r.Header.Set("Authorization", "Bearer token")
 			r.Header.Set("X-Signature", "signature")
 			return nil
-		},
+		}),
 	}
 	return func(ctx context.Context) error {
 		_, err := c.Do(ctx, call)

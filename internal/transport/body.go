@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/check"
 )
 
@@ -36,8 +37,8 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// Unmarshal decodes a body that must be one JSON document, for use in
-// [Call.Decode]. The text of its errors shows nothing of the body.
+// Unmarshal decodes a body that must be one JSON document, for use on
+// [Response.Body]. The text of its errors shows nothing of the body.
 func Unmarshal(body []byte, out any) error {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return errEmpty
@@ -47,13 +48,13 @@ func Unmarshal(body []byte, out any) error {
 	case err == nil:
 		return nil
 	case offset > 0:
-		return &masked{fmt.Sprintf("the body is not JSON (byte %d of %d)", offset, len(body)), err}
+		return &apierror.Opaque{Text: fmt.Sprintf("the body is not JSON (byte %d of %d)", offset, len(body)), Cause: err}
 	case mistyped && check.JSONField(out, path) != "":
-		return &masked{fmt.Sprintf("field %s of the body has another type", check.JSONField(out, path)), err}
+		return &apierror.Opaque{Text: fmt.Sprintf("field %s of the body has another type", check.JSONField(out, path)), Cause: err}
 	case mistyped:
-		return &masked{"the body has another type", err}
+		return &apierror.Opaque{Text: "the body has another type", Cause: err}
 	}
-	return &masked{errField.Error(), err}
+	return &apierror.Opaque{Text: errField.Error(), Cause: err}
 }
 
 // read reads at most limit bytes and reports whether that was all. length is

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -75,7 +76,7 @@ func TestBodyInAnErrorEndsAfter16KiB(t *testing.T) {
 func TestRefusalUnderASuccessIsInTheErrorAsAWhole(t *testing.T) {
 	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(200, strings.Repeat("x", 100_000)), nil }), nil)
 	call := post(transport.Rotating)
-	call.Classify = func(int, []byte) transport.Class { return transport.Refused }
+	call.Reader = reader(func(int, []byte) apierror.Class { return apierror.Refused })
 	_, err := c.Do(t.Context(), call)
 	if e := failure(t, err); len(e.Body) != 100_000 {
 		t.Errorf("%d bytes", len(e.Body))
@@ -184,7 +185,7 @@ func TestAnswerThatBrokeOffSaysSo(t *testing.T) {
 		return resp, nil
 	}), nil)
 	_, err := c.Do(t.Context(), post(transport.Rotating))
-	const want = "acme: CreateOrder: the answer (status 200) broke off: the connection was closed"
+	const want = "the answer (status 200) broke off: the connection was closed"
 	if err == nil || err.Error() != want || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %v, want %s", err, want)
 	}

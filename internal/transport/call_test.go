@@ -12,6 +12,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/transport"
@@ -45,7 +46,7 @@ func TestInvalidCallsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 	header := func(policy transport.Policy, name, value string) transport.Call {
 		return with(func(c *transport.Call) {
 			c.Policy = policy
-			c.Prepare = func(_ context.Context, r *http.Request, _ []byte) error { r.Header[name] = []string{value}; return nil }
+			c.Signer = signer(func(_ context.Context, r *http.Request, _ []byte) error { r.Header[name] = []string{value}; return nil })
 		})
 	}
 	for name, tt := range map[string]struct {
@@ -70,8 +71,8 @@ func TestInvalidCallsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 				c := client(t, w.serve(t, func(http.ResponseWriter, *http.Request) {}), nil)
 				_, err := c.Do(t.Context(), tt.call)
 				e := failure(t, err)
-				want := "acme: CreateOrder: " + providerauth.ErrInvalidRequest.Error() + ": " + tt.text
-				if err.Error() != want || e.Status != 0 || e.Attempts != 0 || w.requests.Load() != 0 {
+				want := providerauth.ErrInvalidRequest.Error() + ": " + tt.text
+				if text(e) != want || e.Status != 0 || e.Attempts != 0 || w.requests.Load() != 0 {
 					t.Errorf("%d attempts: %v\nwant %s", e.Attempts, err, want)
 				}
 				if !errors.Is(err, providerauth.ErrInvalidRequest) || errors.Is(err, providerauth.ErrAmbiguous) || retryable(e) {
@@ -106,8 +107,8 @@ func TestACallThatIsCheckedFirstIsMarshalledOnceAndSentTwice(t *testing.T) {
 	for field, bad := range map[string]transport.Call{
 		"method": {Method: "G T"}, "path": {Method: "GET", Path: "/../x"}, "in": {Method: "GET", In: math.NaN()},
 	} {
-		var e *transport.Error
-		if err := c.Check(t.Context(), &bad); !errors.As(err, &e) || e.Cause.Fields[field] == "" || !errors.Is(err, providerauth.ErrInvalidRequest) {
+		var e *apierror.Error
+		if err := c.Check(t.Context(), &bad); !errors.As(err, &e) || e.Fields[field] == "" || !errors.Is(err, providerauth.ErrInvalidRequest) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
@@ -140,10 +141,10 @@ func TestIdempotencyKeyMayGoOutWithASafeCall(t *testing.T) {
 		return answer(200, ""), nil
 	}), nil)
 	call := post(transport.Safe)
-	call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
+	call.Signer = signer(func(_ context.Context, r *http.Request, _ []byte) error {
 		header.Set(r.Header, "Idempotency-Key", "k")
 		return nil
-	}
+	})
 	if _, err := c.Do(t.Context(), call); err != nil {
 		t.Fatal(err)
 	}
@@ -169,19 +170,19 @@ func TestErrorOfPrepareEndsTheCallWithoutARequest(t *testing.T) {
 				sent := 0
 				c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { sent++; return tt.answered() }), nil)
 				call := post(transport.Safe)
-				call.Prepare = func(context.Context, *http.Request, []byte) error {
+				call.Signer = signer(func(context.Context, *http.Request, []byte) error {
 					if tt.failFirst || sent == 1 {
 						return vault
 					}
 					return nil
-				}
+				})
 				_, err := c.Do(t.Context(), call)
 				e := failure(t, err)
-				if e.Cause.Err != vault || e.Cause.Kind != nil {
-					t.Errorf("cause %v of kind %v", e.Cause.Err, e.Cause.Kind)
+				if e.Err != vault || e.Kind != nil {
+					t.Errorf("cause %v of kind %v", e.Err, e.Kind)
 				}
 				if sent != tt.sent || e.Attempts != tt.sent || e.Status != tt.status || errors.Is(err, providerauth.ErrAmbiguous) != tt.ambiguous || !retryable(e) {
-					t.Errorf("sent %d: %+v %+v", sent, e, e.Cause)
+					t.Errorf("sent %d: %+v %+v", sent, e, e.Err)
 				}
 			})
 		})
@@ -197,7 +198,7 @@ func TestPrepareDoesNotUseUpTheTimeOfTheAttempt(t *testing.T) {
 			return answer(200, ""), r.Context().Err()
 		}), nil)
 		call := post(transport.Safe)
-		call.Prepare = func(context.Context, *http.Request, []byte) error { time.Sleep(time.Minute); return nil }
+		call.Signer = signer(func(context.Context, *http.Request, []byte) error { time.Sleep(time.Minute); return nil })
 		if _, err := c.Do(t.Context(), call); err != nil {
 			t.Fatal(err)
 		}
@@ -211,13 +212,13 @@ func TestContextThatEndedCostsNoRequest(t *testing.T) {
 			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { t.Error("sent"); return lost() }), nil)
 			call := post(transport.Safe)
 			if inPrepare {
-				call.Prepare = func(context.Context, *http.Request, []byte) error { cancel(); return nil }
+				call.Signer = signer(func(context.Context, *http.Request, []byte) error { cancel(); return nil })
 			} else {
 				cancel()
 			}
 			_, err := c.Do(ctx, call)
 			e := failure(t, err)
-			if !errors.Is(err, context.Canceled) || e.Attempts != 0 || errors.Is(err, providerauth.ErrAmbiguous) || e.Cause.Temporary || retryable(e) {
+			if !errors.Is(err, context.Canceled) || e.Attempts != 0 || errors.Is(err, providerauth.ErrAmbiguous) || e.Temporary || retryable(e) {
 				t.Errorf("%d attempts: %v", e.Attempts, err)
 			}
 		})
@@ -306,14 +307,13 @@ func TestRefusalMakesAnErrorOfASuccess(t *testing.T) {
 		return answer(200, failureEnvelope, "Retry-After", "7"), nil
 	}), nil)
 	call := post(transport.Once)
-	call.Classify = classify
-	call.Decode = func(*transport.Response) error { t.Error("decoded"); return nil }
+	call.Reader = reader(classify)
 	_, err := c.Do(t.Context(), call)
 	e := failure(t, err)
-	if e.Status != 200 || string(e.Body) != failureEnvelope || e.RetryAfter != 7*time.Second || e.Cause.Kind != nil || errors.Is(err, providerauth.ErrAmbiguous) {
-		t.Errorf("got %+v, %+v", e, e.Cause)
+	if e.Status != 200 || string(e.Body) != failureEnvelope || e.RetryAfter != 7*time.Second || e.Kind != nil || errors.Is(err, providerauth.ErrAmbiguous) {
+		t.Errorf("got %+v, %+v", e, e.Err)
 	}
-	if want := "acme: CreateOrder: status 200: refused"; err.Error() != want {
+	if want := "refused"; err.Error() != want {
 		t.Errorf("got %q, want %q", err, want)
 	}
 }
@@ -335,7 +335,7 @@ func TestTransportsThatBreakTheirContractAreErrors(t *testing.T) {
 			}
 			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return tt.resp, tt.err }), nil)
 			_, err := c.Do(t.Context(), post(transport.Rotating))
-			if want := "acme: CreateOrder: " + tt.want; err == nil || err.Error() != want || !errors.Is(err, providerauth.ErrAmbiguous) {
+			if want := tt.want; err == nil || err.Error() != want || !errors.Is(err, providerauth.ErrAmbiguous) {
 				t.Errorf("got %v, want %s", err, want)
 			}
 			if tt.resp != nil && !closed {

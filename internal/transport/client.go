@@ -1,10 +1,9 @@
 // Package transport makes one HTTP call to a provider: it marshals the body,
 // has every attempt signed, sends, repeats where that is allowed, caps what it
-// reads, judges the answer and has it decoded. It knows no provider and no
-// tokens.
+// reads and judges the answer. It knows no provider and no tokens.
 //
 // A call is repeated by its [Policy] only. Whether the provider may have acted
-// is decided here and ends up in the [outcome.Cause] of the [Error].
+// is decided here and ends up in the [apierror.Error].
 package transport
 
 import (
@@ -55,6 +54,11 @@ type Config struct {
 	MaxAttempts int
 	// Clock is corrected by the Date of every answer. Optional.
 	Clock *clock.Clock
+	// ContentType of the bodies. Optional: "" is application/json.
+	ContentType string
+	// Reader reads the answers of calls that name none. Optional: nil is Unread
+	// for all answers.
+	Reader Reader
 }
 
 // A Client is immutable and safe for concurrent use.
@@ -67,6 +71,8 @@ type Client struct {
 	attemptTimeout time.Duration
 	maxAttempts    int
 	clock          *clock.Clock
+	contentType    string
+	reader         Reader
 	budget         budget
 }
 
@@ -78,6 +84,8 @@ func New(cfg Config) *Client {
 		attemptTimeout: cmp.Or(cfg.AttemptTimeout, defaultAttemptTimeout),
 		maxAttempts:    cmp.Or(cfg.MaxAttempts, defaultMaxAttempts),
 		clock:          cfg.Clock,
+		contentType:    cmp.Or(cfg.ContentType, "application/json"),
+		reader:         cfg.Reader,
 	}
 	if cfg.BaseURL != nil {
 		c.base = *cfg.BaseURL

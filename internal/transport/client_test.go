@@ -319,7 +319,7 @@ func TestRequestThatHTTP2GivesUpIsNotSentAgainBehindOurBack(t *testing.T) {
 				if requests.Load() != 1 || !errors.Is(err, providerauth.ErrAmbiguous) {
 					t.Errorf("%d requests: %v", requests.Load(), err)
 				}
-				const want = "acme: CreateOrder: there was no answer, and net/http was about to send the request again by itself"
+				const want = "there was no answer, and net/http was about to send the request again by itself"
 				if reason != "PROTOCOL_ERROR" && fmt.Sprint(err) != want {
 					t.Errorf("error %v, want %s", err, want)
 				}

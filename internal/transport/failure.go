@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"syscall"
 	"time"
+
+	"github.com/providerauth/providerauth-go/internal/apierror"
 )
 
 var (
@@ -18,35 +20,12 @@ var (
 	errNoReason   = errors.New("the transport returned an error without a reason")
 )
 
-// masked is an error whose text is our own. The error underneath can be asked
-// for by errors.Is and errors.As but is not printed: its text may hold a URL,
-// or what the server sent.
-type masked struct {
-	text string
-	err  error
-}
-
-func (m *masked) Error() string        { return m.text }
-func (m *masked) GoString() string     { return m.text } // %#v would show err
-func (m *masked) Is(target error) bool { return errors.Is(m.err, target) }
-
-func (m *masked) As(target any) bool { return errors.As(m.err, target) }
-
-// Timeout and Temporary make it a net.Error, so that errors.As for that
-// interface finds nothing further down.
-func (m *masked) Timeout() bool {
-	var t interface{ Timeout() bool }
-	return errors.As(m.err, &t) && t.Timeout()
-}
-
-func (m *masked) Temporary() bool { return temporary(m.err) }
-
 func timedOut(after time.Duration) error {
-	return &masked{fmt.Sprintf("no answer within %v", after), context.DeadlineExceeded}
+	return &apierror.Opaque{Text: fmt.Sprintf("no answer within %v", after), Cause: context.DeadlineExceeded, Passing: true}
 }
 
 func brokeOff(status int, err error) error {
-	return &masked{fmt.Sprintf("the answer (status %d) broke off: %v", status, err), err}
+	return &apierror.Opaque{Text: fmt.Sprintf("the answer (status %d) broke off: %v", status, err), Cause: err, Passing: temporary(err)}
 }
 
 // clean returns err without any URL. A *url.Error comes from transports that
@@ -58,7 +37,7 @@ func clean(err error) error {
 			err = errNoReason
 		}
 	}
-	return &masked{describe(err), err}
+	return &apierror.Opaque{Text: describe(err), Cause: err, Passing: temporary(err)}
 }
 
 // describe makes up a text from what is known to be harmless: of errors that

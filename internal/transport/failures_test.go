@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -59,16 +60,16 @@ const (
 )
 
 // classify knows two of the provider's codes.
-func classify(status int, body []byte) transport.Class {
+func classify(status int, body []byte) apierror.Class {
 	switch {
 	case !bytes.HasPrefix(body, []byte(`{"error"`)):
-		return transport.Unread
+		return apierror.Unread
 	case string(body) == knownEnvelope:
-		return transport.Refused
+		return apierror.Refused
 	case string(body) == actedEnvelope:
-		return transport.MayHave
+		return apierror.MayHave
 	}
-	return transport.EnvelopeClass(status)
+	return apierror.EnvelopeClass(status)
 }
 
 func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
@@ -256,9 +257,8 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 						}
 					})
 					call := post(policy)
-					call.Classify = classify
-					call.Decode = func(r *transport.Response) error { return transport.Unmarshal(r.Body, new(struct{ ID int })) }
-					_, err := c.Do(t.Context(), call)
+					call.Reader = reader(classify)
+					err := decoded(t.Context(), c, call, new(struct{ ID int }))
 					e := failure(t, err)
 					if e.Status != tt.status {
 						t.Errorf("%s: status %d, want %d (%v)", name, e.Status, tt.status, err)
@@ -396,7 +396,7 @@ func TestHeaderThatCannotBeSentProvesNothingOnceAConnectionWasThere(t *testing.T
 		return nil, io.EOF
 	}), nil)
 	call := post(transport.Rotating)
-	call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error { r.Header.Set("A", "\n"); return nil }
+	call.Signer = signer(func(_ context.Context, r *http.Request, _ []byte) error { r.Header.Set("A", "\n"); return nil })
 	if _, err := c.Do(t.Context(), call); !errors.Is(err, providerauth.ErrAmbiguous) || failure(t, err).Attempts != 1 {
 		t.Errorf("got %v", err)
 	}

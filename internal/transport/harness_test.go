@@ -23,7 +23,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 		_, err = transport.New(transport.Config{BaseURL: u}).Do(context.Background(), transport.Call{Op: "Child", Method: "GET"})
-		if e := (*transport.Error)(nil); !errors.As(err, &e) || e.Attempts != 3 {
+		if e := (*apierror.Error)(nil); !errors.As(err, &e) || e.Attempts != 3 {
 			panic(err)
 		}
 		os.Exit(0)
@@ -220,17 +220,43 @@ func post(p transport.Policy) transport.Call {
 }
 
 // failure makes sure that err is an *Error.
-func failure(t testing.TB, err error) *transport.Error {
+func failure(t testing.TB, err error) *apierror.Error {
 	t.Helper()
-	var e *transport.Error
+	var e *apierror.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("error %v (%T), want an *Error", err, err)
 	}
 	return e
 }
 
-func retryable(e *transport.Error) bool {
-	_, ok := outcome.Facts{StatusCode: e.Status, RetryAfter: e.RetryAfter, Err: e.Cause}.Retryable()
+// signer is a Signer.
+type signer func(ctx context.Context, r *http.Request, body []byte) error
+
+func (f signer) Sign(ctx context.Context, r *http.Request, body []byte) error {
+	return f(ctx, r, body)
+}
+
+// reader is a Reader of classes.
+type reader func(status int, body []byte) apierror.Class
+
+func (f reader) Read(_ *transport.Call, status int, _ http.Header, body []byte) apierror.Answer {
+	return apierror.Answer{Class: f(status, body)}
+}
+
+// decoded makes the call and decodes its answer.
+func decoded(ctx context.Context, c *transport.Client, call transport.Call, out any) error {
+	resp, err := c.Do(ctx, call)
+	if err != nil {
+		return err
+	}
+	if err := transport.Unmarshal(resp.Body, out); err != nil {
+		return resp.Unusable(err)
+	}
+	return nil
+}
+
+func retryable(e *apierror.Error) bool {
+	_, ok := apierror.Facts{StatusCode: e.Status, RetryAfter: e.RetryAfter, Err: e}.Retryable()
 	return ok
 }
 
@@ -262,4 +288,13 @@ func trusted() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(certificate().Leaf)
 	return pool
+}
+
+// text is the error's text with the fields, as a provider's error prints them.
+func text(e *apierror.Error) string {
+	s := e.Error()
+	for field, rule := range e.Fields {
+		s += ": " + field + " " + rule
+	}
+	return s
 }

@@ -39,7 +39,7 @@ func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
 	c := transport.New(transport.Config{BaseURL: parse(t, "http://"+listener.Addr().String()+"/v1")})
 	defer c.CloseIdle()
 	call := post(transport.Once)
-	call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
+	call.Signer = signer(func(_ context.Context, r *http.Request, _ []byte) error {
 		r.Header["SIGN"] = []string{"old"}
 		r.Header.Set("sign", "older")
 		r.Header.Add("api-key", "old")
@@ -50,7 +50,7 @@ func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
 		header.Set(r.Header, "merchant_id", "m")
 		header.Set(r.Header, "User-Agent", "own")
 		return nil
-	}
+	})
 	if _, err := c.Do(t.Context(), call); err != nil {
 		t.Fatal(err)
 	}

@@ -56,7 +56,7 @@ func TestCallThatMadeNoAttemptLogsNone(t *testing.T) {
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	call := post(transport.Safe)
-	call.Prepare = func(context.Context, *http.Request, []byte) error { return providerauth.ErrSecretUnavailable }
+	call.Signer = signer(func(context.Context, *http.Request, []byte) error { return providerauth.ErrSecretUnavailable })
 	if _, err := c.Do(t.Context(), call); err == nil || log.Len() > 0 {
 		t.Errorf("%v, logged %q", err, log.String())
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -34,10 +35,10 @@ func TestEveryAnswerIsJudgedByItsBodyBeforeTheWait(t *testing.T) {
 			return answer(503, failureEnvelope, "Retry-After", "5"), nil
 		}), nil)
 		call := post(transport.Safe)
-		call.Classify = func(status int, body []byte) transport.Class {
+		call.Reader = reader(func(status int, body []byte) apierror.Class {
 			judged = append(judged, time.Since(start))
 			return classify(status, body)
-		}
+		})
 		_, err := c.Do(t.Context(), call)
 		if diff := cmp.Diff(sent, judged); diff != "" || len(sent) != 3 || errors.Is(err, providerauth.ErrAmbiguous) {
 			t.Errorf("sent at %v, judged at %v (%v)", sent, judged, err)
@@ -76,7 +77,7 @@ func TestChangingTheInputDuringTheCallChangesNothing(t *testing.T) {
 		c := client(t, recorder(&bodies, 503), nil)
 		call := post(transport.Safe)
 		call.In = in
-		call.Prepare = func(context.Context, *http.Request, []byte) error { copy(in, `{"to":"mallo"}`); return nil }
+		call.Signer = signer(func(context.Context, *http.Request, []byte) error { copy(in, `{"to":"mallo"}`); return nil })
 		if _, err := c.Do(t.Context(), call); err == nil {
 			t.Fatal("no error")
 		}
@@ -129,14 +130,14 @@ func TestEveryAttemptIsPreparedOnFreshHeaders(t *testing.T) {
 		}), nil)
 		call := post(transport.Safe)
 		n := 0
-		call.Prepare = func(_ context.Context, r *http.Request, body []byte) error {
+		call.Signer = signer(func(_ context.Context, r *http.Request, body []byte) error {
 			if n++; len(r.Header) != 3 || string(body) != `{"id":1}` {
 				t.Errorf("attempt %d starts with %v and %s", n, r.Header, body)
 			}
 			header.Set(r.Header, "timestamp", strconv.Itoa(n))
 			header.Set(r.Header, "only-in-"+strconv.Itoa(n), "yes")
 			return nil
-		}
+		})
 		if _, err := c.Do(t.Context(), call); err == nil {
 			t.Fatal("no error")
 		}
@@ -152,19 +153,12 @@ func TestEveryAttemptIsPreparedOnFreshHeaders(t *testing.T) {
 	})
 }
 
-// The library sends the request again when its ResponseHandler fails: five
-// POSTs for one answer that cannot be decoded.
 func TestUndecodableAnswerIsNotAskedForAgain(t *testing.T) {
-	sent, decoded := 0, 0
+	sent := 0
 	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { sent++; return answer(200, "<html>"), nil }), nil)
-	call := post(transport.Safe)
-	call.Decode = func(r *transport.Response) error {
-		decoded++
-		return transport.Unmarshal(r.Body, new(map[string]any))
-	}
-	_, err := c.Do(t.Context(), call)
+	err := decoded(t.Context(), c, post(transport.Safe), new(map[string]any))
 	e := failure(t, err)
-	if sent != 1 || decoded != 1 || !errors.Is(err, providerauth.ErrBadResponse) || !errors.Is(err, providerauth.ErrAmbiguous) || e.Status != 200 || string(e.Body) != "<html>" {
-		t.Errorf("sent %d, decoded %d: %v", sent, decoded, err)
+	if sent != 1 || e.Attempts != 1 || !errors.Is(err, providerauth.ErrBadResponse) || !errors.Is(err, providerauth.ErrAmbiguous) || e.Status != 200 || string(e.Body) != "<html>" {
+		t.Errorf("sent %d: %v", sent, err)
 	}
 }

@@ -101,12 +101,11 @@ func TestNoErrorAndNoLogLineHasPartsOfAURLHeaderOrBody(t *testing.T) {
 				})
 				call := post(transport.Safe)
 				call.Path += "?email=" + secret
-				call.Prepare = func(_ context.Context, r *http.Request, _ []byte) error {
+				call.Signer = signer(func(_ context.Context, r *http.Request, _ []byte) error {
 					r.Header.Set("Authorization", secret)
 					return nil
-				}
-				call.Decode = func(r *transport.Response) error { return transport.Unmarshal(r.Body, new(struct{ ID int })) }
-				_, err := c.Do(t.Context(), call)
+				})
+				err := decoded(t.Context(), c, call, new(struct{ ID int }))
 				e := failure(t, err)
 				if u := (*url.Error)(nil); errors.As(err, &u) {
 					t.Errorf("a *url.Error can be had: %v", u)
@@ -114,7 +113,7 @@ func TestNoErrorAndNoLogLineHasPartsOfAURLHeaderOrBody(t *testing.T) {
 				if n := net.Error(nil); errors.As(err, &n) && strings.Contains(n.Error(), secret) {
 					t.Errorf("a net.Error can be had: %v", n)
 				}
-				texts := []string{e.Error(), fmt.Sprintf("%+v", e.Cause.Err), log.String()}
+				texts := []string{e.Error(), fmt.Sprintf("%+v", e.Err), log.String()}
 				for err := error(e); err != nil; err = errors.Unwrap(err) {
 					texts = append(texts, err.Error())
 				}
@@ -156,7 +155,7 @@ func TestErrorOfAnAttemptIsItsOwn(t *testing.T) {
 	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return unsent() }),
 		func(cfg *transport.Config) { cfg.MaxAttempts = 1 })
 	_, err := c.Do(t.Context(), post(transport.Rotating))
-	const want = "acme: CreateOrder: dial tcp 127.0.0.1:1: connection refused"
+	const want = "dial tcp 127.0.0.1:1: connection refused"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -275,6 +274,18 @@ func TestAttemptsShareAConnectionWhateverTheErrorPage(t *testing.T) {
 // The library takes the error of a CheckRedirect for a network error and
 // repeats the call; http.Client follows redirects with our headers, and fails
 // on a Location that it cannot parse.
+// What go-retryablehttp is told of a redirect: were it the header, its
+// http.Client would fail with the URL in the text.
+func TestRedirectWithAnUnreadableLocationIsAnAnswer(t *testing.T) {
+	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		return answer(307, "", "Location", "http://[::1%zz?email=secret"), nil
+	}), nil)
+	_, err := c.Do(t.Context(), post(transport.Safe))
+	if e := failure(t, err); e.Status != 307 || e.Attempts != 1 || strings.Contains(err.Error(), "secret") {
+		t.Errorf("status %d, %d attempts: %v", e.Status, e.Attempts, err)
+	}
+}
+
 func TestRedirectsAreNeitherFollowedNorRepeated(t *testing.T) {
 	for _, code := range []int{301, 302, 303, 307, 308} {
 		for location, elsewhere := range map[string]bool{
@@ -296,7 +307,7 @@ func TestRedirectsAreNeitherFollowedNorRepeated(t *testing.T) {
 				}
 			})
 			_, err := c.Do(t.Context(), post(transport.Safe))
-			want := fmt.Sprintf("acme: CreateOrder: status %d: %v: redirects are not followed", code, providerauth.ErrBadResponse)
+			want := fmt.Sprintf("%v: redirects are not followed", providerauth.ErrBadResponse)
 			if elsewhere {
 				want += "; this one leads to another host"
 			}

@@ -1,6 +1,10 @@
 package transport
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/providerauth/providerauth-go/internal/apierror"
+)
 
 // A Policy says what may be repeated. It is chosen per call by what a second
 // execution of the call would do.
@@ -26,7 +30,7 @@ const (
 )
 
 // repeats reports whether the call may be made again after a.
-func (p Policy) repeats(a *attempted) bool {
+func (p Policy) repeats(a *attempt) bool {
 	switch {
 	case a.status == 0 && a.unsent:
 		return a.temporary
@@ -49,13 +53,13 @@ func (p Policy) repeats(a *attempted) bool {
 
 // ambiguous reports whether the provider may have acted in a, an attempt that
 // brought no usable result.
-func (p Policy) ambiguous(a *attempted) bool {
+func (p Policy) ambiguous(a *attempt) bool {
 	switch {
 	case a.status == 0:
 		return !a.unsent
-	case a.class == Refused:
+	case a.read.Class == apierror.Rejected, a.read.Class == apierror.Refused:
 		return false
-	case a.class == MayHave:
+	case a.read.Class == apierror.MayHave:
 		return p == Once
 	case a.status < 300, a.status == http.StatusRequestTimeout:
 		return true

@@ -71,8 +71,9 @@ func TestPathThatLeavesTheBaseURLIsRefused(t *testing.T) {
 			return answer(200, ""), nil
 		}), nil)
 		_, err := c.Do(t.Context(), transport.Call{Op: "Get", Method: "GET", Path: path})
-		if !errors.Is(err, providerauth.ErrInvalidRequest) || !strings.Contains(err.Error(), ": path ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: %v, want %s", path, err, want)
+		said := text(failure(t, err))
+		if !errors.Is(err, providerauth.ErrInvalidRequest) || !strings.Contains(said, ": path ") || !strings.Contains(said, want) || strings.Contains(said, "secret") {
+			t.Errorf("%s: %s, want %s", path, said, want)
 		}
 	}
 }

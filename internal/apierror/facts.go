@@ -1,4 +1,4 @@
-package outcome
+package apierror
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
@@ -75,11 +76,11 @@ func (f Facts) Text() string {
 // sentinels. What stands behind the error is asked by errors.Is itself.
 func (f Facts) Is(target error) bool {
 	switch target {
-	case ErrUnauthorized:
+	case providerauth.ErrUnauthorized:
 		return f.StatusCode == http.StatusUnauthorized
-	case ErrRateLimited:
+	case providerauth.ErrRateLimited:
 		return f.StatusCode == http.StatusTooManyRequests
-	case ErrInvalidRequest:
+	case providerauth.ErrInvalidRequest:
 		return f.StatusCode == http.StatusBadRequest || f.StatusCode == http.StatusUnprocessableEntity ||
 			f.StatusCode == 0 && len(f.Fields) > 0
 	}
@@ -88,35 +89,50 @@ func (f Facts) Is(target error) bool {
 
 // Ambiguous reports whether the provider acted or may have acted and there is
 // no usable result.
-func (f Facts) Ambiguous() bool { return errors.Is(f.Err, ErrAmbiguous) }
+func (f Facts) Ambiguous() bool { return errors.Is(f.Err, providerauth.ErrAmbiguous) }
 
 // Retryable reports whether the same call can succeed later and can do no
 // harm, and how long to wait first (0: the caller's choice).
 func (f Facts) Retryable() (time.Duration, bool) {
-	var c *Cause
-	errors.As(f.Err, &c)
+	var e *Error
+	errors.As(f.Err, &e)
 	after := f.RetryAfter
-	if c != nil && after == 0 {
-		after = c.RetryAfter
+	if e != nil && after == 0 {
+		after = e.RetryAfter
 	}
-	for _, final := range []error{ErrInvalidRequest, ErrClosed, context.Canceled} {
+	for _, final := range []error{providerauth.ErrInvalidRequest, providerauth.ErrClosed, context.Canceled} {
 		if f.Is(final) || errors.Is(f.Err, final) {
 			return 0, false
 		}
 	}
-	for _, passing := range []error{ErrContested, ErrStoreUnavailable, ErrSecretUnavailable} {
+	for _, passing := range []error{providerauth.ErrContested, providerauth.ErrStoreUnavailable, providerauth.ErrSecretUnavailable} {
 		if errors.Is(f.Err, passing) {
 			return after, true
 		}
 	}
-	ok := c != nil && c.Temporary || TemporaryStatus(f.StatusCode)
+	ok := e != nil && e.later() || TemporaryStatus(f.StatusCode)
 	if f.Ambiguous() {
-		ok = ok && c != nil && c.Repeatable
+		ok = ok && e != nil && e.Effect != Acts
 	}
 	if !ok {
 		after = 0
 	}
 	return after, ok
+}
+
+// Failure is the part of the error that all providers share. Method and Path are
+// those of the call that failed, if f.Err knows them.
+func (f Facts) Failure() providerauth.Failure {
+	var e *Error
+	errors.As(f.Err, &e)
+	failure := providerauth.Failure{
+		Provider: f.Package, Op: f.Op, StatusCode: f.StatusCode, Code: f.Code, RequestID: f.RequestID,
+		Attempts: f.Attempts, RetryAfter: f.RetryAfter, Fields: maps.Clone(f.Fields),
+	}
+	if e != nil {
+		failure.Method, failure.Path = e.Method, e.Path
+	}
+	return failure
 }
 
 // Print is the Format of an error: its text, under every verb. Some verbs would

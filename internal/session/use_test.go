@@ -1,6 +1,7 @@
-package attach_test
+package session_test
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -8,8 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/attach"
-	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // keeping is a rig that has no other token, whose provider rejects the nth
@@ -27,7 +28,7 @@ func keeping(rejects ...bool) *rig {
 	return g
 }
 
-func TestTokens_Use(t *testing.T) {
+func TestClient_use(t *testing.T) {
 	t.Run("without another token the first rejection in a row is answered by the same token", func(t *testing.T) {
 		g := keeping(true)
 		status, _, _ := post(t, g.transport(), target, nil)
@@ -57,7 +58,7 @@ func TestTokens_Use(t *testing.T) {
 		rt := g.transport()
 		_, _, _ = post(t, rt, target, nil)
 		_, _, _ = post(t, rt, target, nil)
-		check(t, "pauses", g.breaker.Pauses(), 0)
+		check(t, "pauses", g.client().Pauses(), 0)
 	})
 	t.Run("a call whose token is replaced under it is made again each time", func(t *testing.T) {
 		for replaced, want := range map[int]int{1: 200, 4: 200, 5: 401} {
@@ -72,7 +73,7 @@ func TestTokens_Use(t *testing.T) {
 			}
 			status, _, _ := post(t, g.transport(), target, nil)
 			check(t, fmt.Sprint("status after ", replaced), status, want)
-			check(t, "pauses", g.breaker.Pauses(), 0)
+			check(t, "pauses", g.client().Pauses(), 0)
 		}
 	})
 	t.Run("a call whose token is replaced under it does not heed the breaker", func(t *testing.T) {
@@ -97,24 +98,32 @@ func TestTokens_Use(t *testing.T) {
 	})
 }
 
-// used is one call by Tokens itself.
-func used(t *testing.T, g *rig, verdicts ...attach.Verdict) (contested time.Duration) {
+// used is one call, whose answers say what is given of the token. It returns how
+// long its rejection is contested.
+func used(t *testing.T, g *rig, rejects ...bool) (contested time.Duration) {
 	t.Helper()
-	g.transport()
-	tokens := g.tokens()
 	n := 0
-	contested, err := tokens.Use(t.Context(), http.MethodPost, "/x", true, func(*credential.Secret) attach.Verdict {
+	g.respond = func(*http.Request) (*http.Response, error) {
 		n++
-		return verdicts[n-1]
-	})
-	if err != nil || n != len(verdicts) {
-		t.Fatalf("%d requests, %v, want %d", n, err, len(verdicts))
+		if rejects[n-1] {
+			return answer(http.StatusUnauthorized, "no"), nil
+		}
+		return answer(http.StatusOK, "yes"), nil
+	}
+	_, err := g.client().Do(t.Context(), g.user(), transport.Call{Op: "Use", Method: http.MethodPost, Path: "/x", Policy: transport.Once})
+	last := rejects[len(rejects)-1]
+	if n != len(rejects) || (err != nil) != last {
+		t.Fatalf("%d requests, %v, want %d", n, err, len(rejects))
+	}
+	var e *apierror.Error
+	if errors.As(err, &e) {
+		contested = e.RetryAfter
 	}
 	return contested
 }
 
-func TestTokens_Use_contested(t *testing.T) {
-	const ok, no = attach.Accepted, attach.Rejected
+func TestClient_use_contested(t *testing.T) {
+	const ok, no = false, true
 	t.Run("a call that is accepted is not", func(t *testing.T) {
 		g := &rig{kept: true, wait: 3 * time.Second}
 		check(t, "at once", used(t, g, ok), time.Duration(0))
@@ -139,7 +148,7 @@ func TestTokens_Use_contested(t *testing.T) {
 
 func TestBreaker_secret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const ok, no = attach.Accepted, attach.Rejected
+		const ok, no = false, true
 		g := &rig{}
 		for range 6 { // the pauses have grown
 			used(t, g, no, no)
@@ -152,6 +161,6 @@ func TestBreaker_secret(t *testing.T) {
 		check(t, "the secret is looked at while a pause is on", asked.Load() > 0, true)
 		g.epoch.Add(1)
 		used(t, g, no, ok) // a new secret may help, so a new token is tried
-		check(t, "pauses", g.breaker.Pauses(), 0)
+		check(t, "pauses", g.client().Pauses(), 0)
 	})
 }

@@ -1,4 +1,4 @@
-package attach
+package session
 
 import (
 	"container/list"

@@ -1,4 +1,4 @@
-package attach_test
+package session_test
 
 import (
 	"bytes"
@@ -16,11 +16,11 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
-	"github.com/providerauth/providerauth-go/internal/attach"
-	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/header"
-	"github.com/providerauth/providerauth-go/internal/outcome"
+	"github.com/providerauth/providerauth-go/internal/session"
+	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // rig is a transport over a token that is replaced when it is invalidated, and
@@ -39,41 +39,53 @@ type rig struct {
 	good        map[string]bool
 	sent        []string // token and body of each request
 	respond     func(r *http.Request) (*http.Response, error)
-	clock       clock.Clock
-	breaker     *attach.Breaker
+	c           *session.Client
 	key         string
 }
 
-func (g *rig) transport() http.RoundTripper {
-	origin, _ := url.Parse("https://api.example.com/v1")
-	if g.breaker == nil {
-		g.breaker = attach.NewBreaker(time.Minute)
+func (g *rig) transport() http.RoundTripper { return g.client().Transport(g.user(), base(g.roundTrip)) }
+
+func (g *rig) client() *session.Client {
+	if g.c == nil {
+		origin, _ := url.Parse("https://api.example.com/v1")
+		g.c = session.New(session.Config{
+			Provider: "acme", BaseURL: origin, Dialect: dialect{}, LongestPause: time.Minute,
+			Options: session.Options{HTTPClient: &http.Client{Transport: base(g.roundTrip)}},
+		})
 	}
-	return attach.New(attach.Config[*credential.Secret]{
-		Base: base(g.roundTrip), Origin: origin, Clock: &g.clock,
-		Tokens: g.tokens(),
-		Attach: func(r *http.Request, s *credential.Secret) error {
-			header.Authorize(r.Header, s.Bearer())
-			return nil
-		},
-		Rejected: func(r *http.Response) bool { return r.StatusCode == http.StatusUnauthorized },
-		Fail:     func(c *outcome.Cause) error { return fmt.Errorf("wrapped: %w", c) },
-	})
+	return g.c
 }
 
-func (g *rig) tokens() attach.Tokens[*credential.Secret] {
-	return attach.Tokens[*credential.Secret]{
-		Breaker: g.breaker, Key: g.key, Keeper: g,
-		Token: func(context.Context) (*credential.Secret, error) {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			if g.tokenErr != nil {
-				return nil, g.tokenErr
-			}
-			return g.token(), nil
-		},
-		Secret: func(s *credential.Secret) *credential.Secret { return s },
+func (g *rig) user() session.User { return session.User{Credential: g, Keeper: g, Key: g.key} }
+
+// dialect is that of a provider that rejects by 401.
+type dialect struct{}
+
+func (dialect) Read(_ *transport.Call, status int, _ http.Header, _ []byte) apierror.Answer {
+	if status == http.StatusUnauthorized {
+		return apierror.Answer{Class: apierror.Rejected}
 	}
+	return apierror.Answer{}
+}
+
+func (dialect) Rejected(_ string, _ *http.Request, r *http.Response) bool {
+	return r.StatusCode == http.StatusUnauthorized
+}
+
+func (dialect) Fail(_ string, err error) error { return fmt.Errorf("wrapped: %w", err) }
+
+func (g *rig) Get(context.Context) (*credential.Secret, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.tokenErr != nil {
+		return nil, g.tokenErr
+	}
+	return g.token(), nil
+}
+
+func (g *rig) Set(r *http.Request, s *credential.Secret, _ []byte) error {
+	header.Authorize(r.Header, s.Bearer())
+	return nil
 }
 
 // A rig is a Keeper that replaces every rejected token, unless it is told to
@@ -284,7 +296,7 @@ func TestCredentialsGoToTheConfiguredOriginOnly(t *testing.T) {
 				t.Errorf("%s: got %v, want %v", url, err, target)
 			}
 		}
-		var cause *outcome.Cause
+		var cause *apierror.Error
 		if !errors.As(err, &cause) || cause.Fields["URL"] == "" {
 			t.Errorf("%s: no rule for URL in %v", url, err)
 		}
@@ -299,7 +311,7 @@ type closer struct {
 func (c *closer) Close() error { c.closed = true; return nil }
 
 func TestFailedTokenCallIsNotSentAndNotAmbiguous(t *testing.T) {
-	g := &rig{tokenErr: &outcome.Cause{Err: errors.New("lost"), Ambiguous: true}}
+	g := &rig{tokenErr: &apierror.Error{Err: errors.New("lost"), Ambiguous: true}}
 	_, _, err := post(t, g.transport(), target, nil)
 	check(t, "not sent", errors.Is(err, providerauth.ErrNotSent), true)
 	check(t, "ambiguous", errors.Is(err, providerauth.ErrAmbiguous), false)
@@ -334,18 +346,8 @@ func TestCallersRequestIsNotChanged(t *testing.T) {
 
 func TestBaseThatAnswersNothingIsAnErrorAndNoPanic(t *testing.T) {
 	g := &rig{good: map[string]bool{"T0": true}}
-	origin, _ := url.Parse(target)
 	for name, resp := range map[string]*http.Response{"nil": nil, "no body": {StatusCode: http.StatusUnauthorized}} {
-		rt := attach.New(attach.Config[struct{}]{
-			Origin: origin, Base: base(func(*http.Request) (*http.Response, error) { return resp, nil }),
-			Tokens: attach.Tokens[struct{}]{
-				Token:  func(context.Context) (struct{}, error) { return struct{}{}, nil },
-				Secret: func(struct{}) *credential.Secret { return credential.New(fmt.Sprint("T", g.current)) },
-				Keeper: g, Breaker: attach.NewBreaker(time.Minute),
-			},
-			Attach:   func(*http.Request, struct{}) error { return nil },
-			Rejected: func(r *http.Response) bool { return r.StatusCode == http.StatusUnauthorized },
-		})
+		rt := g.client().Transport(g.user(), base(func(*http.Request) (*http.Response, error) { return resp, nil }))
 		_, _, err := post(t, rt, target, nil)
 		check(t, name+" is an error", err != nil, resp == nil)
 	}
@@ -370,7 +372,7 @@ func TestDateOfARejectionCorrectsTheClock(t *testing.T) {
 				resp.Header.Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))
 				return resp, nil
 			}
-			if off := g.clock.Offset(); off < 59*time.Minute || off > 61*time.Minute {
+			if off := g.client().Clock.Offset(); off < 59*time.Minute || off > 61*time.Minute {
 				t.Errorf("offset %v when the replay was sent, want an hour", off)
 			}
 			return nil, nil
@@ -382,17 +384,17 @@ func TestDateOfARejectionCorrectsTheClock(t *testing.T) {
 
 func TestPeekPutsBackWhatItReads(t *testing.T) {
 	resp := answer(200, "hello world")
-	check(t, "peeked", string(attach.Peek(resp, 5)), "hello")
+	check(t, "peeked", string(session.Peek(resp, 5)), "hello")
 	all, err := io.ReadAll(resp.Body)
 	check(t, "read after", fmt.Sprint(string(all), err), "hello world<nil>")
 	broken := errors.New("reset")
 	resp.Body = io.NopCloser(io.MultiReader(strings.NewReader("hel"), failing{broken}))
-	check(t, "peeked of a broken body", string(attach.Peek(resp, 5)), "hel")
+	check(t, "peeked of a broken body", string(session.Peek(resp, 5)), "hel")
 	all, err = io.ReadAll(resp.Body)
 	if string(all) != "hel" || !errors.Is(err, broken) {
 		t.Errorf("read after: %q, %v", all, err)
 	}
-	check(t, "of no body", len(attach.Peek(&http.Response{}, 5)), 0)
+	check(t, "of no body", len(session.Peek(&http.Response{}, 5)), 0)
 }
 
 type failing struct{ err error }

@@ -1,4 +1,4 @@
-package attach_test
+package session_test
 
 import (
 	"fmt"
@@ -9,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/providerauth/providerauth-go/internal/attach"
 )
 
 func TestRejectedReplayIsPassedOnAndReplacesNothingForAWhile(t *testing.T) {
@@ -234,12 +232,12 @@ func TestAcceptedCallEndsTheBreaker(t *testing.T) {
 }
 
 func TestBreakerRemembersABoundedNumberOfCalls(t *testing.T) {
-	g := &rig{breaker: attach.NewBreaker(time.Minute)}
+	g := &rig{}
 	for i := range 5_500 { // two entries each: the call, and its key
 		g.key = fmt.Sprint("player ", i)
 		_, _, _ = post(t, g.transport(), target, nil)
 	}
-	if n := g.breaker.Pauses(); n > 10_000 || n < 9_000 {
+	if n := g.client().Pauses(); n > 10_000 || n < 9_000 {
 		t.Errorf("%d calls remembered, want 10,000", n)
 	}
 }

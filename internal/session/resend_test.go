@@ -1,4 +1,4 @@
-package attach_test
+package session_test
 
 import (
 	"context"

@@ -1,0 +1,55 @@
+package apierror
+
+import (
+	"errors"
+	"strings"
+)
+
+// Opaque is an error that does not print its cause, which may hold a URL, a
+// secret, or what a server sent. errors.Is and errors.As see the cause, but for
+// its ambiguity: the cause may be the error of another call. There is no Unwrap,
+// since reporters that print every error of a chain would print the cause too.
+//
+// It is always used by pointer, or %d would print the cause.
+type Opaque struct {
+	// Text says what failed, without the cause.
+	Text string
+	// Cause may be nil.
+	Cause error
+	// Passing is what Temporary returns.
+	Passing bool
+}
+
+func (o *Opaque) Error() string        { return o.Text }
+func (o *Opaque) GoString() string     { return o.Text } // %#v would show the cause
+func (o *Opaque) Is(target error) bool { return hidden(o.Cause, target) }
+func (o *Opaque) As(target any) bool   { return errors.As(o.Cause, target) }
+
+// Timeout and Temporary make it a net.Error, so that errors.As for that
+// interface finds this error and not the cause.
+func (o *Opaque) Timeout() bool {
+	var t interface{ Timeout() bool }
+	return errors.As(o.Cause, &t) && t.Timeout()
+}
+
+// Temporary reports whether a later attempt may succeed.
+func (o *Opaque) Temporary() bool { return o.Passing }
+
+// Excerpt is the beginning of an answer, at most 4 KiB. It is a function so that
+// nothing prints it: an answer may quote what it was sent.
+type Excerpt func() string
+
+// NewExcerpt returns the excerpt of body.
+func NewExcerpt(body []byte) Excerpt {
+	const most = 4 << 10
+	s := strings.ToValidUTF8(string(body[:min(len(body), most)]), "\uFFFD")
+	return func() string { return s }
+}
+
+// Text returns the excerpt, "" for nil.
+func (e Excerpt) Text() string {
+	if e == nil {
+		return ""
+	}
+	return e()
+}

@@ -1,0 +1,125 @@
+// Package session makes requests with credentials that the provider may reject:
+// it gets a token, sends the request, replaces a rejected token, and sends the
+// request once more. It does so as a call ([Client.Do]) and as an
+// http.RoundTripper ([Client.Transport]), by one rule (use.go).
+package session
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/transport"
+)
+
+// Options are the fields that the Config of every provider has.
+type Options struct {
+	HTTPClient     *http.Client
+	Logger         *slog.Logger
+	AttemptTimeout time.Duration
+	MaxAttempts    int
+	RefreshBefore  time.Duration
+	KeepWarm       bool
+}
+
+// Check reports invalid options.
+func (o *Options) Check(p *check.Problems) {
+	check.HTTPClient(p, o.HTTPClient)
+	check.Duration(p, "AttemptTimeout", o.AttemptTimeout)
+	check.Count(p, "MaxAttempts", o.MaxAttempts)
+	check.Duration(p, "RefreshBefore", o.RefreshBefore)
+}
+
+// Attrs shows the options in a log.
+func (o *Options) Attrs() []slog.Attr {
+	return []slog.Attr{
+		slog.Duration("attempt_timeout", o.AttemptTimeout),
+		slog.Int("max_attempts", o.MaxAttempts),
+		slog.Duration("refresh_before", o.RefreshBefore),
+		slog.Bool("keep_warm", o.KeepWarm),
+	}
+}
+
+// Dialect is how one provider speaks. Its methods are safe for concurrent use.
+type Dialect interface {
+	// Read reads a failed answer to a call. The class Rejected has the token
+	// replaced.
+	transport.Reader
+	// Rejected reports whether the answer to a request of a RoundTripper says
+	// that the token is not valid. path is below the base URL. It may read the
+	// body by Peek.
+	Rejected(path string, r *http.Request, resp *http.Response) bool
+	// Fail returns the provider's error for an error from below.
+	Fail(op string, err error) error
+}
+
+// Credential authenticates the requests of one user, or of the merchant.
+type Credential interface {
+	// Get returns the secret to send; nil if the requests carry a signature
+	// only.
+	Get(ctx context.Context) (*credential.Secret, error)
+	// Set puts the secret on a request and signs the request. It changes
+	// headers only. body is what will be sent.
+	Set(r *http.Request, s *credential.Secret, body []byte) error
+}
+
+// User is whose requests are made.
+type User struct {
+	Credential Credential
+	// Keeper keeps the tokens that Credential returns. Nil: a rejected secret is
+	// never replaced.
+	Keeper Keeper
+	// Key tells users apart for the Breaker.
+	Key string
+}
+
+// Config of a Client.
+type Config struct {
+	Provider string // the package
+	BaseURL  *url.URL
+	Dialect  Dialect
+	Options  Options
+	// ContentType of the bodies of calls. Optional, default application/json.
+	ContentType string
+	// LongestPause bounds the pauses of the Breaker.
+	LongestPause time.Duration
+}
+
+// A Client is what the Client of every provider has in common. It is safe for
+// concurrent use.
+type Client struct {
+	API   *transport.Client
+	Clock clock.Clock
+
+	dialect Dialect
+	base    *url.URL
+	timeout time.Duration // of the operator's HTTPClient
+	breaker *Breaker
+}
+
+// New returns a Client. cfg has been checked.
+func New(cfg Config) *Client {
+	c := &Client{dialect: cfg.Dialect, base: cfg.BaseURL, breaker: NewBreaker(cfg.LongestPause)}
+	o := &cfg.Options
+	if o.HTTPClient != nil {
+		c.timeout = o.HTTPClient.Timeout
+	}
+	c.API = transport.New(transport.Config{
+		Provider: cfg.Provider, BaseURL: cfg.BaseURL, HTTPClient: o.HTTPClient, Logger: o.Logger,
+		AttemptTimeout: o.AttemptTimeout, MaxAttempts: o.MaxAttempts, Clock: &c.Clock,
+		Reader: cfg.Dialect, ContentType: cfg.ContentType,
+	})
+	return c
+}
+
+// HTTPClient returns an http.Client over rt that follows no redirects.
+func (c *Client) HTTPClient(rt http.RoundTripper) *http.Client {
+	return &http.Client{Transport: rt, Timeout: c.timeout, CheckRedirect: stay}
+}
+
+func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

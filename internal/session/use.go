@@ -1,0 +1,131 @@
+package session
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/credential"
+)
+
+// A verdict is what an answer says of the secret that the request carried.
+type verdict int
+
+const (
+	unclear  verdict = iota // no answer, or one that says nothing
+	accepted                // the secret is valid
+	rejected                // the secret is not valid
+)
+
+// A Keeper keeps the tokens of one user, and decides whether a rejected token is
+// replaced.
+type Keeper interface {
+	// Current reports whether the token is the current one, was not dropped
+	// after a rejection, and is not about to be killed by a renewal.
+	Current(id credential.ID) bool
+	// Reject drops the token if it is the current one and may be replaced now.
+	// Thereafter Credential.Get returns another, or the same if no other is to
+	// be had. first reports whether the rejection was the token's first in a
+	// row.
+	Reject(id credential.ID) (first bool)
+	// Accept notes that the provider took the token.
+	Accept(token *credential.Secret)
+	// Contested counts a rejection that stands because the token was not
+	// replaced, and returns how long it takes until it can be.
+	Contested() (wait time.Duration)
+	// Probe has the secret behind the tokens looked at, and returns a number
+	// that changes when that secret does.
+	Probe() (epoch uint64)
+}
+
+// A sender sends one request, with the secret given each time.
+type sender interface {
+	// send reports what the answer says of the secret. The sender keeps the
+	// answer.
+	send(ctx context.Context, s *credential.Secret) verdict
+	// again reports whether the request can be sent once more.
+	again() bool
+}
+
+// maxReplaced bounds how often one request is sent again with another token. It
+// is more than once only if other requests have the token replaced time and again
+// while this request is under way.
+const maxReplaced = 4
+
+// use sends a request with the user's secret, and once more after a rejection.
+// The rejected token is dropped if it is still the current one and another may
+// be had. A rejection may be a mistake: if no other token is to be had, the first
+// rejection in a row has the request sent once more with the same token.
+//
+// An error means that nothing was sent. A rejection that stands because no other
+// token was to be had is contested for the duration returned; 0: it is not.
+func (c *Client) use(ctx context.Context, u *User, method, path string, r sender) (contested time.Duration, _ error) {
+	secret, err := u.Credential.Get(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if u.Keeper == nil {
+		r.send(ctx, secret)
+		return 0, nil
+	}
+	of := call{u.Key, cmp.Or(method, http.MethodGet), strings.TrimPrefix(path, "/")}
+	for replaced := 0; ; replaced++ {
+		switch r.send(ctx, secret) {
+		case unclear:
+			return 0, nil
+		case accepted:
+			u.Keeper.Accept(secret)
+			c.breaker.accepted(of)
+			if replaced > 0 {
+				c.breaker.cured(u.Key)
+			}
+			return 0, nil
+		}
+		id := secret.ID()
+		if u.Keeper.Current(id) {
+			if replaced > 0 { // so it was not the token
+				c.breaker.trip(of, u.Keeper.Probe())
+				return 0, nil
+			}
+			if rest := c.breaker.holds(of, u.Keeper.Probe); rest > 0 {
+				return max(rest, u.Keeper.Contested()), nil
+			}
+		}
+		first := u.Keeper.Reject(id)
+		if !r.again() || replaced == maxReplaced {
+			return u.contested(), nil
+		}
+		next, err := u.Credential.Get(ctx)
+		if err != nil {
+			return u.contested(), nil
+		}
+		if next.ID() == id {
+			if !first {
+				return u.contested(), nil
+			}
+			return c.once(ctx, u, of, next, r), nil
+		}
+		secret = next
+	}
+}
+
+// once sends a request once more with the token that was rejected: there is no
+// other. If it is rejected again, that says nothing of the request, and trips no
+// Breaker.
+func (c *Client) once(ctx context.Context, u *User, of call, secret *credential.Secret, r sender) (contested time.Duration) {
+	switch r.send(ctx, secret) {
+	case accepted:
+		u.Keeper.Accept(secret)
+		c.breaker.accepted(of)
+	case rejected:
+		u.Keeper.Reject(secret.ID())
+		return u.contested()
+	}
+	return 0
+}
+
+// contested is the wait of a rejection that stands. Where nothing says how long
+// that is, such as while the replacement is still under way, it is a second.
+func (u *User) contested() time.Duration { return cmp.Or(u.Keeper.Contested(), time.Second) }
