@@ -77,8 +77,10 @@ func quoting(srv *merchantauthtest.Server, status int, form string) {
 func TestNothingSecretIsPrinted(t *testing.T) {
 	opt := merchantauthtest.Options{Email: "sentinel-mail@merchant.example", Password: "sentinel-password", APIKey: "sentinel-key"}
 	var log bytes.Buffer
+	// One handler, whose mutex guards the buffer for both clients.
+	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	logging := func(cfg *merchantauth.Config) {
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = logger
 		cfg.MaxAttempts = 1
 	}
 	bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
