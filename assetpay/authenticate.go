@@ -15,9 +15,9 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An AuthenticateClientRequest says for whom a token is, and what AssetPay is
+// A User is a user of the merchant, and what AssetPay is
 // to know of them.
-type AuthenticateClientRequest struct {
+type User struct {
 	// SteamID is the user's 64-bit Steam ID in decimal, 17 digits that begin
 	// with 76561. Required.
 	SteamID string
@@ -56,12 +56,12 @@ type AuthenticateClientResponse struct {
 //
 // The page is
 // https://assetpay.gg/docs/api-reference/authentication/authenticate-client.
-func (c *Client) AuthenticateClient(ctx context.Context, req AuthenticateClientRequest) (AuthenticateClientResponse, error) {
+func (c *Client) AuthenticateClient(ctx context.Context, u User) (AuthenticateClientResponse, error) {
 	const op = "AuthenticateClient"
 	if ctx == nil {
 		return AuthenticateClientResponse{}, nilContext(op)
 	}
-	who, why, problems := c.read(req)
+	who, why, problems := c.read(u)
 	if problems != nil {
 		return AuthenticateClientResponse{}, &Error{Op: op, Fields: problems}
 	}
@@ -90,25 +90,25 @@ func (p purpose) wire() *clientData {
 
 // read checks a request and takes it apart, so that nothing of the caller's
 // is kept.
-func (c *Client) read(req AuthenticateClientRequest) (identity, purpose, check.Problems) {
+func (c *Client) read(u User) (identity, purpose, check.Problems) {
 	var p check.Problems
-	if !validSteamID(req.SteamID) {
+	if !validSteamID(u.SteamID) {
 		p.Add("SteamID", "must be 17 digits that begin with 76561")
 	}
 	switch {
-	case c.loose && !looseTradeURL(req.TradeURL):
+	case c.loose && !looseTradeURL(u.TradeURL):
 		p.Add("TradeURL", "must be an https URL of steamcommunity.com of at most 512 characters, without port, user name, white space or control characters")
-	case !c.loose && !strictTradeURL(req.TradeURL):
+	case !c.loose && !strictTradeURL(u.TradeURL):
 		p.Add("TradeURL", "must be https://steamcommunity.com/tradeoffer/new/?partner=<1 to 10 digits>&token=<8 letters, digits, - or _>")
 	}
-	check.ID(&p, "ClientID", req.ClientID, false, 128)
-	why := purpose{tradeURL: req.TradeURL}
-	if req.ClientData != nil {
-		why.given, why.data = true, *req.ClientData
+	check.ID(&p, "ClientID", u.ClientID, false, 128)
+	why := purpose{tradeURL: u.TradeURL}
+	if u.ClientData != nil {
+		why.given, why.data = true, *u.ClientData
 		why.data.check(&p)
 		why.data = why.data.canonical()
 	}
-	return identity{req.SteamID, req.ClientID}, why, p
+	return identity{u.SteamID, u.ClientID}, why, p
 }
 
 func validSteamID(s string) bool {

@@ -20,20 +20,20 @@ func TestExchangeSendsTheDocumentedBody(t *testing.T) {
 	const ids = `"clientSteamId":"76561198012345678","clientTradeUrl":"https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh"`
 	zone := time.FixedZone("", 2*3600)
 	for name, tc := range map[string]struct {
-		change func(*assetpay.AuthenticateClientRequest)
+		change func(*assetpay.User)
 		want   string
 	}{
-		"least": {func(*assetpay.AuthenticateClientRequest) {}, `{` + ids + `}`},
+		"least": {func(*assetpay.User) {}, `{` + ids + `}`},
 		"a client id": {
-			func(r *assetpay.AuthenticateClientRequest) { r.ClientID = "user-123" },
+			func(r *assetpay.User) { r.ClientID = "user-123" },
 			`{` + ids + `,"clientId":"user-123"}`,
 		},
 		"empty client data": {
-			func(r *assetpay.AuthenticateClientRequest) { r.ClientData = &assetpay.ClientData{} },
+			func(r *assetpay.User) { r.ClientData = &assetpay.ClientData{} },
 			`{` + ids + `,"clientData":{"totalWager":0,"kycLevel":0,"fiatDeposits":false,"cryptoDeposits":false}}`,
 		},
 		"all client data": {
-			func(r *assetpay.AuthenticateClientRequest) {
+			func(r *assetpay.User) {
 				r.ClientID = "a<b>&é"
 				r.ClientData = &assetpay.ClientData{
 					TotalWager: 1234.5, KYCLevel: 3, FiatDeposits: true, CryptoDeposits: true,
@@ -43,7 +43,7 @@ func TestExchangeSendsTheDocumentedBody(t *testing.T) {
 			`{` + ids + `,"clientId":"a<b>&é","clientData":{"totalWager":1234.5,"kycLevel":3,"fiatDeposits":true,"cryptoDeposits":true,"registrationDate":"2026-09-25T12:00:00.123Z","kycHash":"h&h"}}`,
 		},
 		"whole second and minus zero": {
-			func(r *assetpay.AuthenticateClientRequest) {
+			func(r *assetpay.User) {
 				r.ClientData = &assetpay.ClientData{TotalWager: math.Copysign(0, -1), RegistrationDate: time.Unix(0, 0)}
 			},
 			`{` + ids + `,"clientData":{"totalWager":0,"kycLevel":0,"fiatDeposits":false,"cryptoDeposits":false,"registrationDate":"1970-01-01T00:00:00.000Z"}}`,

@@ -39,12 +39,12 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 // CallFor makes one call as the user, with the user's token: what is below
 // /client. The rest is as with [Client.Call]; in addition a 401 that is about
 // the token replaces it once, as in [Client.TransportFor].
-func (c *Client) CallFor(ctx context.Context, req AuthenticateClientRequest, method, path string, in, out any) error {
+func (c *Client) CallFor(ctx context.Context, u User, method, path string, in, out any) error {
 	const op = "CallFor"
 	if ctx == nil {
 		return nilContext(op)
 	}
-	user := c.sourceOf(req)
+	user := c.sourceOf(u)
 	if check.Out(&user.problems, "out", out); user.problems != nil {
 		return &Error{Op: op, Fields: user.problems}
 	}

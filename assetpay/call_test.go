@@ -311,7 +311,7 @@ func TestFailureOfTheServerSaysNothingOfTheToken(t *testing.T) {
 func TestRefusalsOfOneUserDoNotKeepAnothersTokenFromBeingReplaced(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		damped(t, srv, c)
-		for _, other := range []assetpay.AuthenticateClientRequest{
+		for _, other := range []assetpay.User{
 			{SteamID: "76561198012345679", TradeURL: tradeURL}, {SteamID: steamID, TradeURL: tradeURL, ClientID: "2"},
 		} {
 			first := token(t, c.TokenSource(other))

@@ -209,11 +209,11 @@ func New(cfg Config) (*Client, error) {
 // [providerauth.ErrBadResponse], [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or
 // are ctx's. After a failure the user's next exchange waits for a back-off;
 // callers within it get the error again, without a request.
-func (c *Client) Token(ctx context.Context, req AuthenticateClientRequest) (Token, error) {
+func (c *Client) Token(ctx context.Context, u User) (Token, error) {
 	if ctx == nil {
 		return Token{}, nilContext("Token")
 	}
-	who, why, problems := c.read(req)
+	who, why, problems := c.read(u)
 	if problems != nil {
 		return Token{}, &Error{Op: "Token", Fields: problems}
 	}

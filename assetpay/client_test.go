@@ -124,18 +124,18 @@ func TestNilContextIsAnErrorAndNotAPanic(t *testing.T) {
 }
 
 // badRequests are wrong in one field each.
-func badRequests() map[string]assetpay.AuthenticateClientRequest {
-	changed := func(change func(*assetpay.AuthenticateClientRequest)) assetpay.AuthenticateClientRequest {
+func badRequests() map[string]assetpay.User {
+	changed := func(change func(*assetpay.User)) assetpay.User {
 		req := user()
 		change(&req)
 		return req
 	}
-	reqs := map[string]assetpay.AuthenticateClientRequest{}
+	reqs := map[string]assetpay.User{}
 	for i, id := range []string{
 		"", "7656119801234567", "765611980123456789", "76561x98012345678", "12345678901234567",
 		" 6561198012345678", steamID + "\n", "7656119801234567٨", "76561-98012345678",
 	} {
-		reqs["SteamID "+string(rune('a'+i))] = changed(func(r *assetpay.AuthenticateClientRequest) { r.SteamID = id })
+		reqs["SteamID "+string(rune('a'+i))] = changed(func(r *assetpay.User) { r.SteamID = id })
 	}
 	for i, u := range []string{
 		"", "x", "http://steamcommunity.com/tradeoffer/new/?partner=1&token=AbCdEfGh",
@@ -151,10 +151,10 @@ func badRequests() map[string]assetpay.AuthenticateClientRequest {
 		"https://steamcommunity.com/tradeoffer/new/?partner=1a&token=AbCdEfGh",
 		tradeURL + " ", tradeURL + "\n",
 	} {
-		reqs["TradeURL "+string(rune('a'+i))] = changed(func(r *assetpay.AuthenticateClientRequest) { r.TradeURL = u })
+		reqs["TradeURL "+string(rune('a'+i))] = changed(func(r *assetpay.User) { r.TradeURL = u })
 	}
 	for i, id := range []string{strings.Repeat("é", 129), "a\xffb", "a\nb", " a", "a\x00"} {
-		reqs["ClientID "+string(rune('a'+i))] = changed(func(r *assetpay.AuthenticateClientRequest) { r.ClientID = id })
+		reqs["ClientID "+string(rune('a'+i))] = changed(func(r *assetpay.User) { r.ClientID = id })
 	}
 	for i, w := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -0.01} {
 		reqs["ClientData.TotalWager "+string(rune('a'+i))] = with(assetpay.ClientData{TotalWager: w})
@@ -190,7 +190,7 @@ func TestBadRequestNamesItsFieldAndCostsNoRequest(t *testing.T) {
 				t.Errorf("%v does not name %s", e, field)
 			}
 		}
-		_, err := c.Token(t.Context(), assetpay.AuthenticateClientRequest{})
+		_, err := c.Token(t.Context(), assetpay.User{})
 		equal(t, "fields of a zero request", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
 		equal(t, "requests", len(srv.Requests()), 0)
 		equal(t, "entries", c.Stats().Entries, 0)
@@ -198,7 +198,7 @@ func TestBadRequestNamesItsFieldAndCostsNoRequest(t *testing.T) {
 }
 
 func TestGoodRequestsAreAccepted(t *testing.T) {
-	reqs := map[string]assetpay.AuthenticateClientRequest{
+	reqs := map[string]assetpay.User{
 		"partner of another account":   {SteamID: steamID, TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=12345678&token=AbCdEfGh"},
 		"all characters of a token":    {SteamID: steamID, TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=0&token=aZ09_-zA"},
 		"128 code points of client id": {SteamID: steamID, TradeURL: tradeURL, ClientID: strings.Repeat("😀", 128)},
@@ -231,12 +231,12 @@ func TestLooseTradeURLAcceptsAnyOfSteamsHost(t *testing.T) {
 	}
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
 		for _, u := range good {
-			if _, err := c.MintClientToken(t.Context(), assetpay.AuthenticateClientRequest{SteamID: steamID, TradeURL: u}); err != nil {
+			if _, err := c.MintClientToken(t.Context(), assetpay.User{SteamID: steamID, TradeURL: u}); err != nil {
 				t.Errorf("%s: %v", u, err)
 			}
 		}
 		for _, u := range bad {
-			_, err := c.MintClientToken(t.Context(), assetpay.AuthenticateClientRequest{SteamID: steamID, TradeURL: u})
+			_, err := c.MintClientToken(t.Context(), assetpay.User{SteamID: steamID, TradeURL: u})
 			if e := errorIs(t, err, providerauth.ErrInvalidRequest); e.Fields["TradeURL"] == "" {
 				t.Errorf("%q: %v", u, err)
 			}

@@ -10,7 +10,7 @@
 //	client, err := assetpay.New(assetpay.Config{
 //		APIKey: providerauth.StaticSecret(os.Getenv("ASSETPAY_API_KEY")),
 //	})
-//	user := assetpay.AuthenticateClientRequest{
+//	user := assetpay.User{
 //		SteamID:  "76561198012345678",
 //		TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh",
 //	}

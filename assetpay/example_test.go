@@ -13,7 +13,7 @@ import (
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
 
-var player = assetpay.AuthenticateClientRequest{
+var player = assetpay.User{
 	SteamID:  "76561198012345678",
 	TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh",
 	ClientID: "user-123",
@@ -117,7 +117,7 @@ func ExampleClient_TokenSourceFunc() {
 	defer client.Close()
 
 	level := 0 // what the user database says
-	tokens := client.TokenSourceFunc(func(context.Context) (assetpay.AuthenticateClientRequest, error) {
+	tokens := client.TokenSourceFunc(func(context.Context) (assetpay.User, error) {
 		req := player
 		req.ClientData = &assetpay.ClientData{KYCLevel: level}
 		return req, nil
@@ -200,12 +200,12 @@ func ExampleError() {
 	defer client.Close()
 
 	ctx := context.Background()
-	_, err = client.Token(ctx, assetpay.AuthenticateClientRequest{SteamID: "1", TradeURL: player.TradeURL})
+	_, err = client.Token(ctx, assetpay.User{SteamID: "1", TradeURL: player.TradeURL})
 	fmt.Println(err)
 
 	other := player
 	other.SteamID = "76561198012345679"
-	for _, req := range []assetpay.AuthenticateClientRequest{player, other} {
+	for _, req := range []assetpay.User{player, other} {
 		_, err = client.Token(ctx, req)
 	}
 	var e *assetpay.Error

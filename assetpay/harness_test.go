@@ -21,12 +21,12 @@ const (
 )
 
 // user is a request that is right, without client data.
-func user() assetpay.AuthenticateClientRequest {
-	return assetpay.AuthenticateClientRequest{SteamID: steamID, TradeURL: tradeURL}
+func user() assetpay.User {
+	return assetpay.User{SteamID: steamID, TradeURL: tradeURL}
 }
 
 // with is user with client data.
-func with(d assetpay.ClientData) assetpay.AuthenticateClientRequest {
+func with(d assetpay.ClientData) assetpay.User {
 	req := user()
 	req.ClientData = &d
 	return req

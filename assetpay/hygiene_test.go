@@ -180,7 +180,7 @@ func everyPrintPath(t *testing.T) {
 	bad.ClientData = &assetpay.ClientData{KYCHash: "sentinel-hash\n"}
 	_, err = c.Token(ctx, bad)
 	check("a bad request", err)
-	_, err = c.TokenSourceFunc(func(context.Context) (assetpay.AuthenticateClientRequest, error) {
+	_, err = c.TokenSourceFunc(func(context.Context) (assetpay.User, error) {
 		return req, errors.New("sentinel-vault")
 	}).Token(ctx)
 	check("a failing function", err)

@@ -39,12 +39,12 @@ type clientClaim struct {
 // Without Config.APISecret and MerchantID the error matches
 // [providerauth.ErrInvalidRequest] and names them; an APISecret that cannot be had matches
 // [providerauth.ErrSecretUnavailable].
-func (c *Client) MintClientToken(ctx context.Context, req AuthenticateClientRequest) (Token, error) {
+func (c *Client) MintClientToken(ctx context.Context, u User) (Token, error) {
 	const op = "MintClientToken"
 	if ctx == nil {
 		return Token{}, nilContext(op)
 	}
-	who, why, problems := c.read(req)
+	who, why, problems := c.read(u)
 	if problems != nil {
 		return Token{}, &Error{Op: op, Fields: problems}
 	}

@@ -21,7 +21,7 @@ const (
 	vector        = vectorHeader + "." + vectorPayload + ".8KrX3vFwAfRm-kyeXBBtd_mB8m3muDmRoYalcVs20YA"
 )
 
-func vectorWithData() assetpay.AuthenticateClientRequest {
+func vectorWithData() assetpay.User {
 	req := with(assetpay.ClientData{TotalWager: 5000, KYCLevel: 2, FiatDeposits: true})
 	req.ClientID = "user-123"
 	return req

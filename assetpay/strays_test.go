@@ -71,7 +71,7 @@ func TestClient_QuotaOfAMerchant(t *testing.T) {
 		srv.Delay(20 * time.Millisecond)
 		c := open(t, srv.Config())
 		defer c.Close()
-		var users []assetpay.AuthenticateClientRequest
+		var users []assetpay.User
 		for i := range 20 {
 			u := user()
 			u.ClientID = fmt.Sprint("user ", i)

@@ -24,14 +24,14 @@ type TokenSource interface {
 }
 
 // TokenSource returns a source of the user's tokens, which come from the
-// Client as those of [Client.Token] do. It keeps a copy of req: where client
-// data changes, use [Client.TokenSourceFunc]. A req that is wrong is the error
+// Client as those of [Client.Token] do. It keeps a copy of u: where client
+// data changes, use [Client.TokenSourceFunc]. A u that is wrong is the error
 // of every call of Token.
-func (c *Client) TokenSource(req AuthenticateClientRequest) TokenSource { return c.sourceOf(req) }
+func (c *Client) TokenSource(u User) TokenSource { return c.sourceOf(u) }
 
-func (c *Client) sourceOf(req AuthenticateClientRequest) *fixedSource {
+func (c *Client) sourceOf(u User) *fixedSource {
 	s := &fixedSource{client: c}
-	s.who, s.why, s.problems = c.read(req)
+	s.who, s.why, s.problems = c.read(u)
 	return s
 }
 
@@ -62,13 +62,13 @@ func (s *fixedSource) Token(ctx context.Context) (Token, error) {
 // must be quick, as it is on the way of every call, and safe for concurrent
 // use. Its error is seen by errors.Is and errors.As, and costs no request; its
 // text is not part of the error's.
-func (c *Client) TokenSourceFunc(f func(context.Context) (AuthenticateClientRequest, error)) TokenSource {
+func (c *Client) TokenSourceFunc(f func(context.Context) (User, error)) TokenSource {
 	return &askingSource{c, f}
 }
 
 type askingSource struct {
 	client *Client
-	f      func(context.Context) (AuthenticateClientRequest, error)
+	f      func(context.Context) (User, error)
 }
 
 func (s *askingSource) Token(ctx context.Context) (Token, error) {
@@ -78,13 +78,13 @@ func (s *askingSource) Token(ctx context.Context) (Token, error) {
 	case s.f == nil:
 		return Token{}, &Error{Op: "Token", Fields: map[string]string{"f": "must not be nil"}}
 	}
-	req, err := s.f(ctx)
+	u, err := s.f(ctx)
 	if err != nil {
 		return Token{}, &Error{Op: "Token", Err: &apierror.Error{
 			Err: &apierror.Opaque{Text: "the function that supplies the request failed", Cause: err}, Temporary: true,
 		}}
 	}
-	return s.client.Token(ctx, req)
+	return s.client.Token(ctx, u)
 }
 
 // A Token is a user's client token. It is a value; what is secret in it is

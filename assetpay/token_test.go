@@ -84,7 +84,7 @@ func TestDifferentClientDataIsANewExchangeAndSoIsGoingBack(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		a := with(assetpay.ClientData{TotalWager: 1000})
 		b := with(assetpay.ClientData{TotalWager: 2000})
-		for i, req := range []assetpay.AuthenticateClientRequest{a, a, b, b, a, a} {
+		for i, req := range []assetpay.User{a, a, b, b, a, a} {
 			token(t, c.TokenSource(req))
 			equal(t, "requests", srv.Count(exchange), i/2+1)
 		}
@@ -96,7 +96,7 @@ func TestDifferentClientDataIsANewExchangeAndSoIsGoingBack(t *testing.T) {
 func TestClientDataIsComparedByWhatIsSent(t *testing.T) {
 	date := time.Date(2024, 2, 1, 10, 0, 0, 5_000_000, time.UTC)
 	base := assetpay.ClientData{TotalWager: 1, RegistrationDate: date, KYCHash: "h"}
-	change := func(f func(*assetpay.ClientData)) assetpay.AuthenticateClientRequest {
+	change := func(f func(*assetpay.ClientData)) assetpay.User {
 		d := base
 		f(&d)
 		return with(d)
@@ -104,7 +104,7 @@ func TestClientDataIsComparedByWhatIsSent(t *testing.T) {
 	other := user()
 	other.ClientData, other.TradeURL = &base, strings.Replace(tradeURL, "AbCdEfGh", "AbCdEfGx", 1)
 	for name, tc := range map[string]struct {
-		first, second assetpay.AuthenticateClientRequest
+		first, second assetpay.User
 		same          bool
 	}{
 		"another pointer":     {with(base), with(base), true},
@@ -146,7 +146,7 @@ func TestUsersAndClientIDsHaveTokensOfTheirOwn(t *testing.T) {
 		b.SteamID, second.ClientID = "76561198012345679", "second"
 		seen := map[string]bool{}
 		for range 3 {
-			for _, req := range []assetpay.AuthenticateClientRequest{a, b, second} {
+			for _, req := range []assetpay.User{a, b, second} {
 				seen[token(t, c.TokenSource(req)).ID()] = true
 			}
 		}
@@ -172,7 +172,7 @@ func TestTokenSourceKeepsACopyOfItsRequest(t *testing.T) {
 func TestTokenSourceFuncAsksForTheRequestEachTime(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		data := assetpay.ClientData{}
-		s := c.TokenSourceFunc(func(context.Context) (assetpay.AuthenticateClientRequest, error) { return with(data), nil })
+		s := c.TokenSourceFunc(func(context.Context) (assetpay.User, error) { return with(data), nil })
 		token(t, s)
 		token(t, s)
 		equal(t, "requests", srv.Count(exchange), 1)
@@ -187,8 +187,8 @@ func TestFailureOfTheFunctionIsSeenAndCostsNoRequest(t *testing.T) {
 	gone := errors.New("user is gone")
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		failing := func(err error) assetpay.TokenSource {
-			return c.TokenSourceFunc(func(context.Context) (assetpay.AuthenticateClientRequest, error) {
-				return assetpay.AuthenticateClientRequest{}, err
+			return c.TokenSourceFunc(func(context.Context) (assetpay.User, error) {
+				return assetpay.User{}, err
 			})
 		}
 		_, err := failing(gone).Token(t.Context())

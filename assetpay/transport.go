@@ -28,7 +28,7 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 
 // TransportFor returns an http.RoundTripper that puts the user's token on every
 // request, for the endpoints below /client, which are called as that user. A
-// nil base is the transport of Config.HTTPClient. It keeps a copy of req; one
+// nil base is the transport of Config.HTTPClient. It keeps a copy of u; one
 // that is wrong is the error of every request.
 //
 // Requests go to the scheme, host and port of Config.BaseURL only, and without
@@ -47,8 +47,8 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 // else is repeated.
 //
 // Errors are as those of [Client.Transport].
-func (c *Client) TransportFor(req AuthenticateClientRequest, base http.RoundTripper) http.RoundTripper {
-	return c.session.Transport(c.userOf(c.sourceOf(req)), base)
+func (c *Client) TransportFor(u User, base http.RoundTripper) http.RoundTripper {
+	return c.session.Transport(c.userOf(c.sourceOf(u)), base)
 }
 
 // HTTPClient returns an http.Client over [Client.Transport] that follows no
@@ -58,8 +58,8 @@ func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Trans
 
 // HTTPClientFor returns an http.Client over [Client.TransportFor] that follows
 // no redirects. It shares the pool of [Client.HTTPClient].
-func (c *Client) HTTPClientFor(req AuthenticateClientRequest) *http.Client {
-	return c.session.HTTPClient(c.TransportFor(req, nil))
+func (c *Client) HTTPClientFor(u User) *http.Client {
+	return c.session.HTTPClient(c.TransportFor(u, nil))
 }
 
 // merchant makes requests with the API key.

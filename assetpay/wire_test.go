@@ -46,17 +46,17 @@ var succeeding = testkit.Answer(http.StatusOK, `{"requestId":"q-1","success":tru
 // everyone has requests for tokens with all forms of client data.
 func everyone() []struct {
 	name string
-	req  assetpay.AuthenticateClientRequest
+	req  assetpay.User
 } {
 	full := with(assetpay.ClientData{
 		TotalWager: 1234.5, KYCLevel: 3, FiatDeposits: true, CryptoDeposits: true, KYCHash: "h<&>",
 		RegistrationDate: time.Date(2024, 2, 29, 23, 59, 59, 123999999, time.FixedZone("", 2*60*60)),
 	})
 	full.ClientID = "c-<&>é"
-	wager := func(f float64) assetpay.AuthenticateClientRequest { return with(assetpay.ClientData{TotalWager: f}) }
+	wager := func(f float64) assetpay.User { return with(assetpay.ClientData{TotalWager: f}) }
 	return []struct {
 		name string
-		req  assetpay.AuthenticateClientRequest
+		req  assetpay.User
 	}{
 		{"without client data", user()},
 		{"with empty client data", with(assetpay.ClientData{})},
@@ -76,7 +76,7 @@ func TestWire_Types(t *testing.T) {
 	s.Add("assetpay.ClientData, read", testkit.Reads(func(d assetpay.ClientData) string { return fmt.Sprintf("%+v", d) },
 		`{"TotalWager":1.5,"KYCLevel":2,"FiatDeposits":true,"RegistrationDate":"2024-01-02T03:04:05Z","KYCHash":"h"}`,
 		`{"totalWager":1.5,"kycLevel":2,"fiatDeposits":true}`, `{"TotalWager":"1.5"}`, `{"RegistrationDate":"2024-01-02"}`, `null`))
-	s.Add("assetpay.AuthenticateClientRequest", testkit.Marshalled(full)+"\n"+testkit.Marshalled(user()))
+	s.Add("assetpay.User", testkit.Marshalled(full)+"\n"+testkit.Marshalled(user()))
 	s.Add("assetpay.AuthenticateClientResponse", testkit.Marshalled(assetpay.AuthenticateClientResponse{}))
 	s.Add("assetpay.ClientClaims", testkit.Marshalled(assetpay.ClientClaims{MerchantID: "m", ClientData: full.ClientData, ExpiresAt: time.Unix(1, 0).UTC()}))
 	s.Add("assetpay.Token", testkit.Marshalled(assetpay.NewToken("v", time.Unix(1, 0)))+"\n"+testkit.Marshalled([]*assetpay.Token{nil}))
@@ -111,7 +111,7 @@ func TestWire_AuthenticateClient(t *testing.T) {
 
 func TestWire_LooseTradeURL(t *testing.T) {
 	onWire(t, succeeding, func(t *testing.T, w *testkit.Wire, c *assetpay.Client) {
-		_, err := c.AuthenticateClient(t.Context(), assetpay.AuthenticateClientRequest{
+		_, err := c.AuthenticateClient(t.Context(), assetpay.User{
 			SteamID: steamID, TradeURL: "https://SteamCommunity.com/a%2Fb/?x=<&>é#f",
 		})
 		testkit.Must(t, err)

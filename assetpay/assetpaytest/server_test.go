@@ -424,7 +424,7 @@ func TestSocketAndMemoryAnswerAlike(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			req := assetpay.AuthenticateClientRequest{SteamID: steamID, TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=1&token=AbCdEfGh"}
+			req := assetpay.User{SteamID: steamID, TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=1&token=AbCdEfGh"}
 			if err := c.CallFor(t.Context(), req, "GET", "/client/inventory", nil, nil); err != nil {
 				t.Error(mode, err)
 			}

@@ -35,7 +35,7 @@ func run() error {
 		APIKey:  providerauth.StaticSecret(os.Getenv("ASSETPAY_API_KEY")),
 		BaseURL: os.Getenv("ASSETPAY_BASE_URL"),
 	}
-	user := assetpay.AuthenticateClientRequest{
+	user := assetpay.User{
 		SteamID:    cmp.Or(os.Getenv("ASSETPAY_STEAM_ID"), "76561198012345678"),
 		TradeURL:   cmp.Or(os.Getenv("ASSETPAY_TRADE_URL"), "https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh"),
 		ClientData: &assetpay.ClientData{TotalWager: 5000, KYCLevel: 2, FiatDeposits: true},

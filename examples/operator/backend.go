@@ -81,7 +81,7 @@ func (b *backend) portfolio(w http.ResponseWriter, r *http.Request) {
 // skinsToken gives the player's browser a token. Tokens do not marshal by
 // accident: its value is asked for by name.
 func (b *backend) skinsToken(w http.ResponseWriter, r *http.Request) {
-	t, err := b.skins.Token(r.Context(), assetpay.AuthenticateClientRequest{
+	t, err := b.skins.Token(r.Context(), assetpay.User{
 		SteamID: r.PathValue("id"), TradeURL: r.FormValue("trade_url"),
 		ClientData: &assetpay.ClientData{KYCLevel: 2}, // what is known of the player now
 	})

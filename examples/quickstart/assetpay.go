@@ -20,7 +20,7 @@ func assetPay(ctx context.Context, r *row) error {
 		return err
 	}
 	defer client.Close()
-	user := assetpay.AuthenticateClientRequest{
+	user := assetpay.User{
 		SteamID:    "76561198012345678",
 		TradeURL:   "https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh",
 		ClientID:   "user-123",

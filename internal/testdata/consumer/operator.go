@@ -17,7 +17,7 @@ type Desk struct {
 		Portfolio(ctx context.Context) ([]partnerjwt.Holding, error)
 	}
 	Items interface {
-		CallFor(ctx context.Context, user assetpay.AuthenticateClientRequest, method, path string, in, out any) error
+		CallFor(ctx context.Context, user assetpay.User, method, path string, in, out any) error
 	}
 }
 
@@ -37,7 +37,7 @@ func (d *Desk) Holdings(ctx context.Context) ([]partnerjwt.Holding, error) {
 }
 
 // Inventory returns the user's items.
-func (d *Desk) Inventory(ctx context.Context, user assetpay.AuthenticateClientRequest) ([]Item, error) {
+func (d *Desk) Inventory(ctx context.Context, user assetpay.User) ([]Item, error) {
 	var items []Item
 	err := again(ctx, func() error {
 		return d.Items.CallFor(ctx, user, http.MethodGet, "/client/inventory", nil, &items)

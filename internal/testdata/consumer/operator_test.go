@@ -14,7 +14,7 @@ import (
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
 
-var user = assetpay.AuthenticateClientRequest{
+var user = assetpay.User{
 	SteamID:  "76561198012345678",
 	TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh",
 }

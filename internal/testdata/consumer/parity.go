@@ -40,7 +40,7 @@ var (
 
 // One line for each package whose tokens belong to users.
 var (
-	_ users[assetpay.AuthenticateClientRequest, assetpay.Token, assetpay.TokenSource] = (*assetpay.Client)(nil)
+	_ users[assetpay.User, assetpay.Token, assetpay.TokenSource] = (*assetpay.Client)(nil)
 	_ users[platformtoken.Player, platformtoken.Token, platformtoken.TokenSource]     = (*platformtoken.Client)(nil)
 )
 
