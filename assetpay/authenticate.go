@@ -62,8 +62,8 @@ func (c *Client) AuthenticateClient(ctx context.Context, u User) (AuthenticateCl
 		return AuthenticateClientResponse{}, nilContext(op)
 	}
 	who, why, problems := c.read(u)
-	if problems != nil {
-		return AuthenticateClientResponse{}, &Error{Op: op, Fields: problems}
+	if err := invalid(op, problems); err != nil {
+		return AuthenticateClientResponse{}, err
 	}
 	if c.apiKey == nil {
 		return AuthenticateClientResponse{}, unset(op, "APIKey")
@@ -101,7 +101,8 @@ func (c *Client) read(u User) (identity, purpose, check.Problems) {
 	case !c.loose && !strictTradeURL(u.TradeURL):
 		p.Add("TradeURL", "must be https://steamcommunity.com/tradeoffer/new/?partner=<1 to 10 digits>&token=<8 letters, digits, - or _>")
 	}
-	check.ID(&p, "ClientID", u.ClientID, false, 128)
+	p.Optional("ClientID", u.ClientID)
+	p.AtMost(128, "ClientID", u.ClientID)
 	why := purpose{tradeURL: u.TradeURL}
 	if u.ClientData != nil {
 		why.given, why.data = true, *u.ClientData
@@ -142,7 +143,9 @@ func strictTradeURL(s string) bool {
 
 func looseTradeURL(s string) bool {
 	var p check.Problems
-	if check.ID(&p, "TradeURL", s, true, 512); p != nil {
+	p.Require("TradeURL", s)
+	p.AtMost(512, "TradeURL", s)
+	if p != nil {
 		return false
 	}
 	u, err := url.Parse(s)

@@ -27,8 +27,9 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 		return nilContext(op)
 	}
 	var p check.Problems
-	if check.Out(&p, "out", out); p != nil {
-		return &Error{Op: op, Fields: p}
+	p.Out("out", out)
+	if err := invalid(op, p); err != nil {
+		return err
 	}
 	if c.apiKey == nil {
 		return unset(op, "APIKey")
@@ -45,8 +46,9 @@ func (c *Client) CallFor(ctx context.Context, u User, method, path string, in, o
 		return nilContext(op)
 	}
 	user := c.sourceOf(u)
-	if check.Out(&user.problems, "out", out); user.problems != nil {
-		return &Error{Op: op, Fields: user.problems}
+	user.problems.Out("out", out)
+	if err := invalid(op, user.problems); err != nil {
+		return err
 	}
 	return c.do(ctx, c.userOf(user), newCall(op, method, path, in), out)
 }

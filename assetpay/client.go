@@ -160,15 +160,20 @@ func New(cfg Config) (*Client, error) {
 	if !local && cfg.Mint != MintRemote {
 		p.Add("Mint", "must be MintRemote or MintLocal")
 	}
-	check.Secret(&p, "APIKey", cfg.APIKey, !local)
-	check.HMACKey(&p, "APISecret", cfg.APISecret, local)
-	check.ID(&p, "MerchantID", cfg.MerchantID, local, 0)
-	base := check.BaseURL(&p, "BaseURL", cmp.Or(cfg.BaseURL, ProductionURL), true)
+	p.HMACKey("APISecret", cfg.APISecret)
+	if local {
+		p.RequireSecret("APISecret", cfg.APISecret)
+		p.Require("MerchantID", cfg.MerchantID)
+	} else {
+		p.RequireSecret("APIKey", cfg.APIKey)
+		p.Optional("MerchantID", cfg.MerchantID)
+	}
+	base := p.BaseURL("BaseURL", cmp.Or(cfg.BaseURL, ProductionURL))
 	options := cfg.options()
 	options.Check(&p)
-	check.Count(&p, "MaxEntries", cfg.MaxEntries)
-	if p != nil {
-		return nil, &Error{Op: "New", Fields: p}
+	p.Count("MaxEntries", cfg.MaxEntries)
+	if err := invalid("New", p); err != nil {
+		return nil, err
 	}
 
 	c := &Client{
@@ -214,8 +219,8 @@ func (c *Client) Token(ctx context.Context, u User) (Token, error) {
 		return Token{}, nilContext("Token")
 	}
 	who, why, problems := c.read(u)
-	if problems != nil {
-		return Token{}, &Error{Op: "Token", Fields: problems}
+	if err := invalid("Token", problems); err != nil {
+		return Token{}, err
 	}
 	return c.token(ctx, who, why)
 }

@@ -59,11 +59,12 @@ func (d *ClientData) check(p *check.Problems) {
 	case d.TotalWager < 0:
 		p.Add("ClientData.TotalWager", "must not be negative")
 	}
-	check.Count(p, "ClientData.KYCLevel", d.KYCLevel)
+	p.Count("ClientData.KYCLevel", d.KYCLevel)
 	if year := d.RegistrationDate.UTC().Year(); year < 1 || year > 9999 {
 		p.Add("ClientData.RegistrationDate", "must be in the years 1 to 9999")
 	}
-	check.ID(p, "ClientData.KYCHash", d.KYCHash, false, 512)
+	p.Optional("ClientData.KYCHash", d.KYCHash)
+	p.AtMost(512, "ClientData.KYCHash", d.KYCHash)
 }
 
 // clientData is ClientData as AssetPay writes it, in the order of its page.

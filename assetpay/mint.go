@@ -45,8 +45,8 @@ func (c *Client) MintClientToken(ctx context.Context, u User) (Token, error) {
 		return Token{}, nilContext(op)
 	}
 	who, why, problems := c.read(u)
-	if problems != nil {
-		return Token{}, &Error{Op: op, Fields: problems}
+	if err := invalid(op, problems); err != nil {
+		return Token{}, err
 	}
 	secret, err := c.signingKey(ctx, op)
 	if err != nil {

@@ -140,7 +140,7 @@ func (x *exchange) accept(resp AuthenticateResponse) verdict {
 	}
 	if x.hook.cfg.AnyCurrency {
 		var p check.Problems
-		check.ID(&p, "Currency", resp.Currency, true, 0)
+		p.Require("Currency", resp.Currency)
 		if rule := p["Currency"]; rule != "" {
 			return unfit("Currency", rule)
 		}

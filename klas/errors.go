@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/check"
 )
 
 // An Error is what [New] returns, and what [Result] holds for a webhook that
@@ -52,3 +53,12 @@ func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 // Body is always "": a webhook has no answer of a provider. It is here because
 // the errors of all packages have it.
 func (e *Error) Body() string { return "" }
+
+// invalid is the error of a configuration that breaks rules; nil if it breaks
+// none.
+func invalid(op string, p check.Problems) error {
+	if p == nil {
+		return nil
+	}
+	return &Error{Op: op, Fields: p}
+}

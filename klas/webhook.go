@@ -85,16 +85,16 @@ type Webhook struct {
 // [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Webhook, error) {
 	var p check.Problems
-	check.HMACKeys(&p, "Secrets", cfg.Secrets)
+	p.RequireHMACKeys("Secrets", cfg.Secrets)
 	if cfg.MaxBodyBytes < 0 {
 		p.Add("MaxBodyBytes", "must not be negative")
 	}
-	check.Duration(&p, "HandlerTimeout", cfg.HandlerTimeout)
+	p.Duration("HandlerTimeout", cfg.HandlerTimeout)
 	if cfg.MaxAge < 0 || cfg.MaxAge%time.Second != 0 {
 		p.Add("MaxAge", "must be whole seconds, at least one; 0 is off")
 	}
-	if p != nil {
-		return nil, &Error{Op: "New", Fields: p}
+	if err := invalid("New", p); err != nil {
+		return nil, err
 	}
 	if cfg.MaxBodyBytes == 0 {
 		cfg.MaxBodyBytes = defaultMaxBodyBytes

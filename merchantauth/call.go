@@ -27,8 +27,9 @@ const keyHeader = "Api-key"
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	const op = "Call"
 	var problems check.Problems
-	if check.Out(&problems, "out", out); problems != nil {
-		return &Error{Op: op, Fields: problems}
+	problems.Out("out", out)
+	if err := invalid(op, problems); err != nil {
+		return err
 	}
 	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once}
 	if method == http.MethodGet || method == http.MethodHead {

@@ -101,12 +101,12 @@ type Client struct {
 // [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
-	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
+	base := p.BaseURL("BaseURL", cfg.BaseURL)
 	checkMode(&p, cfg)
 	options := cfg.options()
 	options.Check(&p)
-	if p != nil {
-		return nil, &Error{Op: "New", Fields: p}
+	if err := invalid("New", p); err != nil {
+		return nil, err
 	}
 
 	c := &Client{logger: cfg.Logger}
@@ -146,9 +146,9 @@ func checkMode(p *check.Problems, cfg Config) {
 		}
 		p.Add("APIKey", either)
 	case cfg.APIKey == nil:
-		check.ID(p, "MerchantID", cfg.MerchantID, true, 0)
-		check.ID(p, "Email", cfg.Email, true, 0)
-		check.Secret(p, "Password", cfg.Password, true)
+		p.Require("MerchantID", cfg.MerchantID)
+		p.Require("Email", cfg.Email)
+		p.RequireSecret("Password", cfg.Password)
 	}
 }
 

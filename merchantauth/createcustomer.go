@@ -76,22 +76,22 @@ func (r CreateCustomerRequest) body() createBody {
 }
 
 func (r CreateCustomerRequest) check(p *check.Problems) {
-	check.ID(p, "Email", r.Email, true, 0)
-	check.ID(p, "FirstName", r.FirstName, true, 0)
-	check.ID(p, "LastName", r.LastName, true, 0)
+	p.Require("Email", r.Email)
+	p.Require("FirstName", r.FirstName)
+	p.Require("LastName", r.LastName)
 	if len(r.Country) != 2 || !letter(r.Country[0]) || !letter(r.Country[1]) {
 		p.Add("Country", `required: the two letters of ISO 3166-1, such as "FR"`)
 	}
-	check.ID(p, "VerificationDocumentID", r.VerificationDocumentID, true, 0)
+	p.Require("VerificationDocumentID", r.VerificationDocumentID)
 	if strings.TrimSpace(r.ResidenceAddress) == "" {
 		p.Add("ResidenceAddress", "required")
 	}
 	checkText(p, "ResidenceAddress", r.ResidenceAddress)
-	check.ID(p, "PhoneNumber", r.PhoneNumber, false, 0)
+	p.Optional("PhoneNumber", r.PhoneNumber)
 	checkText(p, "Comment", r.Comment)
-	check.ID(p, "ExternalID", r.ExternalID, false, 0)
-	check.ID(p, "ReferralID", r.ReferralID, false, 0)
-	check.ID(p, "ITN", r.ITN, false, 0)
+	p.Optional("ExternalID", r.ExternalID)
+	p.Optional("ReferralID", r.ReferralID)
+	p.Optional("ITN", r.ITN)
 }
 
 func letter(c byte) bool { return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' }
@@ -117,8 +117,9 @@ func checkText(p *check.Problems, field, value string) {
 func (c *Client) CreateCustomer(ctx context.Context, req CreateCustomerRequest) (Customer, error) {
 	const op = "CreateCustomer"
 	var p check.Problems
-	if req.check(&p); p != nil {
-		return Customer{}, &Error{Op: op, Fields: p}
+	req.check(&p)
+	if err := invalid(op, p); err != nil {
+		return Customer{}, err
 	}
 	resp, err := c.do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/v2/customer/create", Policy: transport.Once, In: req.body(),

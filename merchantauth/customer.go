@@ -94,8 +94,9 @@ func (c *Customer) UnmarshalJSON(b []byte) error {
 func (c *Client) CustomerDetails(ctx context.Context, id string) (Customer, error) {
 	const op = "CustomerDetails"
 	var p check.Problems
-	if check.ID(&p, "id", id, true, 0); p != nil {
-		return Customer{}, &Error{Op: op, Fields: p}
+	p.Require("id", id)
+	if err := invalid(op, p); err != nil {
+		return Customer{}, err
 	}
 	resp, err := c.do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/v2/customer/details", Policy: transport.Safe,
@@ -175,17 +176,17 @@ func isoTime(t time.Time) string {
 }
 
 func (q CustomerQuery) check(p *check.Problems) {
-	check.ID(p, "Email", q.Email, false, 0)
-	check.ID(p, "ExternalID", q.ExternalID, false, 0)
-	check.ID(p, "WalletID", q.WalletID, false, 0)
-	check.ID(p, "PhoneNumber", q.PhoneNumber, false, 0)
-	check.ID(p, "FullName", q.FullName, false, 0)
+	p.Optional("Email", q.Email)
+	p.Optional("ExternalID", q.ExternalID)
+	p.Optional("WalletID", q.WalletID)
+	p.Optional("PhoneNumber", q.PhoneNumber)
+	p.Optional("FullName", q.FullName)
 	checkText(p, "Comment", q.Comment)
-	check.ID(p, "ReferralID", q.ReferralID, false, 0)
+	p.Optional("ReferralID", q.ReferralID)
 	checkYear(p, "CreatedFrom", q.CreatedFrom)
 	checkYear(p, "CreatedTo", q.CreatedTo)
-	check.Count(p, "Take", q.Take)
-	check.Count(p, "Skip", q.Skip)
+	p.Count("Take", q.Take)
+	p.Count("Skip", q.Skip)
 	q.Take, q.Skip = 0, 0
 	if q == (CustomerQuery{}) {
 		p.Add("CustomerQuery", "must say whom to find: Kuna would return every customer")
@@ -211,8 +212,9 @@ func checkYear(p *check.Problems, field string, t time.Time) {
 func (c *Client) FindCustomers(ctx context.Context, query CustomerQuery) ([]Customer, error) {
 	const op = "FindCustomers"
 	var p check.Problems
-	if query.check(&p); p != nil {
-		return nil, &Error{Op: op, Fields: p}
+	query.check(&p)
+	if err := invalid(op, p); err != nil {
+		return nil, err
 	}
 	resp, err := c.do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/v2/customer/find", Policy: transport.Safe, In: query.body(),

@@ -10,6 +10,7 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
@@ -168,6 +169,14 @@ func (e *Error) copied() *Error {
 	own := *e
 	own.Fields, own.Entries = maps.Clone(e.Fields), slices.Clone(e.Entries)
 	return &own
+}
+
+// invalid is the error of a call that breaks rules; nil if it breaks none.
+func invalid(op string, p check.Problems) error {
+	if p == nil {
+		return nil
+	}
+	return &Error{Op: op, Fields: p}
 }
 
 // fail returns the package's error for an error of the packages below.

@@ -18,8 +18,9 @@ import (
 // of the call before making it again: the API has no idempotency keys.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	var p check.Problems
-	if check.Out(&p, "out", out); p != nil {
-		return &Error{Op: "Call", Fields: p}
+	p.Out("out", out)
+	if err := invalid("Call", p); err != nil {
+		return err
 	}
 	policy := transport.Once
 	if method == http.MethodGet || method == http.MethodHead {

@@ -90,9 +90,10 @@ type Client struct {
 // [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
-	check.ID(&p, "ClientID", cfg.ClientID, true, 0)
-	check.HMACKey(&p, "Secret", cfg.Secret, true)
-	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
+	p.Require("ClientID", cfg.ClientID)
+	p.RequireSecret("Secret", cfg.Secret)
+	p.HMACKey("Secret", cfg.Secret)
+	base := p.BaseURL("BaseURL", cfg.BaseURL)
 	options := cfg.options()
 	options.Check(&p)
 	lifetime := cfg.Lifetime
@@ -102,10 +103,10 @@ func New(cfg Config) (*Client, error) {
 	if lifetime < time.Second || lifetime%time.Second != 0 {
 		p.Add("Lifetime", "must be whole seconds, at least one")
 	} else {
-		check.Duration(&p, "Lifetime", lifetime)
+		p.Duration("Lifetime", lifetime)
 	}
-	if p != nil {
-		return nil, &Error{Op: "New", Fields: p}
+	if err := invalid("New", p); err != nil {
+		return nil, err
 	}
 
 	c := &Client{

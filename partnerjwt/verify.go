@@ -47,10 +47,10 @@ func Verify(ctx context.Context, token string, secret providerauth.SecretFunc, o
 	if ctx == nil {
 		p.Add("ctx", "must not be nil")
 	}
-	check.Secret(&p, "secret", secret, true)
-	check.Duration(&p, "VerifyOptions.Leeway", opts.Leeway)
-	if p != nil {
-		return Claims{}, &Error{Op: op, Fields: p}
+	p.RequireSecret("secret", secret)
+	p.Duration("VerifyOptions.Leeway", opts.Leeway)
+	if err := invalid(op, p); err != nil {
+		return Claims{}, err
 	}
 	key, err := credential.NewHMACKey("secret", secret).Get(ctx)
 	if err != nil {

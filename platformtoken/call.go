@@ -24,8 +24,9 @@ import (
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	const op = "Call"
 	var problems check.Problems
-	if check.Out(&problems, "out", out); problems != nil {
-		return &Error{Op: op, Fields: problems}
+	problems.Out("out", out)
+	if err := invalid(op, problems); err != nil {
+		return err
 	}
 	resp, err := c.do(ctx, newCall(op, method, path, in))
 	if err != nil {
@@ -40,8 +41,9 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 func (c *Client) CallFor(ctx context.Context, p Player, method, path string, in, out any) error {
 	const op = "CallFor"
 	var problems check.Problems
-	if check.Out(&problems, "out", out); problems != nil {
-		return &Error{Op: op, Fields: problems}
+	problems.Out("out", out)
+	if err := invalid(op, problems); err != nil {
+		return err
 	}
 	resp, err := c.doFor(ctx, p, newCall(op, method, path, in))
 	if err != nil {
@@ -80,8 +82,8 @@ func (c *Client) doFor(ctx context.Context, p Player, call transport.Call) (*tra
 	if ctx == nil {
 		return nil, nilContext(call.Op)
 	}
-	if problems := p.check(); problems != nil {
-		return nil, &Error{Op: call.Op, Fields: problems}
+	if err := invalid(call.Op, p.check()); err != nil {
+		return nil, err
 	}
 	call.Reader = playerReader{c}
 	resp, err := c.session.Do(ctx, c.userOf(p), call)

@@ -141,7 +141,7 @@ type Client struct {
 // [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
-	base := check.BaseURL(&p, "BaseURL", cfg.BaseURL, true)
+	base := p.BaseURL("BaseURL", cfg.BaseURL)
 	if cfg.TenantID <= 0 {
 		p.Add("TenantID", "required, must be greater than 0")
 	}
@@ -151,7 +151,7 @@ func New(cfg Config) (*Client, error) {
 	case cfg.Signer == nil && refused != "":
 		p.Add("Secret", refused+", set Signer")
 	case cfg.Signer == nil:
-		check.Secret(&p, "Secret", cfg.Secret, true)
+		p.RequireSecret("Secret", cfg.Secret)
 	case cfg.Secret != nil:
 		p.Add("Signer", "must not be set beside Secret")
 	case isFunc && f == nil:
@@ -160,9 +160,9 @@ func New(cfg Config) (*Client, error) {
 	checkLanguage(&p, cfg.Language)
 	options := cfg.options()
 	options.Check(&p)
-	check.Count(&p, "MaxEntries", cfg.MaxEntries)
-	if p != nil {
-		return nil, &Error{Op: "New", Fields: p}
+	p.Count("MaxEntries", cfg.MaxEntries)
+	if err := invalid("New", p); err != nil {
+		return nil, err
 	}
 
 	c := &Client{

@@ -44,8 +44,8 @@ func (c *Client) CreateToken(ctx context.Context, req CreateTokenRequest) (Token
 	problems := Player{req.UserID, req.Currency}.check()
 	language := cmp.Or(req.Language, c.language)
 	checkLanguage(&problems, language)
-	if problems != nil {
-		return Token{}, &Error{Op: op, Fields: problems}
+	if err := invalid(op, problems); err != nil {
+		return Token{}, err
 	}
 	t, err := c.cache.Force(ctx, req.UserID, req.Currency, false, func(ctx context.Context, a ask) (issued, error) {
 		return c.create(ctx, a, creation{op: op, language: language})

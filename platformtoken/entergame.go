@@ -63,8 +63,8 @@ func (c *Client) EnterGame(ctx context.Context, req EnterGameRequest) (EnterGame
 		problems.Add("GameID", "required, must be greater than 0")
 	}
 	checkLanguage(&problems, req.Language)
-	if problems != nil {
-		return EnterGameResponse{}, &Error{Op: op, Fields: problems}
+	if err := invalid(op, problems); err != nil {
+		return EnterGameResponse{}, err
 	}
 	resp, err := c.do(ctx, post(op, "/game/enter", transport.Once,
 		enterGameBody{c.tenantID, req.UserID, req.GameID, req.Currency, req.Language}))
@@ -84,7 +84,7 @@ func (e *envelope) launchURL() (launch string, _ error) {
 		return "", err
 	}
 	var p check.Problems
-	check.ID(&p, "data", launch, true, 0)
+	p.Require("data", launch)
 	u, err := url.Parse(launch)
 	if p != nil || err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		return "", errLaunchURL

@@ -9,6 +9,7 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
@@ -125,6 +126,14 @@ func (e *Error) copied() *Error {
 	own := *e
 	own.Fields = maps.Clone(e.Fields)
 	return &own
+}
+
+// invalid is the error of a call that breaks rules; nil if it breaks none.
+func invalid(op string, p check.Problems) error {
+	if p == nil {
+		return nil
+	}
+	return &Error{Op: op, Fields: p}
 }
 
 // fail returns the package's error for an error of the packages below.

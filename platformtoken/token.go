@@ -28,8 +28,10 @@ type Player struct {
 func (p Player) check() check.Problems {
 	var problems check.Problems
 	if !p.plain() {
-		check.ID(&problems, "UserID", p.UserID, true, maxID)
-		check.ID(&problems, "Currency", p.Currency, false, maxCurrency)
+		problems.Require("UserID", p.UserID)
+		problems.AtMost(maxID, "UserID", p.UserID)
+		problems.Optional("Currency", p.Currency)
+		problems.AtMost(maxCurrency, "Currency", p.Currency)
 	}
 	return problems
 }

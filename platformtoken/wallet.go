@@ -162,7 +162,7 @@ var (
 func (c *Client) Transfer(ctx context.Context, p Player, req TransferRequest) (Transfer, error) {
 	const op = "Transfer"
 	problems := p.check()
-	check.ID(&problems, "TxID", req.TxID, true, 0)
+	problems.Require("TxID", req.TxID)
 	if req.Direction != TransferIn && req.Direction != TransferOut {
 		problems.Add("Direction", "must be TransferIn or TransferOut")
 	}
@@ -228,8 +228,9 @@ func (e *envelope) transfer(txID string) (Transfer, error) {
 func (c *Client) TransferStatus(ctx context.Context, p Player, recordID string) (TransferState, error) {
 	const op = "TransferStatus"
 	var problems check.Problems
-	if check.ID(&problems, "recordID", recordID, true, 0); problems != nil {
-		return 0, &Error{Op: op, Fields: problems}
+	problems.Require("recordID", recordID)
+	if err := invalid(op, problems); err != nil {
+		return 0, err
 	}
 	in := struct {
 		RecordID string `json:"recordId"`

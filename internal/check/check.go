@@ -1,6 +1,6 @@
-// Package check validates configurations and requests. Its functions add what
-// is wrong to [Problems], all of it at once, and never repeat a value: that may
-// be a credential, or hold one.
+// Package check validates configurations and requests. The methods of [Problems]
+// collect all broken rules, and never repeat a value: it may be a credential, or
+// hold one.
 package check
 
 import (
@@ -38,14 +38,12 @@ func (p *Problems) Add(field, rule string) {
 	(*p)[field] = rule
 }
 
-// BaseURL returns the URL that raw is, nil if it is empty or unfit: it must be
-// absolute, https or, for a loopback host, http, and have no userinfo, query
-// or fragment.
-func BaseURL(p *Problems, field, raw string, need bool) *url.URL {
+// BaseURL returns the URL that raw is, nil if it breaks a rule: it is required,
+// must be absolute, https or, for a loopback host, http, and have no userinfo,
+// query or fragment.
+func (p *Problems) BaseURL(field, raw string) *url.URL {
 	if raw == "" {
-		if need {
-			p.Add(field, required)
-		}
+		p.Add(field, required)
 		return nil
 	}
 	u, rule := baseURL(raw)
@@ -96,21 +94,21 @@ func loopback(host string) bool {
 }
 
 // HTTPClient checks a client that the SDK is to copy; nil is fine.
-func HTTPClient(p *Problems, c *http.Client) {
+func (p *Problems) HTTPClient(c *http.Client) {
 	if c == nil {
 		return
 	}
 	if c.Jar != nil {
 		p.Add("HTTPClient.Jar", "must be nil: cookies would tie tokens together")
 	}
-	Duration(p, "HTTPClient.Timeout", c.Timeout)
+	p.Duration("HTTPClient.Timeout", c.Timeout)
 }
 
 // maxDuration keeps sums and multiples of durations from overflowing.
 const maxDuration = 10 * 365 * 24 * time.Hour
 
 // Duration refuses durations that are negative or beyond ten years.
-func Duration(p *Problems, field string, d time.Duration) {
+func (p *Problems) Duration(field string, d time.Duration) {
 	switch {
 	case d < 0:
 		p.Add(field, "must not be negative")
@@ -120,20 +118,27 @@ func Duration(p *Problems, field string, d time.Duration) {
 }
 
 // Count refuses negative numbers.
-func Count(p *Problems, field string, n int) {
+func (p *Problems) Count(field string, n int) {
 	if n < 0 {
 		p.Add(field, "must not be negative")
 	}
 }
 
-// ID checks an identifier, an email address or another text that is sent as it
-// is: UTF-8 (two ids of bad bytes could become one), no control characters, no
-// white space at its ends, and at most maxRunes code points unless that is 0.
-// An empty one is a problem only if it is needed.
-func ID(p *Problems, field, value string, need bool, maxRunes int) {
-	switch {
-	case value == "" && need:
+// Require checks an identifier, an email address or another text that is sent as
+// it is: it must not be empty, and must keep the rules of [Problems.Optional].
+func (p *Problems) Require(field, value string) {
+	if value == "" {
 		p.Add(field, required)
+		return
+	}
+	p.Optional(field, value)
+}
+
+// Optional checks a text that may be empty: it must be UTF-8 (two ids of bad
+// bytes could become one), without control characters and without white space at
+// its ends.
+func (p *Problems) Optional(field, value string) {
+	switch {
 	case value == "":
 	case !utf8.ValidString(value):
 		p.Add(field, "must be valid UTF-8")
@@ -141,9 +146,13 @@ func ID(p *Problems, field, value string, need bool, maxRunes int) {
 		if rule := text.Defect(value); rule != "" {
 			p.Add(field, rule)
 		}
-		if maxRunes > 0 && utf8.RuneCountInString(value) > maxRunes {
-			p.Add(field, fmt.Sprintf("must have at most %d characters", maxRunes))
-		}
+	}
+}
+
+// AtMost checks that a text has at most that many code points.
+func (p *Problems) AtMost(runes int, field, value string) {
+	if utf8.ValidString(value) && utf8.RuneCountInString(value) > runes {
+		p.Add(field, fmt.Sprintf("must have at most %d characters", runes))
 	}
 }
 
@@ -153,17 +162,16 @@ const (
 	StaticNote = "(a static secret that is empty, begins or ends with white space, or holds control characters counts as missing)"
 )
 
-// Secret checks that a credential that is needed is there. It does not call f.
-func Secret(p *Problems, field string, f providerauth.SecretFunc, need bool) {
-	if f == nil && need {
+// RequireSecret checks that there is a secret. It does not call f.
+func (p *Problems) RequireSecret(field string, f providerauth.SecretFunc) {
+	if f == nil {
 		p.Add(field, Missing)
 	}
 }
 
-// HMACKey is [Secret] for a key of HMAC. A static key is also a problem if FIPS
-// 140-only mode refuses it; any other f is not called.
-func HMACKey(p *Problems, field string, f providerauth.SecretFunc, need bool) {
-	Secret(p, field, f, need)
+// HMACKey checks a key of HMAC, which may be missing: FIPS 140-only mode refuses
+// some static keys. Any other f is not called.
+func (p *Problems) HMACKey(field string, f providerauth.SecretFunc) {
 	if key, ok := credential.StaticValue(f); ok {
 		if rule := fips.HMACKey(key); rule != "" {
 			p.Add(field, rule)
@@ -171,8 +179,9 @@ func HMACKey(p *Problems, field string, f providerauth.SecretFunc, need bool) {
 	}
 }
 
-// HMACKeys is [HMACKey] for a list, which is required.
-func HMACKeys(p *Problems, field string, f providerauth.SecretsFunc) {
+// RequireHMACKeys checks that there is a list of keys, each of which keeps the
+// rule of [Problems.HMACKey].
+func (p *Problems) RequireHMACKeys(field string, f providerauth.SecretsFunc) {
 	if f == nil {
 		p.Add(field, Missing)
 	}
@@ -222,7 +231,7 @@ func LogURL(raw string) string {
 
 // Out refuses a place for an answer that nothing can be written to: the call
 // would be made and its answer lost. nil is fine: no answer is wanted.
-func Out(p *Problems, field string, out any) {
+func (p *Problems) Out(field string, out any) {
 	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
 		p.Add(field, "must be nil or a pointer that is not nil")
 	}

@@ -40,7 +40,7 @@ func TestBaseURLAccepts(t *testing.T) {
 		"http://[::1]:65535",
 	} {
 		var p check.Problems
-		u := check.BaseURL(&p, "BaseURL", raw, true)
+		u := p.BaseURL("BaseURL", raw)
 		if u == nil || p != nil {
 			t.Errorf("%s: %v, %v", raw, u, p)
 			continue
@@ -110,7 +110,7 @@ func TestBaseURLRefuses(t *testing.T) {
 		{"https://example.com/\xffcanary", control},
 	} {
 		var p check.Problems
-		u := check.BaseURL(&p, "BaseURL", test.raw, true)
+		u := p.BaseURL("BaseURL", test.raw)
 		if u != nil {
 			t.Errorf("%q is accepted as %v", test.raw, u)
 		}
@@ -123,9 +123,9 @@ func TestBaseURLRefuses(t *testing.T) {
 	}
 }
 
-func TestBaseURLMayBeLeftOutIfNotNeeded(t *testing.T) {
+func TestBaseURLIsRequired(t *testing.T) {
 	var p check.Problems
-	if u := check.BaseURL(&p, "BaseURL", "", false); u != nil || p != nil {
+	if u := p.BaseURL("BaseURL", ""); u != nil || p["BaseURL"] != "required" {
 		t.Errorf("%v, %v", u, p)
 	}
 }
@@ -147,7 +147,7 @@ func TestHTTPClient(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var got check.Problems
-			check.HTTPClient(&got, test.c)
+			got.HTTPClient(test.c)
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -157,13 +157,13 @@ func TestHTTPClient(t *testing.T) {
 
 func TestNegativeAndEndlessNumbersAreProblems(t *testing.T) {
 	var got check.Problems
-	check.Duration(&got, "Zero", 0)
-	check.Duration(&got, "Second", time.Second)
-	check.Duration(&got, "Negative", -1)
-	check.Duration(&got, "Endless", 1<<63-1)
-	check.Count(&got, "None", 0)
-	check.Count(&got, "Three", 3)
-	check.Count(&got, "MinusOne", -1)
+	got.Duration("Zero", 0)
+	got.Duration("Second", time.Second)
+	got.Duration("Negative", -1)
+	got.Duration("Endless", 1<<63-1)
+	got.Count("None", 0)
+	got.Count("Three", 3)
+	got.Count("MinusOne", -1)
 	want := check.Problems{
 		"Negative": "must not be negative", "Endless": "must be at most ten years", "MinusOne": "must not be negative",
 	}
@@ -172,7 +172,7 @@ func TestNegativeAndEndlessNumbersAreProblems(t *testing.T) {
 	}
 }
 
-func TestID(t *testing.T) {
+func TestProblems_Require(t *testing.T) {
 	const (
 		ends    = "must not begin or end with white space, a line break or a byte order mark"
 		control = "must not contain control characters or line breaks"
@@ -208,7 +208,14 @@ func TestID(t *testing.T) {
 			if test.want != "" {
 				want = check.Problems{"ClientID": test.want}
 			}
-			check.ID(&got, "ClientID", test.value, test.need, test.maxRunes)
+			if test.need {
+				got.Require("ClientID", test.value)
+			} else {
+				got.Optional("ClientID", test.value)
+			}
+			if test.maxRunes > 0 {
+				got.AtMost(test.maxRunes, "ClientID", test.value)
+			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -216,33 +223,32 @@ func TestID(t *testing.T) {
 	}
 }
 
-func TestHMACKey(t *testing.T) {
-	t.Run("takes short keys outside FIPS 140-only mode", func(t *testing.T) {
+func TestProblems_HMACKey(t *testing.T) {
+	t.Run("takes short keys outside FIPS 140-only mode, and none", func(t *testing.T) {
 		var p check.Problems
-		check.HMACKey(&p, "Static", providerauth.StaticSecret("x"), true)
-		check.HMACKey(&p, "Function", func(context.Context) (string, error) { panic("called") }, true)
-		check.HMACKey(&p, "NotNeeded", nil, false)
+		p.HMACKey("Static", providerauth.StaticSecret("x"))
+		p.HMACKey("Function", func(context.Context) (string, error) { panic("called") })
+		p.HMACKey("Missing", nil)
+		p.RequireHMACKeys("List", providerauth.StaticSecrets("x", "y"))
 		if p != nil {
 			t.Errorf("%v", p)
 		}
 	})
-	t.Run("reports a missing key", func(t *testing.T) {
+	t.Run("reports a missing list", func(t *testing.T) {
 		var p check.Problems
-		check.HMACKey(&p, "Missing", nil, true)
-		if len(p) != 1 || p["Missing"] == "" {
+		p.RequireHMACKeys("List", nil)
+		if p["List"] != check.Missing {
 			t.Errorf("%v", p)
 		}
 	})
 }
 
-func TestSecret(t *testing.T) {
+func TestProblems_RequireSecret(t *testing.T) {
 	var got check.Problems
-	check.Secret(&got, "Missing", nil, true)
-	check.Secret(&got, "NotNeeded", nil, false)
-	check.Secret(&got, "Given", providerauth.StaticSecret("x"), true)
-	check.Secret(&got, "Blank", providerauth.StaticSecret(" "), true)
-	const rule = check.Missing
-	if diff := cmp.Diff(check.Problems{"Missing": rule, "Blank": rule}, got); diff != "" {
+	got.RequireSecret("Missing", nil)
+	got.RequireSecret("Given", providerauth.StaticSecret("x"))
+	got.RequireSecret("Blank", providerauth.StaticSecret(" "))
+	if diff := cmp.Diff(check.Problems{"Missing": check.Missing, "Blank": check.Missing}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -287,9 +293,10 @@ func TestValidInputAllocatesNothing(t *testing.T) {
 	f := providerauth.StaticSecret("x")
 	n := testing.AllocsPerRun(100, func() {
 		var p check.Problems
-		check.ID(&p, "ClientID", "user-123", true, 128)
-		check.Secret(&p, "Secret", f, true)
-		check.Duration(&p, "RefreshBefore", time.Second)
+		p.Require("ClientID", "user-123")
+		p.AtMost(128, "ClientID", "user-123")
+		p.RequireSecret("Secret", f)
+		p.Duration("RefreshBefore", time.Second)
 		if p != nil || !check.TokenValue("abc.def.ghi") {
 			t.Fail()
 		}
@@ -308,7 +315,7 @@ func TestOutMustBeNilOrAPointerThatIsNotNil(t *testing.T) {
 		"nil": {nil, true}, "pointer": {new(int), true}, "nil pointer": {none, false}, "value": {1, false}, "map": {map[string]int{}, false},
 	} {
 		var p check.Problems
-		check.Out(&p, "out", test.out)
+		p.Out("out", test.out)
 		if ok := p == nil; ok != test.ok {
 			t.Errorf("%s: %v", name, p)
 		}

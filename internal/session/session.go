@@ -29,10 +29,10 @@ type Options struct {
 
 // Check reports invalid options.
 func (o *Options) Check(p *check.Problems) {
-	check.HTTPClient(p, o.HTTPClient)
-	check.Duration(p, "AttemptTimeout", o.AttemptTimeout)
-	check.Count(p, "MaxAttempts", o.MaxAttempts)
-	check.Duration(p, "RefreshBefore", o.RefreshBefore)
+	p.HTTPClient(o.HTTPClient)
+	p.Duration("AttemptTimeout", o.AttemptTimeout)
+	p.Count("MaxAttempts", o.MaxAttempts)
+	p.Duration("RefreshBefore", o.RefreshBefore)
 }
 
 // Attrs shows the options in a log.
