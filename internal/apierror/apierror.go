@@ -195,7 +195,7 @@ func Other(err error) *Error {
 // is not, so errors.Is(err, ErrAmbiguous) is false for the result, and it may be
 // made again once the token call has had its time.
 func NotSent(reason error) *Error {
-	e := Other(&unsent{reason})
+	e := Other(&Opaque{Text: reason.Error(), Cause: reason})
 	e.Kind = providerauth.ErrNotSent
 	var a Advised
 	if errors.As(reason, &a) {
@@ -207,18 +207,6 @@ func NotSent(reason error) *Error {
 	}
 	e.Temporary = e.Temporary || Ambiguous(reason)
 	return e
-}
-
-// unsent hides the ambiguity of the error it wraps and nothing else.
-type unsent struct{ err error }
-
-func (u *unsent) Error() string        { return u.err.Error() }
-func (u *unsent) Is(target error) bool { return hidden(u.err, target) }
-func (u *unsent) As(target any) bool   { return errors.As(u.err, target) }
-
-// hidden is errors.Is, but for the ambiguity of err.
-func hidden(err, target error) bool {
-	return target != providerauth.ErrAmbiguous && errors.Is(err, target)
 }
 
 // TemporaryStatus reports whether the same request may be answered otherwise

@@ -3,6 +3,8 @@ package apierror
 import (
 	"errors"
 	"strings"
+
+	providerauth "github.com/providerauth/providerauth-go"
 )
 
 // Opaque is an error that does not print its cause, which may hold a URL, a
@@ -20,10 +22,14 @@ type Opaque struct {
 	Passing bool
 }
 
-func (o *Opaque) Error() string        { return o.Text }
-func (o *Opaque) GoString() string     { return o.Text } // %#v would show the cause
-func (o *Opaque) Is(target error) bool { return hidden(o.Cause, target) }
-func (o *Opaque) As(target any) bool   { return errors.As(o.Cause, target) }
+func (o *Opaque) Error() string      { return o.Text }
+func (o *Opaque) GoString() string   { return o.Text } // %#v would show the cause
+func (o *Opaque) As(target any) bool { return errors.As(o.Cause, target) }
+
+// Is is errors.Is of the cause, but for ambiguity.
+func (o *Opaque) Is(target error) bool {
+	return target != providerauth.ErrAmbiguous && errors.Is(o.Cause, target)
+}
 
 // Timeout and Temporary make it a net.Error, so that errors.As for that
 // interface finds this error and not the cause.

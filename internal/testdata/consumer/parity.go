@@ -40,8 +40,8 @@ var (
 
 // One line for each package whose tokens belong to users.
 var (
-	_ users[assetpay.User, assetpay.Token, assetpay.TokenSource] = (*assetpay.Client)(nil)
-	_ users[platformtoken.Player, platformtoken.Token, platformtoken.TokenSource]     = (*platformtoken.Client)(nil)
+	_ users[assetpay.User, assetpay.Token, assetpay.TokenSource]                  = (*assetpay.Client)(nil)
+	_ users[platformtoken.Player, platformtoken.Token, platformtoken.TokenSource] = (*platformtoken.Client)(nil)
 )
 
 // klas is called, and so has an error and no client.
