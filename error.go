@@ -33,9 +33,6 @@ var (
 	// RetryAfter is the time until a replacement may be had. From Token: there
 	// is no token.
 	ErrContested = errors.New("tokens of this key are invalidated faster than they may be created: another system creates them, or the provider refuses for another reason")
-	// ErrStoreUnavailable: the store that processes share failed, and no token
-	// could be had without it.
-	ErrStoreUnavailable = errors.New("the shared token store is unavailable")
 	// ErrClosed: the client is closed.
 	ErrClosed = errors.New("the client is closed")
 )

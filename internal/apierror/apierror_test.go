@@ -43,7 +43,6 @@ func TestRetryableMeansThatTheSameCallCanSucceedAndDoNoHarm(t *testing.T) {
 		"closed":                          {0, nil, cause(apierror.Error{Kind: providerauth.ErrClosed}), "0s false"},
 		"contested":                       {0, nil, cause(apierror.Error{Kind: providerauth.ErrContested, RetryAfter: time.Second}), "1s true"},
 		"secret unavailable":              {0, nil, cause(apierror.Error{Kind: providerauth.ErrSecretUnavailable}), "0s true"},
-		"store unavailable":               {0, nil, cause(apierror.Error{Kind: providerauth.ErrStoreUnavailable}), "0s true"},
 		"not sent for want of a provider": {0, nil, apierror.NotSent(advised{after: time.Second, ok: true}), "1s true"},
 		"not sent for a wrong key":        {0, nil, apierror.NotSent(advised{}), "0s false"},
 		"not sent, token call ambiguous":  {0, nil, apierror.NotSent(cause(apierror.Error{Ambiguous: true})), "0s true"},

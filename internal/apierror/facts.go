@@ -105,7 +105,7 @@ func (f Facts) Retryable() (time.Duration, bool) {
 			return 0, false
 		}
 	}
-	for _, passing := range []error{providerauth.ErrContested, providerauth.ErrStoreUnavailable, providerauth.ErrSecretUnavailable} {
+	for _, passing := range []error{providerauth.ErrContested, providerauth.ErrSecretUnavailable} {
 		if errors.Is(f.Err, passing) {
 			return after, true
 		}
