@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 )
@@ -50,11 +51,11 @@ func (d *Desk) Inventory(ctx context.Context, user assetpay.User) ([]Item, error
 func again(ctx context.Context, call func() error) error {
 	for {
 		err := call()
-		var f failure
-		if !errors.As(err, &f) {
+		var e providerauth.Error
+		if !errors.As(err, &e) {
 			return err
 		}
-		after, ok := f.Retryable()
+		after, ok := e.Retryable()
 		if !ok {
 			return err
 		}

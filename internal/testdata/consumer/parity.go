@@ -32,6 +32,14 @@ var (
 	_ = clients(platformtoken.New, platformtokentest.NewServer, (*platformtoken.Error)(nil))
 )
 
+// One line for each package that makes calls.
+var (
+	_ providerauth.Error = (*assetpay.Error)(nil)
+	_ providerauth.Error = (*merchantauth.Error)(nil)
+	_ providerauth.Error = (*partnerjwt.Error)(nil)
+	_ providerauth.Error = (*platformtoken.Error)(nil)
+)
+
 // One line for each package whose client has one token.
 var (
 	_ partnerjwt.TokenSource   = (*partnerjwt.Client)(nil)
