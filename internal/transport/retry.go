@@ -28,8 +28,14 @@ type run struct {
 	url    url.URL
 	body   []byte
 
+	now attempt // the last
+	progress
+	library
+}
+
+// progress is what has become of a run.
+type progress struct {
 	attempts  int     // so far, Call.Before included
-	now       attempt // the last
 	last      *answer // the last answer that was no success; nil: there is none
 	ambiguous bool    // some attempt may have been acted on
 	ended     error   // of the caller's context
@@ -37,7 +43,10 @@ type run struct {
 
 	cost int64         // taken from the budget
 	wait time.Duration // before the next attempt
+}
 
+// library is what go-retryablehttp works with.
+type library struct {
 	retries retryablehttp.Client
 	request retryablehttp.Request
 	http    http.Client
