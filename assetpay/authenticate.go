@@ -40,7 +40,7 @@ type User struct {
 type AuthenticateClientResponse struct {
 	// Token is the user's new token.
 	Token Token
-	// RequestID is what AssetPay's support asks for.
+	// RequestID identifies the request to AssetPay's support.
 	RequestID string
 }
 

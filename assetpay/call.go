@@ -9,18 +9,18 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// Call makes one call as the merchant, with the API key: what is below
-// /secure. path extends Config.BaseURL and may have a query. in is sent as
-// JSON, nil as no body. The "data" of the answer's envelope is decoded into
-// out; where none is expected, out is nil. An answer without data, such as a
-// 204 or "data" null, matches [providerauth.ErrBadResponse] if out is not nil, so that no
-// out is taken for an answer that was never written.
+// Call makes a call as the merchant, with the API key, below /secure. path
+// extends Config.BaseURL and may have a query. in is sent as JSON, nil as no
+// body. The "data" of the answer's envelope is decoded into out; where none is
+// expected, out is nil. An answer without data, such as a 204 or "data" null,
+// matches [providerauth.ErrBadResponse] if out is not nil, so that no out is
+// taken for an answer that was never written.
 //
 // GET and HEAD are repeated where that helps; any other method only if nothing
 // was sent, or on a 429 that says when to come back.
 //
-// Errors are [*Error]. If it is Ambiguous and not Retryable, look at what became
-// of the call before making it again.
+// Errors are [*Error]. If it is Ambiguous and not Retryable, find out whether
+// the call took effect before making it again.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	const op = "Call"
 	if ctx == nil {
@@ -37,9 +37,9 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	return c.do(ctx, c.merchant(), newCall(op, method, path, in), out)
 }
 
-// CallFor makes one call as the user, with the user's token: what is below
-// /client. The rest is as with [Client.Call]; in addition a 401 that is about
-// the token replaces it once, as in [Client.TransportFor].
+// CallFor makes a call as the user, with the user's token, below /client. The
+// rest is as with [Client.Call]; in addition a 401 that is about the token
+// replaces it once, as in [Client.TransportFor].
 func (c *Client) CallFor(ctx context.Context, u User, method, path string, in, out any) error {
 	const op = "CallFor"
 	if ctx == nil {

@@ -35,7 +35,7 @@ func classify(status int, env *envelope) apierror.Class {
 	return apierror.Refused
 }
 
-// peeked is how much of a 401 is read to see what it is about.
+// peeked bounds the part of a 401 that is read to find its reason.
 const peeked = 16 << 10
 
 // Rejected reports whether the answer rejects the token.

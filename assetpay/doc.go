@@ -35,16 +35,17 @@
 //
 // # Rejected tokens
 //
-// A 401 that is about the token replaces it, if it is still the current one, and
-// the call is made once more with the new one. A 401 may also be a mistake. A
-// user's replacements are limited to five at once and then one per five seconds;
-// those of all users together, if they are exchanges, to ten at once and then one
-// a minute, because an unverified merchant has 100 exchanges an hour. A token that
-// was rejected five times in a row is replaced beyond that. Where no other token
-// is to be had, the token stays in use, and its first rejection in a row has the
-// call made once more with the same token. A rejection that stands for want of
-// another token matches [providerauth.ErrContested] and is Retryable; [Client.HTTPClientFor]
-// returns it as it is.
+// A 401 that is about the token replaces it, if it is still the current one,
+// and the call is made once more with the new token. A 401 may also be a
+// mistake. A user's replacements are limited to five at once and then one per
+// five seconds; those of all users together, if they are exchanges, to ten at
+// once and then one a minute, because an unverified merchant has 100 exchanges
+// an hour. A token that was rejected five times in a row is replaced beyond
+// that. Where no other token is to be had, the token stays in use, and its
+// first rejection in a row has the call made once more with the same token. A
+// rejection that stands for want of another token matches
+// [providerauth.ErrContested] and is Retryable; [Client.HTTPClientFor] returns
+// it as it is.
 //
 // # Client data
 //

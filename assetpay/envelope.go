@@ -13,7 +13,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An envelope is the wrapping of every answer. Its members are read one by one,
+// An envelope is the wrapping of every answer. Each member is read for itself,
 // so that a member of an unexpected type does not hide the others.
 type envelope struct {
 	ID      json.RawMessage `json:"requestId"`
@@ -86,7 +86,8 @@ func requestID(id json.RawMessage, h http.Header) string {
 	return text.Clip(cmp.Or(text.JSONText(id), h.Get("X-Request-Id")), text.MaxCode)
 }
 
-// read fills in what the answer says. Whatever cannot be read is left out.
+// read fills in the fields from the answer. Members that cannot be read are
+// left out.
 func (e *Error) read(env *envelope) {
 	f := &env.failure
 	if !f.object {

@@ -64,22 +64,22 @@ type Error struct {
 	// Key is AssetPay's name of the error, such as "VALIDATION_FAILED"; "" if
 	// the answer is not its failure envelope.
 	Key string
-	// Message is AssetPay's text, several of them joined by "; ", of at most
-	// 1 KiB. It may quote what was sent, so it is not part of the text.
+	// Message is AssetPay's text, several of them joined by "; ", of at most 1
+	// KiB. It may quote the request, so it is not part of the text.
 	Message string
 	// Fields are the rules that the call broke, by field: with StatusCode 0
 	// the fields of this package, else those of AssetPay's JSON, 16 of them at
 	// most.
 	Fields map[string]string
-	// RequestID is what AssetPay's support asks for.
+	// RequestID identifies the request to AssetPay's support.
 	RequestID string
-	// Attempts is how many were made, those included that found no connection.
+	// Attempts counts all attempts, including those that found no connection.
 	Attempts int
-	// RetryAfter is how long to wait before the call is made again: what AssetPay
-	// asks for, or with providerauth.ErrContested the time until another token may be had; 0
-	// if neither says.
+	// RetryAfter is the time to wait before the next call: the wait that
+	// AssetPay asks for, or with providerauth.ErrContested the time until
+	// another token may be had; 0 if neither is known.
 	RetryAfter time.Duration
-	// Err is the cause, if there is one beside the answer.
+	// Err is the cause; nil if the answer says everything.
 	Err error
 
 	details json.RawMessage
@@ -106,20 +106,20 @@ func isKey(s string) bool {
 	return s != "" && 'A' <= s[0] && s[0] <= 'Z' && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
-// Error says what failed, without anything that AssetPay wrote but the key and
+// Error describes the failure, without any text of AssetPay except the key and
 // the request id.
 func (e *Error) Error() string { return e.facts().Text() }
 
-// Format prints what Error returns, under every verb.
+// Format prints the text of Error under every verb.
 func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
 
-// MarshalJSON writes what Error returns, as a string.
+// MarshalJSON writes the text of Error as a JSON string.
 func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
 
 // Failure returns the fields that the errors of all providers share.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
-// Is reports whether the error matches one of the sentinels by its fields.
+// Is reports whether the fields of the error match the sentinel target.
 func (e *Error) Is(target error) bool { return e.facts().Is(target) || means(e.Key, target) }
 
 // means reports whether AssetPay's key of an error means the sentinel.
@@ -174,22 +174,23 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
 
 // Ambiguous reports whether AssetPay acted or may have acted and there is no
-// usable result. Unless the call is Retryable, look at what it was to do before
-// making it again. A 408 or 5xx to a call with another method than GET or HEAD
-// is ambiguous, except a 5xx with AssetPay's error envelope and another key than
-// SERVER_ERROR, such as SERVICE_UNAVAILABLE: AssetPay raises those before it acts.
+// usable result. Unless the call is Retryable, find out whether it took effect
+// before making it again. A 408 or 5xx to a call with another method than GET
+// or HEAD is ambiguous, except a 5xx with AssetPay's error envelope and another
+// key than SERVER_ERROR, such as SERVICE_UNAVAILABLE: AssetPay raises those
+// before it acts.
 func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 
-// Body returns the beginning of the answer, at most 4 KiB. It may hold what
-// was sent, so it is not part of the text.
+// Body returns the beginning of the answer, at most 4 KiB. It may quote the
+// request, so it is not part of the text.
 func (e *Error) Body() string { return e.body.Text() }
 
-// Details returns what AssetPay says beyond the message, as JSON that some
-// trading errors have; nil if there is none, or more than 4 KiB.
+// Details returns the details of the failure, JSON that some trading errors
+// have; nil if there is none, or more than 4 KiB.
 func (e *Error) Details() json.RawMessage { return e.details }
 
-// copied is for a caller of its own: all who waited for one token get the error
-// of one call.
+// copied returns a copy for one caller: all callers who waited for a token get
+// the same error.
 func (e *Error) copied() *Error {
 	own := *e
 	own.Fields = maps.Clone(e.Fields)
@@ -225,8 +226,9 @@ func newError(op string, e *apierror.Error) *Error {
 	return own
 }
 
-// short is what is kept of an error for the callers within a back-off: at most
-// 1 KiB. It has no body and no details, and the beginnings of the texts.
+// short returns the part of an error that is kept for the callers within a
+// back-off: at most 1 KiB. It has no body and no details, and the beginnings of
+// the texts.
 func short(err error) error {
 	var e *Error
 	if !errors.As(err, &e) {

@@ -17,7 +17,8 @@ const keyHeader = "api-key"
 // base is the transport of Config.HTTPClient.
 //
 // Requests go to the scheme, host and port of Config.BaseURL only, and without
-// an Authorization header: AssetPay takes one credential. Nothing is repeated.
+// an Authorization header: AssetPay takes a single credential. Nothing is
+// repeated.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that
 // matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
@@ -28,23 +29,23 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 
 // TransportFor returns an http.RoundTripper that puts the user's token on every
 // request, for the endpoints below /client, which are called as that user. A
-// nil base is the transport of Config.HTTPClient. It keeps a copy of u; one
-// that is wrong is the error of every request.
+// nil base is the transport of Config.HTTPClient. It keeps a copy of u; if u is
+// invalid, every request fails with that error.
 //
 // Requests go to the scheme, host and port of Config.BaseURL only, and without
 // an api-key header. A 401 that is about the token (INVALID_TOKEN,
 // TOKEN_EXPIRED, TOKEN_INVALID_OR_EXPIRED, UNAUTHORIZED, or no envelope of
 // AssetPay's) replaces the token and sends the request once more with the new
-// one, if its body can be rewound (GetBody). Where no other token is to be had,
-// the first such answer in a row sends the request once more with the same token,
-// and any other goes to the caller.
+// token, if its body can be rewound (GetBody). Where no other token is to be
+// had, the first such answer in a row sends the request once more with the same
+// token, and any other goes to the caller.
 //
-// If a new token is answered so too, it was not the token: the answer goes to the
-// caller, and for one second, doubling to a minute, such answers to that user,
-// method and path replace nothing. After three of them, to different calls or with
-// no call accepted between, those to any call of the user replace nothing, for up
-// to 5 seconds or until a new token helps. A changed secret ends both. Nothing
-// else is repeated.
+// If a new token is answered so too, the token was not the reason: the answer
+// goes to the caller, and for 1 s, doubling to a minute, such answers to that
+// user, method and path replace nothing. After three of them, to different
+// calls or with no call accepted between, those to any call of the user replace
+// nothing, for up to 5 seconds or until a new token helps. A changed secret
+// ends both. Nothing else is repeated.
 //
 // Errors are as those of [Client.Transport].
 func (c *Client) TransportFor(u User, base http.RoundTripper) http.RoundTripper {
@@ -52,7 +53,7 @@ func (c *Client) TransportFor(u User, base http.RoundTripper) http.RoundTripper 
 }
 
 // HTTPClient returns an http.Client over [Client.Transport] that follows no
-// redirects. All clients returned share one pool of connections, so it is cheap
+// redirects. All clients returned share a pool of connections, so it is cheap
 // to call.
 func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Transport(nil)) }
 

@@ -11,10 +11,10 @@ import (
 // keyHeader is spelled as Kuna's page on authentication prints it.
 const keyHeader = "Api-key"
 
-// Call makes one call of a private endpoint. path extends Config.BaseURL and
-// may have a query. in is sent as JSON, nil as no body. The "data" of the
-// answer is decoded into out; where none is expected, out is nil. An answer
-// without data matches [providerauth.ErrBadResponse], and so does "data" null if out is not
+// Call makes a call of a private endpoint. path extends Config.BaseURL and may
+// have a query. in is sent as JSON, nil as no body. The "data" of the answer is
+// decoded into out; where none is expected, out is nil. An answer without data
+// matches [providerauth.ErrBadResponse], and so does "data" null if out is not
 // nil, so that no out is taken for an answer that was never written.
 //
 // GET and HEAD are repeated where that helps; any other method only if nothing
@@ -22,8 +22,8 @@ const keyHeader = "Api-key"
 // the access token is not good replaces it once, as in [Client.Transport]; but
 // a call whose outcome is unclear is not made again for that.
 //
-// Errors are [*Error]. If it is Ambiguous and not Retryable, look at what became
-// of the call before making it again.
+// Errors are [*Error]. If it is Ambiguous and not Retryable, find out whether
+// the call took effect before making it again.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	const op = "Call"
 	var problems check.Problems

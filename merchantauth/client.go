@@ -41,9 +41,9 @@ type Config struct {
 	// answer whose expiresIn or exp cannot be used; never of a URL, header or
 	// body. Optional: nil is silent.
 	Logger *slog.Logger
-	// AttemptTimeout bounds one attempt of a call. Optional, default 10 s.
+	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s.
 	AttemptTimeout time.Duration
-	// MaxAttempts bounds the attempts of one call, where it may be repeated.
+	// MaxAttempts bounds the attempts of a call, where it may be repeated.
 	// Optional, default 3.
 	MaxAttempts int
 	// RefreshBefore is how long before it expires an access token is

@@ -35,9 +35,9 @@ func clear(status int) bool {
 }
 
 // classify reads an answer's failure envelope; an answer that has data too is
-// none. Of Kuna's codes only those of the authentication are public: if an answer
-// says nothing but that the token has expired, nothing was done. The status
-// decides what all others prove.
+// none. Of Kuna's codes only those of the authentication are public: if an
+// answer says nothing but that the token has expired, nothing was done. The
+// status decides about all others.
 func classify(status int, env *envelope) apierror.Class {
 	switch {
 	case env.err != nil, !env.empty(), len(env.entries) == 0:
@@ -79,8 +79,8 @@ func refreshExpired(e ErrorEntry) bool { return e.Code == codeRefreshExpired }
 // has expired; such answers are short.
 const peeked = 16 << 10
 
-// Rejected reports whether an answer is about the access token. One that has
-// data beside its errors may have been acted on, so it is handed on.
+// Rejected reports whether an answer is about the access token. Kuna may have
+// acted on an answer with data beside its errors, so it is handed on.
 func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
 	if resp.StatusCode == http.StatusUnauthorized {
 		return true

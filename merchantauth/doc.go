@@ -47,10 +47,10 @@
 //
 // An answer whose errors name a TokenExpiredError, under any status, or a 401
 // replaces the access token that was sent, if it is still the current one, and
-// the call is made once more with the new one. A success that has data beside
+// the call is made once more with the new token. A success that has data beside
 // such errors may come of a call that was acted on: one that must not be made
-// twice ends with it. An API key is never replaced, and nothing is replayed with
-// one.
+// twice ends with it. An API key is never replaced, and nothing is replayed
+// with one.
 //
 // A rejection may also be a mistake. Replacements are limited to five at once and
 // then one per five seconds, and callers wait two seconds at most for one. Where

@@ -11,7 +11,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An envelope is the wrapping of every answer: one member or the other.
+// An envelope is the wrapping of every answer: data or errors.
 type envelope struct {
 	Data   json.RawMessage `json:"data"` // nil if absent, "null" if null
 	Errors json.RawMessage `json:"errors"`
@@ -59,8 +59,8 @@ func (e *envelope) open(out any) error {
 
 func (e *envelope) empty() bool { return len(e.Data) == 0 || string(e.Data) == "null" }
 
-// An ErrorEntry is one of the errors that an answer lists. What it says may
-// quote what was sent.
+// An ErrorEntry is an error in the list of an answer. Its texts may quote the
+// request.
 type ErrorEntry struct {
 	// Code is Kuna's name of the error. Two are documented, UNAUTHORIZED and
 	// REFRESH_TOKEN_EXPIRED.
@@ -68,7 +68,7 @@ type ErrorEntry struct {
 	// Message is the text, of at most 1 KiB, in whichever form it came: a text, a
 	// number, the "message" of an object, or several of these joined by "; ".
 	Message string
-	// Name is what a message that is an object is called, such as
+	// Name is the name of a message that is an object, such as
 	// TokenExpiredError.
 	Name string
 	// ExpiredAt is the "expiredAt" of such an object; zero if it has none.
@@ -77,8 +77,8 @@ type ErrorEntry struct {
 	Raw json.RawMessage
 }
 
-// entries reads the member "errors": an array, or an object for one. Anything
-// else, and what is empty, is no error.
+// entries reads the member "errors": an array, or an object for a single error.
+// Anything else, and an empty list or object, is no error.
 func entries(raw json.RawMessage) []ErrorEntry {
 	list, ok := text.Elements(raw)
 	if !ok {
@@ -136,7 +136,7 @@ func message(raw json.RawMessage) string {
 	return line(raw)
 }
 
-// line reads a message, or the "message" inside one that is an object.
+// line reads a message, or the "message" inside an object.
 func line(raw json.RawMessage) string {
 	var object struct {
 		Message json.RawMessage `json:"message"`

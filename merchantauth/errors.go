@@ -55,22 +55,22 @@ type Error struct {
 	// none for errors: it may be a 2xx.
 	StatusCode int
 	// Code, Message, Name and ExpiredAt are those of the first of Entries, and
-	// what is said there of them holds here. No message is part of the text.
+	// the comments there hold here. No message is part of the text.
 	Code, Message, Name string
 	ExpiredAt           time.Time
 	// Entries are the errors that the answer lists, at most the first 16.
 	Entries []ErrorEntry
 	// Fields are the rules that the call broke, by field.
 	Fields map[string]string
-	// RequestID is the X-Request-Id of the answer, if it has one.
+	// RequestID is the X-Request-Id of the answer; "" if it has none.
 	RequestID string
-	// Attempts is how many were made, those included that found no connection.
+	// Attempts counts all attempts, including those that found no connection.
 	Attempts int
-	// RetryAfter is how long to wait before the call is made again: what Kuna
-	// asks for, or with providerauth.ErrContested the time until another token may be had; 0
-	// if neither says.
+	// RetryAfter is the time to wait before the next call: the wait that Kuna
+	// asks for, or with providerauth.ErrContested the time until another token
+	// may be had; 0 if neither is known.
 	RetryAfter time.Duration
-	// Err is the cause, if there is one beside the answer.
+	// Err is the cause; nil if the answer says everything.
 	Err error
 
 	body apierror.Excerpt
@@ -93,20 +93,20 @@ func isCode(s string) bool {
 	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
-// Error says what failed, without anything that Kuna wrote but the code and the
+// Error describes the failure, without any text of Kuna except the code and the
 // request id.
 func (e *Error) Error() string { return e.facts().Text() }
 
-// Format prints what Error returns, under every verb.
+// Format prints the text of Error under every verb.
 func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
 
-// MarshalJSON writes what Error returns, as a string.
+// MarshalJSON writes the text of Error as a JSON string.
 func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
 
 // Failure returns the fields that the errors of all providers share.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
-// Is reports whether the error matches one of the sentinels by its fields.
+// Is reports whether the fields of the error match the sentinel target.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case providerauth.ErrUnauthorized:
@@ -121,13 +121,14 @@ func (e *Error) Is(target error) bool {
 	return e.facts().Is(target)
 }
 
-// lists reports whether one of the errors has the code. Entries may be missing
+// lists reports whether any of the errors has the code. Entries may be missing
 // from an Error that was not made here.
 func (e *Error) lists(code string) bool {
 	return e.Code == code || slices.ContainsFunc(e.Entries, func(x ErrorEntry) bool { return x.Code == code })
 }
 
-// expired reports whether one of the errors says that the access token is.
+// expired reports whether any of the errors says that the access token has
+// expired.
 func (e *Error) expired() bool {
 	return expired(ErrorEntry{Code: e.Code, Name: e.Name}) || slices.ContainsFunc(e.Entries, expired)
 }
@@ -151,20 +152,20 @@ func (e *Error) Retryable() (after time.Duration, ok bool) {
 // also with Kuna's errors: their codes are not public, except that of an expired
 // access token.
 //
-// Unless the call is Retryable, look at what it was to do before making it
-// again: a customer may have been created though [Client.CreateCustomer]
+// Unless the call is Retryable, find out whether it took effect before making
+// it again: a customer may have been created though [Client.CreateCustomer]
 // returned this, and is found by [Client.FindCustomers] with the ExternalID or
 // the Email of the request. (Not by [Client.CustomerDetails]: the id was in the
 // answer that is missing.) An unclear outcome takes a moment to settle, so do
-// not create again on the strength of one look that finds nothing.
+// not create again after a single look that finds nothing.
 func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 
-// Body returns the beginning of the answer, at most 4 KiB. It may hold what
-// was sent, so it is not part of the text.
+// Body returns the beginning of the answer, at most 4 KiB. It may quote the
+// request, so it is not part of the text.
 func (e *Error) Body() string { return e.body.Text() }
 
-// copied is for a caller of its own: all who waited for one token get the error
-// of one call.
+// copied returns a copy for one caller: all callers who waited for a token get
+// the same error.
 func (e *Error) copied() *Error {
 	own := *e
 	own.Fields, own.Entries = maps.Clone(e.Fields), slices.Clone(e.Entries)

@@ -21,17 +21,17 @@ const userAgent = "providerauth-go"
 //
 // Requests go to the scheme, host and port of Config.BaseURL only. A 401, or an
 // answer without data whose errors name a TokenExpiredError, under any status,
-// replaces the access token and sends the request once more with the new one, if
-// its body can be rewound (GetBody). Where no other token is to be had, the first
-// such answer in a row sends the request once more with the same token, and any
-// other goes to the caller.
+// replaces the access token and sends the request once more with the new token,
+// if its body can be rewound (GetBody). Where no other token is to be had, the
+// first such answer in a row sends the request once more with the same token,
+// and any other goes to the caller.
 //
-// If a new token is answered so too, it was not the token: the answer goes to the
-// caller, and for one second, doubling to a minute, such answers to that method
-// and path replace nothing. After three of them, to different calls or with no
-// call accepted between, those to any call replace nothing, for up to 5 seconds or
-// until a new token helps. A changed password ends both. Nothing else is repeated.
-// With an API key nothing is replaced or repeated at all.
+// If a new token is answered so too, the token was not the reason: the answer
+// goes to the caller, and for 1 s, doubling to a minute, such answers to that
+// method and path replace nothing. After three of them, to different calls or
+// with no call accepted between, those to any call replace nothing, for up to 5
+// seconds or until a new token helps. A changed password ends both. Nothing
+// else is repeated. With an API key nothing is replaced or repeated at all.
 //
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" that
 // matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
@@ -42,7 +42,7 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 }
 
 // HTTPClient returns an http.Client over [Client.Transport] that follows no
-// redirects. All clients returned share one pool of connections, so it is cheap
+// redirects. All clients returned share a pool of connections, so it is cheap
 // to call.
 func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Transport(nil)) }
 
@@ -87,8 +87,8 @@ func (a accessToken) Set(r *http.Request, s *credential.Secret, _ []byte) error 
 	return nil
 }
 
-// complete sets what Kuna's page has on every private call, where the caller
-// has not.
+// complete sets the headers of every private call on Kuna's page, unless the
+// caller has set them.
 func complete(r *http.Request) {
 	header.Default(r.Header, "Accept", "application/json")
 	header.Default(r.Header, "User-Agent", userAgent)

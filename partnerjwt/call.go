@@ -8,14 +8,14 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// Call makes one call of the Partner API. path extends Config.BaseURL and may
+// Call makes a call of the Partner API. path extends Config.BaseURL and may
 // have a query. in is sent as JSON, nil as no body; the answer is decoded into
 // out, unless that is nil. GET and HEAD are repeated where that helps; any
 // other method only if nothing was sent, or on a 429 that says when to come
 // back. A 401 replaces the token once, as in [Client.Transport].
 //
-// Errors are [*Error]. If it is Ambiguous and not Retryable, look at what became
-// of the call before making it again: the API has no idempotency keys.
+// Errors are [*Error]. If it is Ambiguous and not Retryable, find out whether
+// the call took effect before making it again: the API has no idempotency keys.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	var p check.Problems
 	p.Out("out", out)

@@ -20,11 +20,11 @@
 //
 // # Rejected tokens
 //
-// A 401 replaces the token that was sent, if it is still the current one, and the
-// call is made once more with the new one: twenty calls that meet the same dead
-// token cause one new token. If the answer's Date shows that this machine's clock
-// is off, the next token takes that into account. A 401 that a new token does not
-// cure is handed to the caller.
+// A 401 replaces the token that was sent, if it is still the current one, and
+// the call is made once more with the new token: twenty calls that meet the
+// same dead token cause one new token. If the answer's Date shows that this
+// machine's clock is off, the next token takes that into account. A 401 that a
+// new token does not cure is handed to the caller.
 //
 // A 401 may also be a mistake. Replacements are limited to five at once and then
 // one per five seconds. Where no other token is to be had, the token stays in use,

@@ -46,21 +46,21 @@ type Error struct {
 	// StatusCode is the HTTP status; 0 if nothing was answered.
 	StatusCode int
 	// Code is the "code" of the answer, as text, and Message its "message" or
-	// "error", if the answer has one, of at most 1 KiB. PiTrade documents neither, so no
-	// behaviour hangs on them. Message may quote what was sent: it is not
-	// part of the text.
+	// "error", if the answer has one, of at most 1 KiB. PiTrade documents
+	// neither, so no behaviour hangs on them. Message may quote the request: it
+	// is not part of the text.
 	Code, Message string
 	// Fields are the rules that the call broke, by field.
 	Fields map[string]string
-	// RequestID is the X-Request-Id of the answer, if it has one.
+	// RequestID is the X-Request-Id of the answer; "" if it has none.
 	RequestID string
-	// Attempts is how many were made, those included that found no connection.
+	// Attempts counts all attempts, including those that found no connection.
 	Attempts int
-	// RetryAfter is how long to wait before the call is made again: what PiTrade
-	// asks for, or with providerauth.ErrContested the time until another token may be had; 0
-	// if neither says.
+	// RetryAfter is the time to wait before the next call: the wait that
+	// PiTrade asks for, or with providerauth.ErrContested the time until
+	// another token may be had; 0 if neither is known.
 	RetryAfter time.Duration
-	// Err is the cause, if there is one beside the answer.
+	// Err is the cause; nil if the answer says everything.
 	Err error
 
 	body apierror.Excerpt
@@ -73,19 +73,19 @@ func (e *Error) facts() apierror.Facts {
 	}
 }
 
-// Error says what failed, without anything that PiTrade wrote.
+// Error describes the failure, without any text of PiTrade.
 func (e *Error) Error() string { return e.facts().Text() }
 
-// Format prints what Error returns, under every verb.
+// Format prints the text of Error under every verb.
 func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
 
-// MarshalJSON writes what Error returns, as a string.
+// MarshalJSON writes the text of Error as a JSON string.
 func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
 
 // Failure returns the fields that the errors of all providers share.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
-// Is reports whether the error matches one of the sentinels by its fields.
+// Is reports whether the fields of the error match the sentinel target.
 func (e *Error) Is(target error) bool { return e.facts().Is(target) }
 
 // Unwrap returns the cause.
@@ -98,17 +98,17 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
 
 // Ambiguous reports whether PiTrade acted or may have acted and there is no
-// usable result. Unless the call is Retryable, look at what it was to do before
-// making it again. PiTrade documents no errors, so a 408 or 5xx to a call with
-// another method than GET or HEAD is always ambiguous.
+// usable result. Unless the call is Retryable, find out whether it took effect
+// before making it again. PiTrade documents no errors, so a 408 or 5xx to a
+// call with another method than GET or HEAD is always ambiguous.
 func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 
-// Body returns the beginning of the answer, at most 4 KiB. It may hold what
-// was sent, so it is not part of the text.
+// Body returns the beginning of the answer, at most 4 KiB. It may quote the
+// request, so it is not part of the text.
 func (e *Error) Body() string { return e.body.Text() }
 
-// copied is for a caller of its own: all who waited for one token get the error
-// of one call.
+// copied returns a copy for one caller: all callers who waited for a token get
+// the same error.
 func (e *Error) copied() *Error {
 	own := *e
 	own.Fields = maps.Clone(e.Fields)

@@ -8,19 +8,19 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// Call makes one signed call that takes no token, such as /player/register.
-// path extends Config.BaseURL. in is sent as JSON, nil as no body; its members
-// must come in the documented order, so use structs and not maps. The "data" of
-// the answer's envelope is decoded into out; where none is expected, out is
-// nil. An answer without data matches [providerauth.ErrBadResponse] if out is not nil, so
-// that no out is taken for an answer that was never written.
+// Call makes a signed call without a token, such as /player/register. path
+// extends Config.BaseURL. in is sent as JSON, nil as no body; its members must
+// come in the documented order, so use structs and not maps. The "data" of the
+// answer's envelope is decoded into out; where none is expected, out is nil. An
+// answer without data matches [providerauth.ErrBadResponse] if out is not nil,
+// so that no out is taken for an answer that was never written.
 //
 // GET and HEAD, which no documented endpoint takes, are repeated where that
 // helps; any other method only if nothing was sent, or on a 429 that says when
 // to come back.
 //
-// Errors are [*Error]. If it is Ambiguous and not Retryable, look at what became
-// of the call before making it again.
+// Errors are [*Error]. If it is Ambiguous and not Retryable, find out whether
+// the call took effect before making it again.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	const op = "Call"
 	var problems check.Problems
@@ -35,7 +35,7 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	return decode(op, resp, out)
 }
 
-// CallFor makes one signed call with the player's token. The rest is as with
+// CallFor makes a signed call with the player's token. The rest is as with
 // [Client.Call]; in addition an answer that says that the token is dead
 // replaces it once, as in [Client.TransportFor].
 func (c *Client) CallFor(ctx context.Context, p Player, method, path string, in, out any) error {

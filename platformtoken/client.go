@@ -68,12 +68,12 @@ type Config struct {
 	// token whose expiry cannot be used and of the first live token that is
 	// evicted; never of a URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
-	// AttemptTimeout bounds one attempt of a call. The creation of a token
-	// may take two of them and a second. Optional, default 10 s.
+	// AttemptTimeout bounds an attempt of a call. The creation of a token may
+	// take two of them and a second. Optional, default 10 s.
 	AttemptTimeout time.Duration
-	// MaxAttempts bounds the attempts of one call, where it may be repeated.
-	// The creation of a token is sent twice at most whatever this says.
-	// Optional, default 3.
+	// MaxAttempts bounds the attempts of a call, where it may be repeated. The
+	// creation of a token is sent twice at most whatever this says. Optional,
+	// default 3.
 	MaxAttempts int
 	// RefreshBefore is how long before it expires a token is replaced, at most
 	// half its life, and by chance up to a tenth earlier. Optional, default 5

@@ -27,8 +27,8 @@
 // One token is kept for each player, made by one request however many callers
 // want it, and replaced shortly before it expires. There are never two requests
 // for one player's token at once. As the new token kills the old one, callers
-// wait while it is being made; calls that were on their way with the old one are
-// refused, and made once more with the new one.
+// wait while it is being made; calls that were on their way with the old one
+// are refused, and made once more with the new token.
 //
 // An answer that says that a token is dead replaces the token that was sent, if
 // it is still the current one: twenty calls that meet the same dead token cause

@@ -10,7 +10,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An envelope is the wrapping of every answer. Its members are read one by one,
+// An envelope is the wrapping of every answer. Each member is read for itself,
 // so that a member of an unexpected type does not hide the others.
 type envelope struct {
 	IsSuccess json.RawMessage `json:"isSuccess"`
@@ -92,7 +92,7 @@ func (e *envelope) message() string {
 
 func absent(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
 
-// number returns a JSON number, or what a JSON string holds: some servers
+// number returns a JSON number, or the content of a JSON string: some servers
 // quote their numbers.
 func number(raw json.RawMessage) string {
 	var s string
@@ -102,7 +102,7 @@ func number(raw json.RawMessage) string {
 	return string(raw)
 }
 
-// integer reads an int32, also one in quotes or with zeros after a point.
+// integer reads an int32, also in quotes or with zeros after a point.
 func integer(raw json.RawMessage) (int, bool) {
 	f, ok := float(number(raw))
 	if !ok || f != math.Trunc(f) || math.Abs(f) > math.MaxInt32 {

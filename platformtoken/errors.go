@@ -43,7 +43,7 @@ type Error struct {
 	// public.
 	Code int
 	// Message is the platform's text, in the language that was asked for, of at
-	// most 1 KiB. It may quote what was sent, so it is not part of the error's
+	// most 1 KiB. It may quote the request, so it is not part of the error's
 	// text.
 	Message string
 	// Fields are the rules that the call broke, by field.
@@ -51,15 +51,15 @@ type Error struct {
 	// TxID is that of the transfer; "" for every other call. A transfer whose
 	// outcome is unknown has to be found by it, with the platform's help.
 	TxID string
-	// RequestID is the X-Request-Id of the answer, if it has one.
+	// RequestID is the X-Request-Id of the answer; "" if it has none.
 	RequestID string
-	// Attempts is how many were made, those included that found no connection.
+	// Attempts counts all attempts, including those that found no connection.
 	Attempts int
-	// RetryAfter is how long to wait before the call is made again: what the
-	// platform asks for, or with providerauth.ErrContested the time until a token may be
-	// made; 0 if neither says.
+	// RetryAfter is the time to wait before the next call: the wait that the
+	// platform asks for, or with providerauth.ErrContested the time until a
+	// token may be made; 0 if neither is known.
 	RetryAfter time.Duration
-	// Err is the cause, if there is one beside the answer.
+	// Err is the cause; nil if the answer says everything.
 	Err error
 
 	rejected bool // the answer rejects the token
@@ -80,20 +80,20 @@ func (e *Error) facts() apierror.Facts {
 	return f
 }
 
-// Error says what failed, without anything that the platform wrote but the code
+// Error describes the failure, without any text of the platform except the code
 // and the request id.
 func (e *Error) Error() string { return e.facts().Text() }
 
-// Format prints what Error returns, under every verb.
+// Format prints the text of Error under every verb.
 func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
 
-// MarshalJSON writes what Error returns, as a string.
+// MarshalJSON writes the text of Error as a JSON string.
 func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
 
 // Failure returns the fields that the errors of all providers share.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
-// Is reports whether the error matches one of the sentinels by its fields.
+// Is reports whether the fields of the error match the sentinel target.
 func (e *Error) Is(target error) bool {
 	return e.facts().Is(target) || e.rejected && target == providerauth.ErrUnauthorized
 }
@@ -109,19 +109,19 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
 
 // Ambiguous reports whether the platform acted or may have acted and there is
-// no usable result. Unless the call is Retryable, look at what it was to do before
-// making it again. A 408 or 5xx to a call that creates or moves something is
-// always ambiguous, also with the platform's failure envelope: its codes are not
-// public, and the money may have moved before it failed.
+// no usable result. Unless the call is Retryable, find out whether it took
+// effect before making it again. A 408 or 5xx to a call that creates or moves
+// something is always ambiguous, also with the platform's failure envelope: its
+// codes are not public, and the money may have moved before it failed.
 func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 
 // Body returns the beginning of the answer, at most 4 KiB, the "data" of a
-// failure envelope included. It may hold what was sent, so it is not part of
-// the text.
+// failure envelope included. It may quote the request, so it is not part of the
+// text.
 func (e *Error) Body() string { return e.body.Text() }
 
-// copied is for a caller of its own: all who waited for one token get the error
-// of one call.
+// copied returns a copy for one caller: all callers who waited for a token get
+// the same error.
 func (e *Error) copied() *Error {
 	own := *e
 	own.Fields = maps.Clone(e.Fields)
@@ -157,8 +157,8 @@ func newError(op string, e *apierror.Error) *Error {
 	return own
 }
 
-// short is what is kept of an error for the callers within a back-off: at most
-// 1 KiB. It has no body, and the beginning of the message.
+// short returns the part of an error that is kept for the callers within a
+// back-off: at most 1 KiB. It has no body, and the beginning of the message.
 func short(err error) error {
 	var e *Error
 	if !errors.As(err, &e) {

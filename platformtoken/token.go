@@ -66,8 +66,8 @@ type TokenSource interface {
 }
 
 // TokenSource returns a source of the player's tokens, which come from the
-// Client as those of [Client.Token] do. A player that is wrong is the error of
-// every call of Token.
+// Client as those of [Client.Token] do. If p is invalid, every call of Token
+// fails with that error.
 func (c *Client) TokenSource(p Player) TokenSource { return c.sourceOf(p) }
 
 func (c *Client) sourceOf(p Player) *source { return &source{c, p, p.check()} }

@@ -34,21 +34,22 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 
 // TransportFor returns an http.RoundTripper that does what [Client.Transport]
 // does and puts the player's token on every request, for the endpoints below
-// /player that take one. A nil base is the transport of Config.HTTPClient. A
-// player that is wrong is the error of every request.
+// /player that need it. A nil base is the transport of Config.HTTPClient. If p
+// is invalid, every request fails with that error.
 //
-// An answer that says that the token is dead (Config.Rejected) replaces it, if it
-// is still the current one, and sends the request once more with the new one,
-// newly signed. Twenty requests that meet the same dead token cause one new
-// token. Where no other token is to be had, the first such answer in a row sends
-// the request once more with the same token, and any other goes to the caller.
+// An answer that says that the token is dead (Config.Rejected) replaces it, if
+// it is still the current one, and sends the request once more with the new
+// token, newly signed. Twenty requests that meet the same dead token cause a
+// single new token. Where no other token is to be had, the first such answer in
+// a row sends the request once more with the same token, and any other goes to
+// the caller.
 //
-// If a new token is answered so too, it was not the token: the answer goes to the
-// caller, and for one second, doubling to 20 seconds, such answers to that player,
-// method and path replace nothing. After three of them, to different calls or with
-// no call accepted between, those to any call of the player replace nothing, for
-// up to 5 seconds or until a new token helps. A changed secret ends both. Nothing
-// else is repeated.
+// If a new token is answered so too, the token was not the reason: the answer
+// goes to the caller, and for 1 s, doubling to 20 seconds, such answers to that
+// player, method and path replace nothing. After three of them, to different
+// calls or with no call accepted between, those to any call of the player
+// replace nothing, for up to 5 seconds or until a new token helps. A changed
+// secret ends both. Nothing else is repeated.
 //
 // Errors are as those of [Client.Transport].
 func (c *Client) TransportFor(p Player, base http.RoundTripper) http.RoundTripper {
@@ -56,7 +57,7 @@ func (c *Client) TransportFor(p Player, base http.RoundTripper) http.RoundTrippe
 }
 
 // HTTPClient returns an http.Client over [Client.Transport] that follows no
-// redirects. All clients returned share one pool of connections, so it is cheap
+// redirects. All clients returned share a pool of connections, so it is cheap
 // to call.
 func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Transport(nil)) }
 

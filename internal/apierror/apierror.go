@@ -14,7 +14,8 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 )
 
-// Class is what a failed answer says, as the provider's package has read it.
+// Class is the meaning of a failed answer, as the provider's package has read
+// it.
 type Class uint8
 
 const (
@@ -48,11 +49,12 @@ type Answer struct {
 	Class Class
 	// Later is true if a later call can succeed whatever the status is.
 	Later bool
-	// Envelope is what the provider's package has decoded, for its own error.
+	// Envelope is the decoded envelope, for the error of the provider's
+	// package.
 	Envelope any
 }
 
-// Effect is what a second execution of a call would do.
+// Effect is the effect of a second execution of a call.
 type Effect uint8
 
 const (
@@ -82,23 +84,24 @@ type Error struct {
 	// caller's context or the signature ended the call, it is that of the last
 	// answer before.
 	Status int
-	// Header and Body belong to Status. The body is cut after 16 KiB, but that
-	// of a failure envelope under a 2xx is whole: what it says has to be read.
+	// Header and Body belong to Status. The body is cut after 16 KiB, but a
+	// failure envelope under a 2xx is whole: it has to be read.
 	Header http.Header
 	Body   []byte
-	// Answer is what the provider's package has read in Body.
+	// Answer is the meaning of Body, as the provider's package has read it.
 	Answer Answer
 
 	// Attempts were made, including those of which nothing was sent.
 	Attempts int
 	// RetryAfter is how long to wait before the next call; 0 if unknown.
 	RetryAfter time.Duration
-	// Effect is what a second execution of the call would do.
+	// Effect is the effect of a second execution of the call.
 	Effect Effect
 	// Ambiguous is true if any attempt may have been acted on and no attempt
 	// brought a usable result.
 	Ambiguous bool
-	// Temporary is true if there was no answer but a later call may get one.
+	// Temporary is true if there was no answer but a later call may be
+	// answered.
 	Temporary bool
 }
 
@@ -125,7 +128,7 @@ func (e *Error) Is(target error) bool {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Contested is the error of a call whose rejection e stands because no other
-// token was to be had. One may be had after wait.
+// token was to be had until the end of wait.
 func (e *Error) Contested(wait time.Duration) *Error {
 	own := *e
 	own.Kind, own.Err, own.Ambiguous = providerauth.ErrContested, nil, false
@@ -164,8 +167,8 @@ func Of(err error) *Error {
 	return Other(err)
 }
 
-// Cause returns what a provider's error keeps of e: without the answer, which
-// the provider's error has read.
+// Cause returns e for the Err field of a provider's error: without the answer,
+// which the provider's error has read.
 func (e *Error) Cause() *Error {
 	own := *e
 	own.Header, own.Body, own.Answer.Envelope = nil, nil, nil

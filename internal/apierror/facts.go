@@ -16,8 +16,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
-// Facts are the fields that the errors of all providers have in common. What
-// an error says, and what it means, is decided here for all of them.
+// Facts are the fields that the errors of all providers have in common. The
+// text and the meaning of an error are decided here for all of them.
 type Facts struct {
 	Package, Op string
 	StatusCode  int
@@ -30,7 +30,8 @@ type Facts struct {
 }
 
 // Text is the text of the error. It holds nothing that the provider wrote but
-// what has the form of a code, a field name or a UUID: an answer may repeat what it was sent.
+// texts in the form of a code, a field name or a UUID: an answer may repeat the
+// request.
 func (f Facts) Text() string {
 	var b strings.Builder
 	b.WriteString(f.Package)
@@ -72,8 +73,8 @@ func (f Facts) Text() string {
 	return b.String()
 }
 
-// Is reports whether the public fields of the error mean target, one of the
-// sentinels. What stands behind the error is asked by errors.Is itself.
+// Is reports whether the public fields of the error mean the sentinel target.
+// errors.Is itself asks the cause.
 func (f Facts) Is(target error) bool {
 	switch target {
 	case providerauth.ErrUnauthorized:
@@ -136,7 +137,7 @@ func (f Facts) Failure() providerauth.Failure {
 }
 
 // Print is the Format of an error: its text, under every verb. Some verbs would
-// print the fields, and with them what the provider wrote.
+// print the fields, and with them the provider's texts.
 func (f Facts) Print(s fmt.State) { _, _ = io.WriteString(s, f.Text()) }
 
 // JSON is the text as a JSON string.

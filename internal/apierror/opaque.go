@@ -8,17 +8,17 @@ import (
 )
 
 // Opaque is an error that does not print its cause, which may hold a URL, a
-// secret, or what a server sent. errors.Is and errors.As see the cause, but for
-// its ambiguity: the cause may be the error of another call. There is no Unwrap,
+// secret, or an answer. errors.Is and errors.As see the cause, but for its
+// ambiguity: the cause may be the error of another call. There is no Unwrap,
 // since reporters that print every error of a chain would print the cause too.
 //
 // It is always used by pointer, or %d would print the cause.
 type Opaque struct {
-	// Text says what failed, without the cause.
+	// Text describes the failure, without the cause.
 	Text string
 	// Cause may be nil.
 	Cause error
-	// Passing is what Temporary returns.
+	// Passing is the result of Temporary.
 	Passing bool
 }
 
@@ -41,8 +41,8 @@ func (o *Opaque) Timeout() bool {
 // Temporary reports whether a later attempt may succeed.
 func (o *Opaque) Temporary() bool { return o.Passing }
 
-// Excerpt is the beginning of an answer, at most 4 KiB. It is a function so that
-// nothing prints it: an answer may quote what it was sent.
+// Excerpt is the beginning of an answer, at most 4 KiB. It is a function so
+// that nothing prints it: an answer may quote the request.
 type Excerpt func() string
 
 // NewExcerpt returns the excerpt of body.

@@ -16,12 +16,13 @@ const (
 
 // A Breaker stops replacing tokens when that does not help. If a call is
 // rejected again with a new token, its rejections are returned as they are for
-// one second, doubling up to limit, until the call is accepted. If that happens
-// to several calls of a key within a while, or several times while none of its
-// calls is accepted, the rejections of all its calls are returned as they are for
-// a moment, until a new token does help: paths with ids in them, and a fight over
-// the token, would cost one token after the other else. A call that is rejected
-// time and again while others are accepted does not concern the others.
+// 1 s, doubling up to limit, until the call is accepted. If that happens to
+// several calls of a key within a while, or several times while none of its
+// calls is accepted, the rejections of all its calls are returned as they are
+// for a moment, until a new token does help: paths with ids in them, and a
+// fight over the token, would otherwise cost token after token. A call that is
+// rejected time and again while others are accepted does not concern the
+// others.
 //
 // It remembers 10,000 pauses, and of more the latest.
 type Breaker struct {
@@ -34,8 +35,8 @@ type Breaker struct {
 	byAge  list.List                // the oldest first
 }
 
-// A call is what a pause is for. Without a method it stands for all calls of the
-// key.
+// A call is the subject of a pause. Without a method it stands for all calls of
+// the key.
 type call struct{ key, method, path string }
 
 type pause struct {

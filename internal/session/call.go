@@ -78,7 +78,7 @@ func (r *callSender) send(ctx context.Context, s *credential.Secret) verdict {
 
 func (r *callSender) again() bool { return true }
 
-// A signer puts one secret on the attempts of a call.
+// A signer puts a secret on the attempts of a call.
 type signer struct {
 	credential Credential
 	secret     *credential.Secret

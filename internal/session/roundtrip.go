@@ -166,8 +166,8 @@ func payload(r *http.Request) []byte {
 	return nil
 }
 
-// pass has the base make one attempt, and no more by itself where that may do
-// harm: buffered bodies would allow it.
+// pass has the base make a single attempt where a second could do harm:
+// buffered bodies would allow the base to repeat it.
 func (t *roundTripper) pass(r *http.Request) (*http.Response, error) {
 	if !resend.ByItself(r.Method) {
 		return t.passOnce(r)

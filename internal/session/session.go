@@ -64,7 +64,7 @@ type Credential interface {
 	// only.
 	Get(ctx context.Context) (*credential.Secret, error)
 	// Set puts the secret on a request and signs the request. It changes
-	// headers only. body is what will be sent.
+	// headers only. body will be sent.
 	Set(r *http.Request, s *credential.Secret, body []byte) error
 }
 
@@ -90,7 +90,7 @@ type Config struct {
 	LongestPause time.Duration
 }
 
-// A Client is what the Client of every provider has in common. It is safe for
+// A Client is the common part of every provider's Client. It is safe for
 // concurrent use.
 type Client struct {
 	API   *transport.Client

@@ -10,7 +10,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
-// A verdict is what an answer says of the secret that the request carried.
+// A verdict is the meaning of an answer for the secret that the request
+// carried.
 type verdict int
 
 const (
@@ -40,23 +41,23 @@ type Keeper interface {
 	Probe() (epoch uint64)
 }
 
-// A sender sends one request, with the secret given each time.
+// A sender sends a request, each time with the given secret.
 type sender interface {
-	// send reports what the answer says of the secret. The sender keeps the
-	// answer.
+	// send returns the meaning of the answer for the secret. The sender keeps
+	// the answer.
 	send(ctx context.Context, s *credential.Secret) verdict
 	// again reports whether the request can be sent once more.
 	again() bool
 }
 
-// maxReplaced bounds how often one request is sent again with another token. It
-// is more than once only if other requests have the token replaced time and again
+// maxReplaced bounds the repeats of a request with another token. There is more
+// than one repeat only if other requests have the token replaced time and again
 // while this request is under way.
 const maxReplaced = 4
 
 // use sends a request with the user's secret, and once more after a rejection.
-// The rejected token is dropped if it is still the current one and another may
-// be had. A rejection may be a mistake: if no other token is to be had, the first
+// The rejected token is dropped if it is still current and another may be had.
+// A rejection may be a mistake: if no other token is to be had, the first
 // rejection in a row has the request sent once more with the same token.
 //
 // An error means that nothing was sent. A rejection that stands because no other

@@ -233,7 +233,7 @@ func (r *run) redirected(h http.Header) error {
 	return errors.New(text)
 }
 
-// log writes what may be known of an attempt: no URL, no header, no body.
+// log writes a record of an attempt, without URL, header and body.
 func (r *run) log(ctx context.Context, stop string) {
 	l := r.client.logger
 	if l == nil || !l.Enabled(ctx, slog.LevelDebug) {

@@ -26,8 +26,8 @@ func backoff(attempts int) time.Duration {
 }
 
 // retryAfter reads the Retry-After header, in either of its two forms, and
-// reports whether there was one that can be read. A date is judged by the Date
-// of the same answer, or else by now. The result is never negative.
+// reports whether there was a readable header. A date is judged by the Date of
+// the same answer, or else by now. The result is never negative.
 func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
 	if len(h["Retry-After"]) == 0 {
 		return 0, false

@@ -58,7 +58,7 @@ func Unmarshal(body []byte, out any) error {
 }
 
 // read reads at most limit bytes and reports whether that was all. length is
-// what the answer announced, -1 if nothing.
+// the announced length, -1 if there is none.
 func read(r io.Reader, length int64, limit int) (b []byte, whole bool, err error) {
 	const least, most = 512, 64 << 10 // an announcement is not worth more memory than this
 	b = make([]byte, 0, int(min(max(length+1, least), most, int64(limit)+1)))

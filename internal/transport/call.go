@@ -27,7 +27,7 @@ type Call struct {
 	In any
 	// Policy says when the call may be repeated here.
 	Policy Policy
-	// Effect says what a second execution would do, and so whether the caller
+	// Effect is the effect of a second execution. It decides whether the caller
 	// may repeat the call. A Safe call Reads.
 	Effect apierror.Effect
 	// Before is how many attempts the call has had before. They count in
@@ -126,7 +126,7 @@ var (
 	unsafe    = &misuse{field: "method", rule: "may be sent again by net/http itself, so the policy must be Safe"}
 )
 
-// build checks the call and makes what all attempts share.
+// build checks the call and makes the values that all attempts share.
 func (c *Client) build(ctx context.Context, call *Call) (u url.URL, body []byte, bad *misuse) {
 	switch {
 	case ctx == nil:

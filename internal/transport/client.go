@@ -1,6 +1,6 @@
 // Package transport makes one HTTP call to a provider: it marshals the body,
-// has every attempt signed, sends, repeats where that is allowed, caps what it
-// reads and judges the answer. It knows no provider and no tokens.
+// has every attempt signed, sends, repeats where that is allowed, caps the body
+// and judges the answer. It knows no provider and no tokens.
 //
 // A call is repeated by its [Policy] only. Whether the provider may have acted
 // is decided here and ends up in the [apierror.Error].
@@ -44,13 +44,13 @@ type Config struct {
 	// Client has a connection pool of its own, which uses the proxy that the
 	// environment names, as http.DefaultTransport does.
 	HTTPClient *http.Client
-	// Logger gets one line per attempt at debug level. Optional: nil is silent.
+	// Logger gets a line per attempt at debug level. Optional: nil is silent.
 	Logger *slog.Logger
-	// AttemptTimeout bounds one attempt from connecting to the end of the
-	// body. Optional: 0 is 10 s.
+	// AttemptTimeout bounds an attempt from connecting to the end of the body.
+	// Optional: 0 is 10 s.
 	AttemptTimeout time.Duration
-	// MaxAttempts bounds the attempts of one call, the first included.
-	// Optional: 0 is 3.
+	// MaxAttempts bounds the attempts of a call, the first included. Optional:
+	// 0 is 3.
 	MaxAttempts int
 	// Clock is corrected by the Date of every answer. Optional.
 	Clock *clock.Clock
@@ -106,11 +106,11 @@ func New(cfg Config) *Client {
 	return c
 }
 
-// Base returns what the Client sends through, for requests made elsewhere that
-// are to share its connections. It has a RoundTrip method and no other.
+// Base returns the RoundTripper of the Client, for requests made elsewhere that
+// share its connections. It has a RoundTrip method and no other.
 func (c *Client) Base() http.RoundTripper { return roundTripOnly{c.rt} }
 
-// AttemptTimeout returns what bounds one attempt, with the default and the
+// AttemptTimeout returns the bound of an attempt, with the default and the
 // operator's client taken into account.
 func (c *Client) AttemptTimeout() time.Duration { return c.attemptTimeout }
 

@@ -40,8 +40,8 @@ func clean(err error) error {
 	return &apierror.Opaque{Text: describe(err), Cause: err, Passing: temporary(err)}
 }
 
-// describe makes up a text from what is known to be harmless: of errors that
-// are not recognised, only the type.
+// describe makes up a text from harmless parts: of errors that are not
+// recognised, only the type.
 func describe(err error) string {
 	var (
 		dns  *net.DNSError
@@ -90,9 +90,9 @@ func alert(op *net.OpError) bool {
 	return op.Err != nil && (op.Op == "remote error" || op.Op == "local error")
 }
 
-// temporary reports whether a later attempt may fare better than the one that
-// failed with err. What the host's name, its certificate or a TLS alert says
-// stays true for longer than any back-off.
+// temporary reports whether a later attempt may fare better than the attempt
+// that failed with err. The statement of a host's name, its certificate or a
+// TLS alert stays true for longer than any back-off.
 func temporary(err error) bool {
 	var (
 		dns  *net.DNSError

@@ -6,8 +6,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/apierror"
 )
 
-// A Policy says what may be repeated. It is chosen per call by what a second
-// execution of the call would do.
+// A Policy decides which attempts are repeated. It is chosen per call by the
+// effect of a second execution.
 type Policy int
 
 const (
@@ -16,8 +16,8 @@ const (
 	// 429 only if the answer says when to come back.
 	Safe Policy = iota
 
-	// Rotating is for calls that kill or spend what the last one gave. Sent
-	// once, whatever MaxAttempts says; only attempts of which nothing was
+	// Rotating is for calls that kill or spend the result of the last call.
+	// Sent once, whatever MaxAttempts says; only attempts of which nothing was
 	// sent are repeated.
 	Rotating
 

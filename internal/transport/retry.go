@@ -13,15 +13,16 @@ import (
 	"github.com/providerauth/providerauth-go/internal/apierror"
 )
 
-// run is one call on its way. go-retryablehttp counts and spaces its attempts;
+// run is a call on its way. go-retryablehttp counts and spaces its attempts;
 // the hooks of the library are RoundTrip, checkRetry and backoff, in this file.
 //
 // The library's client belongs to this run: the library gives Backoff neither
-// the context nor the request, so a shared client could not space one call. It
-// sees the status of every attempt, or the reason why there is none. It sees no
-// header and no body: the http.Client in it parses Location before it asks
-// whether to follow, and drains, closes and prints by rules of its own. What is
-// decided is decided by the last attempt, and not by what the library hands back.
+// the context nor the request, so a shared client could not space a single
+// call. It sees the status of every attempt, or the reason why there is none.
+// It sees no header and no body: the http.Client in it parses Location before
+// it asks whether to follow, and drains, closes and prints by rules of its own.
+// All decisions look at the last attempt, and not at the values that the
+// library hands back.
 type run struct {
 	client *Client
 	call   Call
@@ -33,7 +34,7 @@ type run struct {
 	library
 }
 
-// progress is what has become of a run.
+// progress is the state of a run.
 type progress struct {
 	attempts  int     // so far, Call.Before included
 	last      *answer // the last answer that was no success; nil: there is none
@@ -45,7 +46,7 @@ type progress struct {
 	wait time.Duration // before the next attempt
 }
 
-// library is what go-retryablehttp works with.
+// library holds the values that go-retryablehttp works with.
 type library struct {
 	retries retryablehttp.Client
 	request retryablehttp.Request
@@ -54,7 +55,8 @@ type library struct {
 	reply   http.Response
 }
 
-// noHeader is for what http.Client could follow or copy. Nobody writes to it.
+// noHeader keeps http.Client from following or copying headers. Nobody writes
+// to it.
 var noHeader = http.Header{}
 
 // loop makes the attempts.
@@ -101,7 +103,7 @@ func (r *run) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, 
 func (r *run) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration { return r.wait }
 
 // plan decides whether there is another attempt, and sets the wait before it.
-// Where only something else than the policy forbids it, stop says what.
+// Where the policy would allow it, stop names the reason against it.
 func (r *run) plan(ctx context.Context) (stop string, again bool) {
 	a := &r.now
 	r.wait = 0
@@ -137,7 +139,7 @@ func (r *run) plan(ctx context.Context) (stop string, again bool) {
 	return "", true
 }
 
-// result is what Do returns.
+// result returns the result of Do.
 func (r *run) result() (*Response, error) {
 	a := &r.now
 	switch {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// A misuse is what is wrong with a call before it is made.
+// A misuse is the reason why a call is not made.
 type misuse struct {
 	field, rule string
 	err         error // underneath, or nil
@@ -54,7 +54,7 @@ func join(base *url.URL, path string) (url.URL, *misuse) {
 }
 
 // climbs reports whether a server that tidies up paths, even decoded ones,
-// would take path for another one.
+// would take path for another path.
 func climbs(path string) bool {
 	if !strings.Contains(path, ".") {
 		return false
