@@ -84,11 +84,13 @@ func (e *Error) facts() apierror.Facts {
 // and the request id.
 func (e *Error) Error() string { return e.facts().Text() }
 
-// Format prints the text of Error under every verb.
-func (e *Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
+// Format prints the text of Error under every verb, also of an Error that is no
+// pointer.
+func (e Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
 
-// MarshalJSON writes the text of Error as a JSON string.
-func (e *Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+// MarshalJSON writes the text of Error as a JSON string, also of an Error that is
+// no pointer.
+func (e Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
 
 // Failure returns the fields that the errors of all providers share.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
