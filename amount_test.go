@@ -51,7 +51,8 @@ func TestAmount_UnmarshalJSON(t *testing.T) {
 		read := func(v interface {
 			json.Unmarshaler
 			fmt.Stringer
-		}) string {
+		},
+		) string {
 			if v.UnmarshalJSON([]byte(in)) != nil {
 				return "-"
 			}
@@ -81,8 +82,16 @@ func TestAmount_Minor(t *testing.T) {
 		want     int64
 		ok       bool
 	}{
-		{"12.5", 2, 1250, true}, {"12.5", 1, 125, true}, {"12.5", 0, 0, false}, {"-0.01", 2, -1, true}, {"0", 18, 0, true},
-		{"0", 255, 0, true}, {"1", 18, 1e18, true}, {"1", 19, 0, false}, {"10", 18, 0, false}, {"0.000000000000000001", 18, 1, true},
+		{"12.5", 2, 1250, true},
+		{"12.5", 1, 125, true},
+		{"12.5", 0, 0, false},
+		{"-0.01", 2, -1, true},
+		{"0", 18, 0, true},
+		{"0", 255, 0, true},
+		{"1", 18, 1e18, true},
+		{"1", 19, 0, false},
+		{"10", 18, 0, false},
+		{"0.000000000000000001", 18, 1, true},
 		{"100", 0, 100, true},
 	} {
 		got, err := amount(t, tc.s).Minor(tc.decimals)

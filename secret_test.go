@@ -61,8 +61,11 @@ func TestFileSecret(t *testing.T) {
 			content, want string
 			old           time.Duration
 		}{
-			{"one", "one", time.Hour}, {"two!\n", "two!", 2 * time.Hour}, {"three\r\n", "three", time.Minute},
-			{"four", "four", 0}, {"five", "five", 0}, // of one size, and perhaps of one time
+			{"one", "one", time.Hour},
+			{"two!\n", "two!", 2 * time.Hour},
+			{"three\r\n", "three", time.Minute},
+			{"four", "four", 0},
+			{"five", "five", 0}, // of one size, and perhaps of one time
 		} {
 			write(t, path, tc.content, tc.old)
 			for range 2 {

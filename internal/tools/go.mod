@@ -1,4 +1,4 @@
-module github.com/providerauth/providerauth-go/tools
+module github.com/providerauth/providerauth-go/internal/tools
 
 go 1.26.0
 
