@@ -7,10 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"go/parser"
-	"go/token"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,7 +15,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -378,36 +374,4 @@ func TestOneClientServesManyCallersAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 	})
-}
-
-// The library is behind this package, so that it can be replaced, and its
-// pooled client, which has no time limits and follows redirects, stays unused.
-func TestNoOtherPackageImportsTheLoop(t *testing.T) {
-	root := filepath.Join("..", "..")
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && (strings.HasPrefix(d.Name(), ".") && d.Name() != ".." || d.Name() == "vendor" || d.Name() == "benchmarks") {
-			return fs.SkipDir
-		}
-		if !strings.HasSuffix(path, ".go") {
-			return nil
-		}
-		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
-		if err != nil {
-			return err
-		}
-		for _, imported := range f.Imports {
-			name := strings.Trim(imported.Path.Value, `"`)
-			here := filepath.Dir(path) == filepath.Join(root, "internal", "transport")
-			if strings.HasPrefix(name, "github.com/hashicorp/") && (!here || strings.HasSuffix(name, "cleanhttp")) {
-				t.Errorf("%s imports %s", path, name)
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
