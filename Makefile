@@ -1,16 +1,36 @@
-# Long runs. The gate (.ci/run) has them in a short form.
+# Short names for what a developer runs. "make" lists them.
 
 GO ?= go
+FUZZTIME ?= 30s
 
-.PHONY: strays keys
+.DEFAULT_GOAL := help
+.PHONY: help check test lint fuzz bench strays keys
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+check: ## everything that must hold for a change, as in .ci/run; more than ten minutes
+	.ci/run
+
+test: ## the tests of the main module
+	$(GO) test ./...
+
+lint: ## format, go vet, staticcheck, and the rules of internal/archtest
+	.ci/run format lint rules
+
+fuzz: ## each fuzz target for FUZZTIME, 30s by default
+	FUZZTIME=$(FUZZTIME) .ci/run fuzz
+
+bench: ## all benchmarks, six times, for benchstat; BENCH is a pattern of their names
+	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count 6 ./...
 
 # Ten minutes of simulated time for each rate of stray rejections, in the four
-# packages that make calls. Eight minutes.
-strays:
+# packages that make calls. Eight minutes. The gate has it in a short form.
+strays: ## a long run with stray rejections; eight minutes
 	LONG=1 $(GO) test -v -p 1 -timeout 30m -run 'TestClient_(Strays|BadEndpoints|Outage|QuotaOfAMerchant)' \
 		./partnerjwt ./assetpay ./merchantauth ./platformtoken
 
 # A million keys that fail, and a million tokens that live. One minute.
-keys:
+keys: ## a long run with a million keys; one minute
 	LONG=1 $(GO) test -v -run failingKeys ./internal/tokencache
 	$(GO) test -run '^$$' -bench MillionKeys -benchtime 1x ./internal/tokencache
