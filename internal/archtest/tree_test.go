@@ -56,7 +56,7 @@ type source struct {
 
 // shows reports whether the file shows operators how the module is used.
 func (f source) shows() bool {
-	return strings.HasPrefix(f.dir, "examples/") || f.dir == "internal/testdata/consumer" || f.name == "example_test.go"
+	return strings.HasPrefix(f.dir, "examples/") || f.dir == "internal/testdata/consumer" || strings.HasPrefix(f.name, "example") && strings.HasSuffix(f.name, "_test.go")
 }
 
 // where returns the place of a node or of a types.Object as file:line.

@@ -15,63 +15,11 @@ import (
 // unused are the exported names that nothing shows in use, each with the reason
 // why it stays.
 var unused = exceptions{
-	"Everything of an Error and of a Failure is for logs. No example prints each field of them.": `
-		assetpay.Error.Attempts assetpay.Error.Code assetpay.Error.Details assetpay.Error.Err assetpay.Error.Message
-		assetpay.Error.Op assetpay.Error.RequestID assetpay.Error.RetryAfter
-		klas.Error.Err klas.Error.Op
-		merchantauth.Error.Attempts merchantauth.Error.Code merchantauth.Error.Entries merchantauth.Error.Err
-		merchantauth.Error.ExpiredAt merchantauth.Error.Message merchantauth.Error.Name merchantauth.Error.Op
-		merchantauth.Error.RequestID merchantauth.Error.RetryAfter
-		merchantauth.ErrorEntry merchantauth.ErrorEntry.Code merchantauth.ErrorEntry.ExpiredAt
-		merchantauth.ErrorEntry.Message merchantauth.ErrorEntry.Name merchantauth.ErrorEntry.Raw
-		partnerjwt.Error.Attempts partnerjwt.Error.Code partnerjwt.Error.Err partnerjwt.Error.Message
-		partnerjwt.Error.Op partnerjwt.Error.RequestID partnerjwt.Error.RetryAfter
-		platformtoken.Error.Attempts platformtoken.Error.Err platformtoken.Error.Message platformtoken.Error.Op
-		platformtoken.Error.RequestID platformtoken.Error.RetryAfter
-		providerauth.Failure.Attempts providerauth.Failure.Code providerauth.Failure.Op
-		providerauth.Failure.Provider providerauth.Failure.RequestID providerauth.Failure.RetryAfter`,
-
-	"There is no example of reacting to this failure.": `
-		assetpay.ErrNoAPISecret assetpay.ErrScopeDenied assetpay.ErrTokenExpired merchantauth.ErrTokenExpired
-		partnerjwt.ErrTokenExpired klas.Refusal.Code
-		klas.StatusBadParams klas.StatusIntegrityCheckFailed klas.StatusUnknown
-		platformtoken.TransferFailed platformtoken.TransferProcessing platformtoken.TransferSucceeded`,
-
-	"The default serves every example.": `
-		assetpay.Config.BareToken assetpay.Config.KeepWarm assetpay.Config.LooseTradeURL assetpay.Config.MaxEntries
-		assetpay.Config.RefreshBefore assetpay.MintRemote assetpay.ProductionURL assetpay.StagingURL
-		klas.Config.AnyCurrency klas.Config.HandlerTimeout klas.Config.MaxAge klas.Config.MaxBodyBytes
-		klas.Config.ReplayGuard klas.ReplayGuard klas.ReplayGuard.Seen
-		merchantauth.Config.KeepWarm merchantauth.Config.RefreshBefore
-		partnerjwt.Config.KeepWarm partnerjwt.Config.RefreshBefore partnerjwt.DefaultLifetime
-		platformtoken.Config.KeepWarm platformtoken.Config.Language platformtoken.Config.MaxEntries
-		platformtoken.Config.RefreshBefore`,
-
-	"Optional input of a call, named as the provider names it.": `
-		assetpay.ClientData.CryptoDeposits assetpay.ClientData.KYCHash assetpay.ClientData.RegistrationDate
-		merchantauth.CreateCustomerRequest.Comment merchantauth.CreateCustomerRequest.ITN
-		merchantauth.CreateCustomerRequest.PhoneNumber merchantauth.CreateCustomerRequest.ReferralID
-		merchantauth.CustomerQuery.Comment merchantauth.CustomerQuery.CreatedFrom merchantauth.CustomerQuery.CreatedTo
-		merchantauth.CustomerQuery.FullName merchantauth.CustomerQuery.PhoneNumber
-		merchantauth.CustomerQuery.ReferralID merchantauth.CustomerQuery.Skip merchantauth.CustomerQuery.WalletID
-		platformtoken.CreateTokenRequest platformtoken.CreateTokenRequest.Language
-		platformtoken.EnterGameRequest.Language platformtoken.TransferOut`,
-
 	"A result that no example looks at.": `
-		assetpay.AuthenticateClientResponse assetpay.AuthenticateClientResponse.RequestID assetpay.Token.ExpiryAssumed
-		klas.Result.Duration klas.Result.RequestID merchantauth.Customer.Raw
-		partnerjwt.Claims.ExpiresAt partnerjwt.Claims.IssuedAt
-		platformtoken.SignInput.Timestamp platformtoken.Token.ExpiryAssumed platformtoken.Token.Suspect
-		providerauth.Amount.Cmp providerauth.Amount.IsSet providerauth.Amount.Sign
-		providerauth.Stats.EvictedLive providerauth.Stats.Evictions providerauth.Stats.InFlight
-		providerauth.Stats.LastFailure`,
-
-	"There is no example of this call.": `
-		merchantauth.Client.CustomerDetails platformtoken.Client.CreateToken`,
+		platformtoken.SignInput.Timestamp`,
 
 	"The client or the webhook calls it; operators write the function.": `
-		klas.AuthenticatorFunc.Authenticate platformtoken.Signer.Sign platformtoken.SignerFunc.Sign
-		providerauth.SecretFunc providerauth.SecretsFunc`,
+		platformtoken.Signer.Sign platformtoken.SignerFunc.Sign providerauth.SecretFunc providerauth.SecretsFunc`,
 }
 
 // callers are the methods that fmt, slog, errors, encoding/json or net/http call
