@@ -9,6 +9,7 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/expiry"
 	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
@@ -238,8 +239,8 @@ func (c *Client) received(value string, who identity, at time.Time) Token {
 	if issued.IsZero() {
 		issued = times.NotBefore
 	}
-	said := tokencache.Life{
-		Deadlines: []tokencache.Deadline{{Name: "exp", At: times.ExpiresAt}},
+	said := expiry.Life{
+		Deadlines: []expiry.Deadline{{Name: "exp", At: times.ExpiresAt}},
 		Issued:    issued, Longest: life, Assumed: life,
 	}
 	// The only error is that there is nothing to go by, and life is assumed then.

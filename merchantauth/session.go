@@ -9,9 +9,9 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/expiry"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
 	"github.com/providerauth/providerauth-go/internal/text"
-	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
 // refreshLife is how long a refresh token lives by Kuna's page, for one that
@@ -79,8 +79,8 @@ func deadline(raw json.RawMessage) time.Time {
 func (c *Client) received(s *sessionData, at time.Time, before Token) (Token, error) {
 	now := c.session.Clock.Provider(at)
 	times, _ := jwtclaims.Peek(s.access)
-	expires, _, ignored, err := tokencache.Life{
-		Deadlines: []tokencache.Deadline{{Name: "expiresIn", At: s.expires}, {Name: "exp", At: times.ExpiresAt}},
+	expires, _, ignored, err := expiry.Life{
+		Deadlines: []expiry.Deadline{{Name: "expiresIn", At: s.expires}, {Name: "exp", At: times.ExpiresAt}},
 		Issued:    times.IssuedAt,
 	}.Expiry(now)
 	if err != nil {
@@ -105,8 +105,8 @@ func (c *Client) received(s *sessionData, at time.Time, before Token) (Token, er
 // refreshLife from now, the time at Kuna.
 func (c *Client) refreshExpiry(value string, now time.Time) time.Time {
 	times, _ := jwtclaims.Peek(value)
-	expires, _, _, _ := tokencache.Life{ // no error: there is always refreshLife
-		Deadlines: []tokencache.Deadline{{Name: "exp", At: times.ExpiresAt}},
+	expires, _, _, _ := expiry.Life{ // no error: there is always refreshLife
+		Deadlines: []expiry.Deadline{{Name: "exp", At: times.ExpiresAt}},
 		Issued:    times.IssuedAt, Assumed: refreshLife,
 	}.Expiry(now)
 	return c.session.Clock.Local(expires)

@@ -11,6 +11,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/expiry"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 	"github.com/providerauth/providerauth-go/internal/transport"
@@ -157,8 +158,8 @@ const assumedLife = 24 * time.Hour
 func (c *Client) received(value string, expires json.RawMessage, p Player, at time.Time) Token {
 	said, readable := readExpires(expires)
 	times, _ := jwtclaims.Peek(value)
-	life := tokencache.Life{
-		Deadlines: []tokencache.Deadline{{Name: "expires", At: said}, {Name: "exp", At: times.ExpiresAt}},
+	life := expiry.Life{
+		Deadlines: []expiry.Deadline{{Name: "expires", At: said}, {Name: "exp", At: times.ExpiresAt}},
 		Issued:    times.IssuedAt, Assumed: assumedLife,
 	}
 	if life.Issued.IsZero() {
