@@ -69,7 +69,11 @@ func (c *Client) AuthenticateClient(ctx context.Context, u User) (AuthenticateCl
 	if c.apiKey == nil {
 		return AuthenticateClientResponse{}, unset(op, "APIKey")
 	}
-	return c.exchange(ctx, op, who, why)
+	key, err := c.apiKey.Get(ctx)
+	if err != nil {
+		return AuthenticateClientResponse{}, fail(op, err)
+	}
+	return c.exchange(ctx, keySigner{credential.New(key)}, op, who, why)
 }
 
 // An identity is whose token it is.
@@ -162,14 +166,10 @@ type exchangeBody struct {
 }
 
 // exchange makes the request.
-func (c *Client) exchange(ctx context.Context, op string, who identity, why purpose) (AuthenticateClientResponse, error) {
-	key, err := c.apiKey.Get(ctx)
-	if err != nil {
-		return AuthenticateClientResponse{}, fail(op, err)
-	}
+func (c *Client) exchange(ctx context.Context, key keySigner, op string, who identity, why purpose) (AuthenticateClientResponse, error) {
 	resp, err := c.session.API.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/auth/authenticate-client", Policy: transport.Safe,
-		In: exchangeBody{who.steamID, why.tradeURL, who.clientID, why.wire()}, Signer: keySigner{credential.New(key)},
+		In: exchangeBody{who.steamID, why.tradeURL, who.clientID, why.wire()}, Signer: key,
 	})
 	if err != nil {
 		return AuthenticateClientResponse{}, fail(op, err)
@@ -204,14 +204,22 @@ func (k keySigner) Sign(_ context.Context, r *http.Request, _ []byte) error {
 	return nil
 }
 
-// retrieve is an exchange for the cache.
-func (c *Client) retrieve(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
-	resp, err := c.exchange(ctx, "Token", a.Key, a.For)
+// exchanger gets the cache's tokens from AssetPay.
+type exchanger struct{ client *Client }
+
+// Retrieve makes an exchange.
+func (e exchanger) Retrieve(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
+	const op = "Token"
+	key, version, err := e.client.apiKey.GetVersion(ctx)
 	if err != nil {
-		return tokencache.Issued[Token]{}, err
+		return tokencache.Issued[Token]{}, fail(op, err)
+	}
+	resp, err := e.client.exchange(ctx, keySigner{credential.New(key)}, op, a.Key, a.Scope)
+	if err != nil {
+		return tokencache.Issued[Token]{SecretVersion: version}, err
 	}
 	t := resp.Token
-	return tokencache.Issued[Token]{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}, nil
+	return tokencache.Issued[Token]{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt, SecretVersion: version}, nil
 }
 
 // pause waits for d, or for the end of ctx.

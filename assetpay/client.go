@@ -191,12 +191,13 @@ func New(cfg Config) (*Client, error) {
 	c.session = session.New(session.Config{
 		Provider: "assetpay", BaseURL: base, Dialect: dialect{}, Options: options, LongestPause: time.Minute,
 	})
-	retrieve, secret, limit := c.retrieve, c.apiKey, replacements
+	var retriever tokencache.Retriever[identity, purpose, Token] = exchanger{c}
+	secret, limit := c.apiKey, replacements
 	if local { // which costs no exchange
-		retrieve, secret, limit = c.mint, c.apiSecret, tokencache.Rate{}
+		retriever, secret, limit = minter{c}, c.apiSecret, tokencache.Rate{}
 	}
 	c.cache = tokencache.New(tokencache.Config[identity, purpose, Token]{
-		Mode: tokencache.Overlap, Retrieve: retrieve, Secret: secret, Local: cfg.Mint == MintLocal,
+		Mode: tokencache.Overlap, Retriever: retriever, Secret: secret, Local: cfg.Mint == MintLocal,
 		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
 		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Replacements: limit, Shorten: short, Logger: cfg.Logger,
 	})

@@ -48,15 +48,16 @@ func (c *Client) MintClientToken(ctx context.Context, u User) (Token, error) {
 	if err := invalid(op, problems); err != nil {
 		return Token{}, err
 	}
-	secret, err := c.signingKey(ctx, op)
+	secret, _, err := c.signingKey(ctx, op)
 	if err != nil {
 		return Token{}, err
 	}
 	return c.sign(op, secret, who, why, c.session.Clock.Now())
 }
 
-// signingKey returns the API secret, if there is all that signing takes.
-func (c *Client) signingKey(ctx context.Context, op string) (string, error) {
+// signingKey returns the API secret and its version. It fails unless everything
+// that signing takes is configured.
+func (c *Client) signingKey(ctx context.Context, op string) (secret string, version uint64, _ error) {
 	var missing []string
 	if c.apiSecret == nil {
 		missing = append(missing, "APISecret")
@@ -65,13 +66,13 @@ func (c *Client) signingKey(ctx context.Context, op string) (string, error) {
 		missing = append(missing, "MerchantID")
 	}
 	if missing != nil {
-		return "", unset(op, missing...)
+		return "", 0, unset(op, missing...)
 	}
-	secret, err := c.apiSecret.Get(ctx)
+	secret, version, err := c.apiSecret.GetVersion(ctx)
 	if err != nil {
-		return "", &Error{Op: op, Err: err}
+		return "", 0, &Error{Op: op, Err: err}
 	}
-	return secret, nil
+	return secret, version, nil
 }
 
 // sign makes the token of the given second, by AssetPay's clock.
@@ -97,25 +98,29 @@ func (c *Client) sign(op, secret string, who identity, why purpose, now time.Tim
 	}, nil
 }
 
-// mint signs a token for the cache. Two of the same second are equal, so if
-// the one of this second was rejected, the next second has to come first.
-func (c *Client) mint(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
-	var none tokencache.Issued[Token]
-	secret, err := c.signingKey(ctx, "Token")
+// minter signs the cache's tokens.
+type minter struct{ client *Client }
+
+// Retrieve signs a token. Two tokens of the same second are equal. If the token of
+// this second was rejected, Retrieve waits for the next second.
+func (m minter) Retrieve(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
+	c := m.client
+	secret, version, err := c.signingKey(ctx, "Token")
+	failed := tokencache.Issued[Token]{SecretVersion: version}
 	if err != nil {
-		return none, err
+		return failed, err
 	}
 	for {
 		now := c.session.Clock.Now()
-		t, err := c.sign("Token", secret, a.Key, a.For, now)
+		t, err := c.sign("Token", secret, a.Key, a.Scope, now)
 		if err != nil {
-			return none, err
+			return failed, err
 		}
-		if id := t.secret.ID(); id != a.Dead {
-			return tokencache.Issued[Token]{Token: t, ID: id, ExpiresAt: t.ExpiresAt}, nil
+		if id := t.secret.ID(); id != a.Rejected {
+			return tokencache.Issued[Token]{Token: t, ID: id, ExpiresAt: t.ExpiresAt, SecretVersion: version}, nil
 		}
 		if err := pause(ctx, now.Truncate(time.Second).Add(time.Second).Sub(now)); err != nil {
-			return none, err
+			return failed, err
 		}
 	}
 }

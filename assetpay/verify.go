@@ -46,7 +46,7 @@ func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientCla
 	if ctx == nil {
 		return ClientClaims{}, nilContext(op)
 	}
-	secret, err := c.signingKey(ctx, op)
+	secret, _, err := c.signingKey(ctx, op)
 	if err != nil {
 		return ClientClaims{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/session"
@@ -121,7 +122,8 @@ func New(cfg Config) (*Client, error) {
 	c.email = credential.New(cfg.Email)
 	c.password = credential.NewSource("Password", cfg.Password)
 	c.cache = tokencache.New(tokencache.Config[struct{}, struct{}, Token]{
-		Mode: tokencache.SingleUse, Retrieve: c.retrieve, Renew: c.turn, Renewable: c.renewable, Secret: c.password,
+		Mode: tokencache.SingleUse, Secret: c.password,
+		Retriever: loginer{c}, Renewer: refresher{c, apierror.Renews}, Renewable: c.renewable,
 		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
 	})
 	return c, nil

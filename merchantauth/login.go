@@ -39,24 +39,34 @@ func (c *Client) Login(ctx context.Context) (Token, error) {
 	if err := c.needSession("Login", ctx); err != nil {
 		return Token{}, err
 	}
-	t, err := c.cache.Force(ctx, struct{}{}, struct{}{}, false, c.retrieve)
+	t, err := c.cache.Replace(ctx, struct{}{}, struct{}{}, loginer{c})
 	if err != nil {
 		return Token{}, fail("Login", err)
 	}
 	return t, nil
 }
 
-// retrieve is a login for the cache.
-func (c *Client) retrieve(ctx context.Context, _ ask) (issued, error) {
-	t, err := c.login(ctx)
+// loginer gets the cache's tokens by a login.
+type loginer struct{ client *Client }
+
+// Retrieve logs in.
+func (l loginer) Retrieve(ctx context.Context, _ ask) (issued, error) {
+	c := l.client
+	password, version, err := c.password.GetVersion(ctx)
 	if err != nil {
-		return issued{}, err
+		return issued{}, fail("Login", err)
 	}
-	return c.forCache(t), nil
+	t, err := c.login(ctx, password)
+	if err != nil {
+		return issued{SecretVersion: version}, err
+	}
+	result := c.forCache(t)
+	result.SecretVersion = version
+	return result, nil
 }
 
-// forCache is what the cache is told of a new token, whose refresh token is the
-// cache's from now on.
+// forCache returns a new token for the cache, and notes that its refresh token is
+// the cache's from now on.
 func (c *Client) forCache(t Token) issued {
 	c.grants.hold(t.refresh.ID(), t.RefreshExpiresAt)
 	return kept(t)
@@ -64,12 +74,8 @@ func (c *Client) forCache(t Token) issued {
 
 func kept(t Token) issued { return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt} }
 
-func (c *Client) login(ctx context.Context) (Token, error) {
+func (c *Client) login(ctx context.Context, password string) (Token, error) {
 	const op = "Login"
-	password, err := c.password.Get(ctx)
-	if err != nil {
-		return Token{}, fail(op, err)
-	}
 	resp, err := c.session.API.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/v2/auth/login", Policy: transport.Safe,
 		In: loginBody{c.email.Value(), password}, Signer: asMerchant{c.merchantID}, Reader: authReader{},

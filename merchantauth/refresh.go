@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -64,25 +65,36 @@ func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
 	case !c.grants.isCurrent(id):
 		return c.refresh(ctx, t, apierror.Acts)
 	}
-	// The flight may outlive this call, which leaves when ctx ends, so it hands
-	// over the fact and writes no variable of this function.
-	replaced := make(chan struct{}, 1)
-	next, err := c.cache.Force(ctx, struct{}{}, struct{}{}, true, func(ctx context.Context, a ask) (issued, error) {
-		if a.Previous.refresh.ID() != id { // another flight has replaced it a moment ago
-			replaced <- struct{}{}
-			return kept(a.Previous), nil
-		}
-		if c.grants.replaced(id) { // by an answer that brought no token
-			return issued{}, &deadGrant{errReplaced()}
-		}
-		return c.renew(ctx, a, apierror.Acts)
-	})
+	spender := &grantSpender{client: c, id: id, replaced: make(chan struct{}, 1)}
+	next, err := c.cache.Renew(ctx, struct{}{}, struct{}{}, spender)
 	select {
-	case <-replaced:
+	case <-spender.replaced:
 		return Token{}, errReplaced()
 	default:
 		return next, err
 	}
+}
+
+// A grantSpender spends a refresh token, if it still is the refresh token of the
+// cache's token.
+type grantSpender struct {
+	client *Client
+	id     credential.ID // of the refresh token
+	// replaced receives if a flight has just replaced the refresh token. It is a
+	// channel because the flight may outlive the call that started it.
+	replaced chan struct{}
+}
+
+// Retrieve refreshes the cache's token, or leaves it as it is.
+func (g *grantSpender) Retrieve(ctx context.Context, a ask) (issued, error) {
+	if a.Previous.refresh.ID() != g.id {
+		g.replaced <- struct{}{}
+		return kept(a.Previous), nil
+	}
+	if g.client.grants.replaced(g.id) { // by an answer that brought no token
+		return issued{}, &deadGrant{errReplaced()}
+	}
+	return refresher{g.client, apierror.Acts}.Retrieve(ctx, a)
 }
 
 func invalidToken(rule string) *Error {
@@ -100,18 +112,19 @@ func (c *Client) renewable(t Token) bool {
 	return t.refresh != nil && time.Now().Before(t.RefreshExpiresAt) && !c.grants.replaced(t.refresh.ID())
 }
 
-// turn is a refresh that the cache asks for.
-func (c *Client) turn(ctx context.Context, a ask) (issued, error) {
-	return c.renew(ctx, a, apierror.Renews)
+// refresher gets the cache's tokens by a refresh.
+type refresher struct {
+	client *Client
+	effect apierror.Effect // of a second refresh
 }
 
-// renew is a refresh of the cache's token.
-func (c *Client) renew(ctx context.Context, a ask, effect apierror.Effect) (issued, error) {
-	t, err := c.refresh(ctx, a.Previous, effect)
+// Retrieve spends the refresh token of the previous token. It needs no password.
+func (r refresher) Retrieve(ctx context.Context, a ask) (issued, error) {
+	t, err := r.client.refresh(ctx, a.Previous, r.effect)
 	if err != nil {
 		return issued{}, err
 	}
-	return c.forCache(t), nil
+	return r.client.forCache(t), nil
 }
 
 // refresh spends the refresh token of t, and notes if an answer replaces it.

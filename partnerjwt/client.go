@@ -118,7 +118,7 @@ func New(cfg Config) (*Client, error) {
 		Provider: "partnerjwt", BaseURL: base, Dialect: dialect{}, Options: options, LongestPause: time.Minute,
 	})
 	c.cache = tokencache.New(tokencache.Config[struct{}, struct{}, Token]{
-		Mode: tokencache.Overlap, Retrieve: c.mint, Secret: c.secret, Local: true,
+		Mode: tokencache.Overlap, Retriever: minter{c}, Secret: c.secret, Local: true,
 		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
 	})
 	return c, nil

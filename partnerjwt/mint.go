@@ -23,13 +23,17 @@ type claims struct {
 
 type ask = tokencache.Ask[struct{}, struct{}, Token]
 
-// mint signs a token. Two of the same second are equal, so if the one of this
-// second was rejected, the next second has to come first.
-func (c *Client) mint(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
-	var none tokencache.Issued[Token]
-	secret, err := c.secret.Get(ctx)
+// minter signs the cache's tokens.
+type minter struct{ client *Client }
+
+// Retrieve signs a token. Two tokens of the same second are equal. If the token of
+// this second was rejected, Retrieve waits for the next second.
+func (m minter) Retrieve(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
+	c := m.client
+	secret, version, err := c.secret.GetVersion(ctx)
+	failed := tokencache.Issued[Token]{SecretVersion: version}
 	if err != nil {
-		return none, &Error{Op: "Token", Err: err}
+		return failed, &Error{Op: "Token", Err: err}
 	}
 	for {
 		now := c.session.Clock.Now()
@@ -37,19 +41,19 @@ func (c *Client) mint(ctx context.Context, a ask) (tokencache.Issued[Token], err
 		cl.Expires = cl.IssuedAt + c.lifetime
 		value, err := jwtclaims.Sign(secret, tokenHeader{"HS256", "JWT"}, cl)
 		if err != nil {
-			return none, fail("Token", err)
+			return failed, fail("Token", err)
 		}
 		s := credential.New(value)
-		if s.ID() != a.Dead {
+		if s.ID() != a.Rejected {
 			t := Token{ExpiresAt: c.session.Clock.Local(time.Unix(cl.Expires, 0)), secret: s}
-			return tokencache.Issued[Token]{Token: t, ID: s.ID(), ExpiresAt: t.ExpiresAt}, nil
+			return tokencache.Issued[Token]{Token: t, ID: s.ID(), ExpiresAt: t.ExpiresAt, SecretVersion: version}, nil
 		}
 		next := time.NewTimer(now.Truncate(time.Second).Add(time.Second).Sub(now))
 		select {
 		case <-next.C:
 		case <-ctx.Done():
 			next.Stop()
-			return none, fail("Token", ctx.Err())
+			return failed, fail("Token", ctx.Err())
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/fips"
@@ -182,9 +183,8 @@ func New(cfg Config) (*Client, error) {
 		ContentType: contentType, LongestPause: longestPause,
 	})
 	c.cache = tokencache.New(tokencache.Config[string, string, Token]{
-		Mode: tokencache.Exclusive, Retrieve: c.retrieve, Secret: c.secret,
-		Serves:         func(_, want string) bool { return want == "" },
-		Suspect:        func(t Token) Token { t.suspect = true; return t },
+		Mode: tokencache.Exclusive, Retriever: creation{c, "Token", c.language, apierror.Renews}, Secret: c.secret,
+		Serves: anyCurrency, Suspect: Token.suspected,
 		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
 		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Shorten: short, Logger: cfg.Logger,
 	})

@@ -48,9 +48,7 @@ func (c *Client) CreateToken(ctx context.Context, req CreateTokenRequest) (Token
 	if err := invalid(op, problems); err != nil {
 		return Token{}, err
 	}
-	t, err := c.cache.Force(ctx, req.UserID, req.Currency, false, func(ctx context.Context, a ask) (issued, error) {
-		return c.create(ctx, a, creation{op: op, language: language})
-	})
+	t, err := c.cache.Replace(ctx, req.UserID, req.Currency, creation{c, op, language, apierror.Acts})
 	if err != nil {
 		return Token{}, fail(op, err)
 	}
@@ -74,8 +72,7 @@ func checkLanguage(p *check.Problems, language string) {
 }
 
 type (
-	// A key of the cache is a user id; what a token is issued for is a
-	// currency.
+	// A key of the cache is a user id, the scope of a token is a currency.
 	ask    = tokencache.Ask[string, string, Token]
 	issued = tokencache.Issued[Token]
 )
@@ -90,38 +87,54 @@ type createTokenBody struct {
 
 var errTokenValue = errors.New("data.token is missing, or not 1 to 8192 characters of A-Z a-z 0-9 - . _ ~ + / =")
 
-// retrieve is a creation that the cache asks for.
-func (c *Client) retrieve(ctx context.Context, a ask) (issued, error) {
-	return c.create(ctx, a, creation{op: "Token", language: c.language, effect: apierror.Renews})
-}
+// anyCurrency reports whether a token made for another currency serves want.
+func anyCurrency(_, want string) bool { return want == "" }
 
-// A creation is why createToken is called.
+// A creation makes tokens by createToken, for a method of Client.
 type creation struct {
+	client       *Client
 	op, language string
 	effect       apierror.Effect // of a second creation
 }
 
-// create makes the request.
-func (c *Client) create(ctx context.Context, a ask, why creation) (issued, error) {
+// Retrieve makes the request.
+func (cr creation) Retrieve(ctx context.Context, a ask) (issued, error) {
+	c := cr.client
+	signer := &versionSigner{signed: signed{c, cr.language}}
 	resp, err := c.session.API.Do(ctx, transport.Call{
-		Op: why.op, Method: http.MethodPost, Path: "/auth/createToken", Policy: transport.Rotating, Effect: why.effect,
-		In:     createTokenBody{c.tenantID, a.Key, a.For},
-		Signer: signed{c, why.language}, Reader: creationReader{c},
+		Op: cr.op, Method: http.MethodPost, Path: "/auth/createToken", Policy: transport.Rotating, Effect: cr.effect,
+		In:     createTokenBody{c.tenantID, a.Key, a.Scope},
+		Signer: signer, Reader: creationReader{c},
 	})
+	failed := issued{SecretVersion: signer.version}
 	if err != nil {
-		return issued{}, fail(why.op, err)
+		return failed, fail(cr.op, err)
 	}
 	env := envelopeOf(resp)
 	data, err := env.token()
 	if err != nil {
-		err = fail(why.op, resp.Unusable(err))
+		err = fail(cr.op, resp.Unusable(err))
 		if env.succeeds() {
 			err = &useless{err}
 		}
-		return issued{}, err
+		return failed, err
 	}
-	t := c.received(data.Token, data.Expires, Player{a.Key, a.For}, resp.Received)
-	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}, nil
+	t := c.received(data.Token, data.Expires, Player{a.Key, a.Scope}, resp.Received)
+	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt, SecretVersion: signer.version}, nil
+}
+
+// A versionSigner signs the attempts of a creation.
+type versionSigner struct {
+	signed
+	version uint64 // of the secret in the last signature; 0: none
+}
+
+func (s *versionSigner) Sign(ctx context.Context, r *http.Request, body []byte) error {
+	version, err := s.sign(ctx, r, body)
+	if version != 0 {
+		s.version = version
+	}
+	return err
 }
 
 type createTokenData struct {

@@ -17,8 +17,13 @@ func Open(body []byte, out any) error { return readEnvelope(body).open(out) }
 
 // Keep puts t into the cache as if it had been made for the player.
 func (c *Client) Keep(ctx context.Context, userID string, t Token) error {
-	_, err := c.cache.Force(ctx, userID, "", false, func(context.Context, ask) (issued, error) {
-		return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt}, nil
-	})
+	_, err := c.cache.Replace(ctx, userID, "", given{t})
 	return err
+}
+
+// given is a Retriever of the token.
+type given struct{ t Token }
+
+func (g given) Retrieve(context.Context, ask) (issued, error) {
+	return issued{Token: g.t, ID: g.t.secret.ID(), ExpiresAt: g.t.ExpiresAt}, nil
 }

@@ -67,13 +67,14 @@ const (
 	contentType = "application/json; charset=utf-8"
 )
 
-// sign sets sign and timestamp, for this one sending of r.
-func (c *Client) sign(ctx context.Context, r *http.Request, body []byte) error {
+// sign sets sign and timestamp for an attempt of r. It returns the version of the
+// secret; 0 if there is none.
+func (c *Client) sign(ctx context.Context, r *http.Request, body []byte) (version uint64, err error) {
 	var secret string
 	if c.secret != nil { // first: it may take a while, and the timestamp must not be old
-		var err error
-		if secret, err = c.secret.Get(ctx); err != nil {
-			return err
+		secret, version, err = c.secret.GetVersion(ctx)
+		if err != nil {
+			return 0, err
 		}
 	}
 	timestamp := strconv.FormatInt(c.session.Clock.Now().Unix(), 10)
@@ -82,17 +83,16 @@ func (c *Client) sign(ctx context.Context, r *http.Request, body []byte) error {
 		value = digest(secret, body)
 	} else {
 		in := SignInput{Method: r.Method, Path: r.URL.EscapedPath(), Body: body, Timestamp: timestamp}
-		var err error
 		value, err = credential.NewSource("Signer", func(ctx context.Context) (string, error) {
 			return c.signer(ctx, in)
 		}).Get(ctx)
 		if err != nil {
-			return err
+			return 0, err
 		}
 	}
 	header.Set(r.Header, headerSign, value)
 	header.Set(r.Header, headerTimestamp, timestamp)
-	return nil
+	return version, nil
 }
 
 func digest(secret string, body []byte) string {
@@ -117,6 +117,12 @@ func (s signed) Set(r *http.Request, _ *credential.Secret, body []byte) error {
 
 // Sign sets the headers of every request, where the caller has not set them.
 func (s signed) Sign(ctx context.Context, r *http.Request, body []byte) error {
+	_, err := s.sign(ctx, r, body)
+	return err
+}
+
+// sign is Sign, and returns the version of the secret; 0 if there is none.
+func (s signed) sign(ctx context.Context, r *http.Request, body []byte) (version uint64, _ error) {
 	header.Default(r.Header, headerType, contentType)
 	header.Default(r.Header, headerLanguage, s.language)
 	return s.client.sign(ctx, r, body)

@@ -127,6 +127,11 @@ func (t Token) ID() string { return t.secret.ID().String() }
 // Calls through the Client do so by themselves.
 func (t Token) Suspect() bool { return t.suspect }
 
+func (t Token) suspected() Token {
+	t.suspect = true
+	return t
+}
+
 // SetAuthHeader sets the Authorization header of r, for calls that do not go
 // through [Client.TransportFor]. Calls of the platform's API have to be signed
 // in addition, as [Client.Transport] does. The zero Token sets nothing.

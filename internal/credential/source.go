@@ -5,7 +5,6 @@ import (
 	"hash/maphash"
 	"reflect"
 	"sync"
-	"sync/atomic"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
@@ -48,9 +47,9 @@ type Source struct {
 	f     providerauth.SecretFunc
 	hmac  bool // the values are keys of HMAC
 
-	mu    sync.Mutex
-	last  uint64 // keyed hash of the last value; meaningless while epoch is 0
-	epoch uint64
+	mu      sync.Mutex
+	last    uint64 // keyed hash of the last value; meaningless while version is 0
+	version uint64
 }
 
 // NewSource returns a Source over f, named after the field of the
@@ -65,20 +64,27 @@ func NewHMACKey(field string, f providerauth.SecretFunc) *Source {
 	return &Source{field: field, f: f, hmac: true}
 }
 
-// Get calls the function once. If that fails, panics or returns a value that
+// Get is [Source.GetVersion] without the version.
+func (s *Source) Get(ctx context.Context) (string, error) {
+	value, _, err := s.GetVersion(ctx)
+	return value, err
+}
+
+// GetVersion calls the function once. If that fails, panics or returns a value that
 // is not usable, the error is an [*apierror.Error] that matches
 // [providerauth.ErrSecretUnavailable]; it names the field and the rule. errors.Is
 // and errors.As see the function's own error through it, but its text does
 // not: what a vault says may quote what it was asked for. A context that has
 // ended before, or that its owner cancels meanwhile, says nothing of the secret,
-// and its error is returned as it is.
-func (s *Source) Get(ctx context.Context) (string, error) {
+// and its error is returned as it is. version is [Source.Version] with this value; 0
+// beside an error.
+func (s *Source) GetVersion(ctx context.Context) (value string, version uint64, _ error) {
 	if err := ctx.Err(); err != nil {
-		return "", err
+		return "", 0, err
 	}
 	value, err := s.call(ctx)
 	if err != nil && ctx.Err() == context.Canceled {
-		return "", context.Canceled
+		return "", 0, context.Canceled
 	}
 	if err == nil {
 		rule := text.Defect(value)
@@ -95,26 +101,9 @@ func (s *Source) Get(ctx context.Context) (string, error) {
 			f = broken("the function that supplies it failed", err)
 		}
 		named := broken(s.field+": "+f.Text, f.Cause)
-		return "", &apierror.Error{Kind: providerauth.ErrSecretUnavailable, Err: named}
+		return "", 0, &apierror.Error{Kind: providerauth.ErrSecretUnavailable, Err: named}
 	}
-	epoch := s.saw(value)
-	if n, ok := ctx.Value(noteKey{}).(note); ok && n.of == s {
-		n.epoch.Store(epoch)
-	}
-	return value, nil
-}
-
-type noteKey struct{}
-
-type note struct {
-	of    *Source
-	epoch *atomic.Uint64
-}
-
-// Noting returns a context under which Get writes down, in epoch, what Epoch
-// was with the value that it returns.
-func (s *Source) Noting(ctx context.Context, epoch *atomic.Uint64) context.Context {
-	return context.WithValue(ctx, noteKey{}, note{s, epoch})
+	return value, s.saw(value), nil
 }
 
 // broken is the failure of a function for the reason given, without what it said
@@ -162,23 +151,23 @@ func (s *Source) guarded(ctx context.Context) (value string, err error) {
 // seed keeps the hash that a Source remembers from being of any use elsewhere.
 var seed = maphash.MakeSeed()
 
-func (s *Source) saw(value string) (epoch uint64) {
+func (s *Source) saw(value string) (version uint64) {
 	hash := maphash.String(seed, value)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.epoch == 0 || hash != s.last {
+	if s.version == 0 || hash != s.last {
 		s.last = hash
-		s.epoch++
+		s.version++
 	}
-	return s.epoch
+	return s.version
 }
 
-// Epoch is 0 before Get returned a value for the first time and grows
-// whenever Get returns another value than the last time. So if it differs from
-// what it was when a retrieval failed, the secret has changed since. It does
-// not grow when a function that failed returns the same value as before.
-func (s *Source) Epoch() uint64 {
+// Version is 0 before Get returned a value for the first time and grows whenever
+// Get returns another value than the last time. A retrieval that failed with an
+// earlier version may succeed now. Version does not grow when a function that
+// failed returns the same value as before.
+func (s *Source) Version() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.epoch
+	return s.version
 }

@@ -7,7 +7,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,7 +86,7 @@ func TestGetRefusesWhatIsNotUsable(t *testing.T) {
 					}
 				}
 			}
-			if source.Epoch() != 0 {
+			if source.Version() != 0 {
 				t.Error("a failure counts as a value")
 			}
 		})
@@ -135,7 +134,7 @@ func TestNothingWalksFromAFailureToTheFunctionsText(t *testing.T) {
 	}
 }
 
-func TestEpochGrowsWithEveryChange(t *testing.T) {
+func TestVersionGrowsWithEveryChange(t *testing.T) {
 	var value string
 	var failing error
 	source := credential.NewSource("APIKey", func(context.Context) (string, error) { return value, failing })
@@ -157,7 +156,7 @@ func TestEpochGrowsWithEveryChange(t *testing.T) {
 	} {
 		value, failing = step.value, step.err
 		_, _ = source.Get(t.Context())
-		got = append(got, source.Epoch())
+		got = append(got, source.Version())
 	}
 	if diff := cmp.Diff([]uint64{0, 1, 1, 1, 1, 1, 2, 3, 3, 3}, got); diff != "" {
 		t.Errorf("epochs (-want +got):\n%s", diff)
@@ -173,7 +172,7 @@ func TestSourceIsSafeForConcurrentUse(t *testing.T) {
 				if got, err := source.Get(t.Context()); err != nil || got != sentinel {
 					t.Errorf("Get = %q, %v", got, err)
 				}
-				if e := source.Epoch(); e != 1 {
+				if e := source.Version(); e != 1 {
 					t.Errorf("epoch %d, want 1", e)
 				}
 			}
@@ -234,25 +233,37 @@ func TestContextThatHasEndedIsNotBlamedOnTheSecret(t *testing.T) {
 	}
 }
 
-func TestNotingTellsOfWhichValueItWas(t *testing.T) {
-	value := "a"
-	s := credential.NewSource("APIKey", func(context.Context) (string, error) { return value, nil })
-	other := credential.NewSource("Other", providerauth.StaticSecret("x"))
-	var seen atomic.Uint64
-	ctx := s.Noting(t.Context(), &seen)
-	for i, v := range []string{"a", "a", "b"} {
-		value = v
-		_, _ = s.Get(ctx)
-		_, _ = other.Get(ctx)
-		if want := []uint64{1, 1, 2}[i]; seen.Load() != want {
-			t.Errorf("step %d: %d, want %d", i, seen.Load(), want)
+func TestSource_GetVersion(t *testing.T) {
+	t.Run("the version belongs to the value", func(t *testing.T) {
+		value := "a"
+		s := credential.NewSource("APIKey", func(context.Context) (string, error) { return value, nil })
+		for i, v := range []string{"a", "a", "b"} {
+			value = v
+			got, version, err := s.GetVersion(t.Context())
+			if want := []uint64{1, 1, 2}[i]; got != v || version != want || err != nil {
+				t.Errorf("step %d: %q, version %d, %v; want version %d", i, got, version, err, want)
+			}
 		}
-	}
-	value = "c"
-	_, _ = s.Get(t.Context()) // somebody else
-	if seen.Load() != 2 || s.Epoch() != 3 {
-		t.Errorf("noted %d of %d", seen.Load(), s.Epoch())
-	}
+		value = "c"
+		_, _ = s.Get(t.Context()) // somebody else
+		if s.Version() != 3 {
+			t.Errorf("version %d, want 3", s.Version())
+		}
+	})
+	t.Run("an error has no version", func(t *testing.T) {
+		fail := false
+		s := credential.NewSource("APIKey", func(context.Context) (string, error) {
+			if fail {
+				return "", errors.New("vault is sealed")
+			}
+			return "a", nil
+		})
+		_, _ = s.Get(t.Context())
+		fail = true
+		if _, version, err := s.GetVersion(t.Context()); version != 0 || err == nil {
+			t.Errorf("version %d, %v", version, err)
+		}
+	})
 }
 
 func TestStaticValue(t *testing.T) {

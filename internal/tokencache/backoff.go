@@ -18,30 +18,30 @@ const (
 	probeEvery = time.Second
 )
 
-// A failure is what is remembered of a flight that failed. It is kept for a
-// minute longer than its back-off, so that the next back-off is longer.
-type failure[F comparable] struct {
-	err       error // at most 1 KiB; see Config.Shorten
-	scope     F     // what the flight wanted
-	failedAt  int64 // Unix ns, like retryAt
-	retryAt   int64
-	tries     int    // failed flights in a row
-	permanent bool   // asking for the same again would be refused again
-	everyone  bool   // and asking for another scope as well
-	ambiguous bool   // the provider may have acted
-	ended     bool   // a rejection has ended a back-off of this row of failures
-	epoch     uint64 // of the secret that the flight used
-	noSecret  bool   // it had none; probes is how many probes had found one by then
-	probes    uint64
+// A failure is the record of a failed flight. It is kept for a minute longer than
+// its back-off, so that the next back-off is longer.
+type failure[S comparable] struct {
+	err           error // at most 1 KiB; see Config.Shorten
+	scope         S
+	failedAt      int64 // Unix ns, like retryAt
+	retryAt       int64
+	flights       int    // failed in a row
+	permanent     bool   // a flight for the same scope would fail again
+	everyScope    bool   // and for any other scope too
+	ambiguous     bool   // the provider may have acted
+	cutShort      bool   // a rejection has ended a back-off since the last success
+	secretVersion uint64 // of the flight
+	noSecret      bool   // the flight could not get the secret; probes is Cache.probes at that time
+	probes        uint64
 }
 
-// over reports whether nothing has to be remembered of the failure any more.
-func (f *failure[F]) over(now int64) bool {
+// over reports whether the failure can be forgotten.
+func (f *failure[S]) over(now int64) bool {
 	return now >= f.retryAt+int64(maxBackOff) || now < f.failedAt // the wall clock was set back
 }
 
-// backingOff reports whether a request for the scope has to wait.
-func (c *Cache[K, F, T]) backingOff(sl *slot[K, F, T], scope F, now int64) bool {
+// backingOffLocked reports whether a flight for the scope has to wait.
+func (c *Cache[K, S, T]) backingOffLocked(sl *slot[K, S, T], scope S, now int64) bool {
 	if sl == nil || sl.failure == nil {
 		return false
 	}
@@ -49,97 +49,119 @@ func (c *Cache[K, F, T]) backingOff(sl *slot[K, F, T], scope F, now int64) bool 
 	switch {
 	case now >= f.retryAt, now < f.failedAt: // the wall clock was set back
 		return false
-	case f.permanent && !f.everyone && f.scope != scope:
-		return false // but see churns
+	case f.permanent && !f.everyScope && f.scope != scope:
+		return false // but see limitedLocked
 	case f.noSecret:
 		return c.probes.Load() == f.probes
-	}
-	// A changed secret ends a back-off at most once a second: a SecretFunc that
-	// alternates between values would otherwise leave none.
-	return c.cfg.Secret == nil || c.cfg.Secret.Epoch() == f.epoch || f.tries > 1 && now-f.failedAt < int64(probeEvery)
-}
-
-// endsBackOff reports whether a rejection ends the back-off. The first
-// rejection in a row does so once per row of failures: the outage may be over,
-// and the token may be dead. If the provider may have acted and thereby killed
-// the token, every rejection does; the limiter bounds the requests.
-func (c *Cache[K, F, T]) endsBackOff(f *failure[F], first bool) bool {
-	switch {
-	case f.permanent:
-		return false
-	case c.cfg.Mode == Exclusive && f.ambiguous:
-		return true
-	case first && !f.ended:
-		f.ended = true
+	case c.cfg.Secret == nil, c.cfg.Secret.Version() == f.secretVersion:
 		return true
 	}
-	return false
+	// Honour a changed secret at most once a second: a SecretFunc that alternates
+	// between values would otherwise disable the back-off.
+	return f.flights > 1 && now-f.failedAt < int64(probeEvery)
 }
 
-// failLocked notes that a flight failed, and sets when the key may be tried
-// again. The back-off is exponential, from 250 ms to 1 min with 50 % jitter.
-// Permanent failures start at 1 min. It is never shorter than Retry-After. It
-// returns the slot whose failure had to make room, if there is one.
-func (c *Cache[K, F, T]) failLocked(sl *slot[K, F, T], fl *flight[F, T], tr *trip[T], now int64) (oldest *slot[K, F, T]) {
-	f := &failure[F]{
-		err: tr.err, scope: fl.want, failedAt: now, ambiguous: tr.ambiguous, epoch: fl.epoch.Load(),
-		noSecret: errors.Is(tr.err, providerauth.ErrSecretUnavailable), probes: c.probes.Load(),
+// everyRejectionEndsLocked reports whether each rejection ends the back-off,
+// because the provider may have acted and thereby killed the token. The limiter
+// bounds the flights.
+func (c *Cache[K, S, T]) everyRejectionEndsLocked(f *failure[S]) bool {
+	return c.cfg.Mode.killsPrevious() && f.ambiguous && !f.permanent
+}
+
+// endsBackOffLocked reports whether a rejection of s ends the back-off. The first
+// rejection in a row does so once until a flight succeeds: the outage may be over,
+// and the token may be dead.
+func (c *Cache[K, S, T]) endsBackOffLocked(f *failure[S], s *snapshot[S, T]) bool {
+	if c.everyRejectionEndsLocked(f) {
+		return true
+	}
+	return !f.permanent && !f.cutShort && s.rejections.Load() == 1
+}
+
+// endBackOffLocked ends the back-off after a rejection.
+func (c *Cache[K, S, T]) endBackOffLocked(f *failure[S], now int64) {
+	f.retryAt = now
+	if !c.everyRejectionEndsLocked(f) {
+		f.cutShort = true
+	}
+}
+
+// backOffLocked records the failure of the flight and starts a back-off. The
+// back-off is exponential, from 250 ms to 1 min with 50 % jitter. Permanent
+// failures start at 1 min. It is never shorter than Retry-After. It returns the
+// slot whose failure had to make room; nil: none.
+func (f *flight[K, S, T]) backOffLocked(now int64) (oldest *slot[K, S, T]) {
+	c, sl, o := f.cache, f.slot, &f.outcome
+	failed := &failure[S]{
+		err: o.err, scope: f.scope, failedAt: now, ambiguous: o.ambiguous, secretVersion: f.secretVersion,
+		noSecret: errors.Is(o.err, providerauth.ErrSecretUnavailable), probes: c.probes.Load(),
 	}
 	if c.cfg.Shorten != nil {
-		f.err = c.cfg.Shorten(f.err)
+		failed.err = c.cfg.Shorten(failed.err)
 	}
 	if last := sl.failure; last != nil {
-		f.tries, f.ended = last.tries, last.ended
+		failed.flights, failed.cutShort = last.flights, last.cutShort
 	}
-	var adv apierror.Advised
-	if !tr.ambiguous && errors.As(tr.err, &adv) {
-		_, ok := adv.Retryable()
-		f.permanent = !ok
+	var advised apierror.Advised
+	if !o.ambiguous && errors.As(o.err, &advised) {
+		_, retryable := advised.Retryable()
+		failed.permanent = !retryable
 	}
-	f.everyone = f.permanent && apierror.CredentialRefused(tr.err)
-	d := maxBackOff
-	if !f.permanent && f.tries < 8 {
-		d = min(d, firstBackOff<<f.tries)
-	}
-	f.tries++
-	d = d/2 + rand.N(d/2+1)
-	d = max(d, min(tr.retryAfter, maxRetryAfter))
-	f.retryAt = now + int64(d)
-	sl.failure = f
-	return c.timetable.failed(sl)
+	failed.everyScope = failed.permanent && apierror.CredentialRefused(o.err)
+	failed.retryAt = now + int64(failed.backOff(o.retryAfter))
+	failed.flights++
+	sl.failure = failed
+	return c.timetable.failed(sl, failed.retryAt)
 }
 
-// Probe looks, at most once a second and without waiting for it, whether the
-// secret has changed or can be had again; if so, back-offs for want of it are
-// over. It returns a number that grows when the secret is seen to change.
-func (c *Cache[K, F, T]) Probe() (epoch uint64) {
+// backOff returns the back-off after f.flights earlier failures.
+func (f *failure[S]) backOff(retryAfter time.Duration) time.Duration {
+	d := maxBackOff
+	if !f.permanent && f.flights < 8 {
+		d = min(d, firstBackOff<<f.flights)
+	}
+	d = d/2 + rand.N(d/2+1)
+	return max(d, min(retryAfter, maxRetryAfter))
+}
+
+// Probe checks, at most once a second and without waiting, whether the secret has
+// changed or is available again; that ends the back-offs for lack of it. It returns
+// a number that grows when a change of the secret is seen.
+func (c *Cache[K, S, T]) Probe() (version uint64) {
 	if c.cfg.Secret == nil {
 		return 0
 	}
 	now, last := time.Now().UnixNano(), c.probedAt.Load()
-	if (now < last || now-last >= int64(probeEvery)) && c.probedAt.CompareAndSwap(last, now) {
-		c.probe()
+	if now < last || now-last >= int64(probeEvery) {
+		first := c.probedAt.CompareAndSwap(last, now)
+		if first {
+			c.probe()
+		}
 	}
-	return c.cfg.Secret.Epoch()
+	return c.cfg.Secret.Version()
 }
 
-// probe asks for the secret on a goroutine of the cache, one at a time. It ends
-// with AttemptTimeout.
-func (c *Cache[K, F, T]) probe() {
-	if !c.begin() {
+// probe gets the secret on a goroutine of the cache, unless another probe is under
+// way. It ends with AttemptTimeout.
+func (c *Cache[K, S, T]) probe() {
+	if err := c.begin(); err != nil {
 		return
 	}
-	if !c.probing.CompareAndSwap(false, true) {
+	alone := c.probing.CompareAndSwap(false, true)
+	if !alone {
 		c.running.Done()
 		return
 	}
-	go func() {
-		defer c.running.Done()
-		defer c.probing.Store(false)
-		ctx, cancel := context.WithTimeout(context.Background(), c.cfg.AttemptTimeout)
-		defer cancel()
-		if _, err := c.cfg.Secret.Get(ctx); err == nil {
-			c.probes.Add(1)
-		}
-	}()
+	go c.getSecret()
+}
+
+func (c *Cache[K, S, T]) getSecret() {
+	defer c.running.Done()
+	defer c.probing.Store(false)
+	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.AttemptTimeout)
+	defer cancel()
+	_, err := c.cfg.Secret.Get(ctx)
+	if err == nil {
+		c.probes.Add(1)
+	}
 }

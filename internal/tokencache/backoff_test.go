@@ -112,17 +112,18 @@ func TestChangedSecretEndsTheBackOff(t *testing.T) {
 		p.latency = 0
 		c := open(t, p, mode, func(cfg *config) {
 			cfg.Secret = src
-			cfg.Retrieve = func(ctx context.Context, a ask) (issued, error) {
-				s, err := src.Get(ctx)
+			cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
+				s, version, err := src.GetVersion(ctx)
 				if err != nil {
 					return issued{}, err
 				}
 				is, _ := p.retrieve(ctx, a)
+				is.SecretVersion = version
 				if s == "old" {
-					return issued{}, errPermanent
+					return issued{SecretVersion: version}, errPermanent
 				}
 				return is, nil
-			}
+			})
 		})
 		for range 20 { // a second of calls within the back-off
 			_, err := c.Get(t.Context(), "", "")
@@ -158,12 +159,12 @@ func TestSecretThatCanBeHadAgainEndsTheBackOff(t *testing.T) {
 		p := newProvider()
 		c := open(t, p, tokencache.Overlap, func(cfg *config) {
 			cfg.Secret = src
-			cfg.Retrieve = func(ctx context.Context, a ask) (issued, error) {
+			cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
 				if _, err := src.Get(ctx); err != nil {
 					return issued{}, err
 				}
 				return p.retrieve(ctx, a)
-			}
+			})
 		})
 		sealed.Store(false)
 		get(t, c)

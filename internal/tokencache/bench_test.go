@@ -29,9 +29,9 @@ func (f *floor) Get(context.Context) (token, error) {
 func BenchmarkFreshToken(b *testing.B) {
 	p := &provider{life: time.Hour}
 	c := tokencache.New(tokencache.Config[struct{}, struct{}, token]{
-		Retrieve: func(ctx context.Context, _ tokencache.Ask[struct{}, struct{}, token]) (tokencache.Issued[token], error) {
+		Retriever: tokencache.RetrieverFunc[struct{}, struct{}, token](func(ctx context.Context, _ tokencache.Ask[struct{}, struct{}, token]) (tokencache.Issued[token], error) {
 			return p.retrieve(ctx, ask{})
-		},
+		}),
 		AttemptTimeout: time.Second,
 	})
 	defer c.Close()

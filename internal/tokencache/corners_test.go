@@ -47,11 +47,11 @@ func TestBackOffHoldsIfTheSecretAlternates(t *testing.T) {
 		})
 		c := open(t, newProvider(), tokencache.Overlap, func(cfg *config) {
 			cfg.Secret = src
-			cfg.Retrieve = func(ctx context.Context, _ ask) (issued, error) {
-				_, err := src.Get(ctx)
+			cfg.Retriever = fetch(func(ctx context.Context, _ ask) (issued, error) {
+				_, version, err := src.GetVersion(ctx)
 				requests.Add(1)
-				return issued{}, errors.Join(err, errRefused)
-			}
+				return issued{SecretVersion: version}, errors.Join(err, errRefused)
+			})
 		})
 		for range 10_000 { // ten seconds
 			_, _ = c.Get(t.Context(), "", "")

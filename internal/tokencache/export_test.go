@@ -1,9 +1,12 @@
 package tokencache
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Slots counts the keys that something is remembered of beside their token.
-func (c *Cache[K, F, T]) Slots() int {
+func (c *Cache[K, S, T]) Slots() int {
 	n := 0
 	for i := range c.shards {
 		c.shards[i].mu.Lock()
@@ -13,27 +16,27 @@ func (c *Cache[K, F, T]) Slots() int {
 	return n
 }
 
-// Plan is planLife as offsets from the time of receipt.
+// Plan is planner.plan as offsets from the time of receipt.
 func Plan(mode Mode, life, refreshBefore, flight time.Duration) (refreshAt, validUntil, expiresAt time.Duration) {
-	p := planLife(mode, 0, int64(life), refreshBefore, flight)
+	p := planner{mode, refreshBefore, flight}.plan(0, int64(life))
 	return time.Duration(p.refreshAt), time.Duration(p.validUntil), time.Duration(p.expiresAt)
 }
 
 // ResultOf is what a waiter gets of an ended flight that brought the current
 // token, after something has happened to it.
-func (c *Cache[K, F, T]) ResultOf(key K, want F, happens func()) (tok T, final bool) {
+func (c *Cache[K, S, T]) ResultOf(key K, scope S, happens func()) (tok T, final bool) {
 	s, _ := c.current(key)
-	fl := &flight[F, T]{want: want, got: s}
+	f := &flight[K, S, T]{cache: c, key: key, scope: scope, issued: s}
 	happens()
 	sh := c.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	t, final, _ := c.resultLocked(sh, key, want, fl)
+	t, final, _ := f.resultLocked(sh, scope)
 	return t, final
 }
 
 // WarmEarly makes the timer of a key fire now.
-func (c *Cache[K, F, T]) WarmEarly(key K) {
+func (c *Cache[K, S, T]) WarmEarly(key K) {
 	sh := c.shard(key)
 	sh.mu.Lock()
 	sh.slots[key].warm.Stop()
@@ -42,7 +45,7 @@ func (c *Cache[K, F, T]) WarmEarly(key K) {
 }
 
 // WarmDue makes the key's token due for renewal and its timer fire, now.
-func (c *Cache[K, F, T]) WarmDue(key K) {
+func (c *Cache[K, S, T]) WarmDue(key K) {
 	c.peek(key).refreshAt = time.Now().UnixNano()
 	c.WarmEarly(key)
 }
@@ -61,4 +64,12 @@ func (e *entries[K, V]) delete(key K) {
 	if _, ok := e.part(key).m.LoadAndDelete(key); ok {
 		e.size.Add(-1)
 	}
+}
+
+// RetrieverFunc is a function as a Retriever.
+type RetrieverFunc[K, S comparable, T any] func(context.Context, Ask[K, S, T]) (Issued[T], error)
+
+// Retrieve calls the function.
+func (f RetrieverFunc[K, S, T]) Retrieve(ctx context.Context, ask Ask[K, S, T]) (Issued[T], error) {
+	return f(ctx, ask)
 }

@@ -263,10 +263,10 @@ func TestColdStartNeverMakesASecondRequest(t *testing.T) {
 		p := &provider{life: time.Hour}
 		var asked atomic.Int32
 		c := open(t, p, tokencache.Overlap, func(cfg *config) {
-			cfg.Retrieve = func(context.Context, ask) (issued, error) {
+			cfg.Retriever = fetch(func(context.Context, ask) (issued, error) {
 				asked.Add(1)
 				return issued{Token: token{value: "T"}, ID: id("T"), ExpiresAt: time.Now().Add(time.Hour)}, nil
-			}
+			})
 		})
 		crowd(8, func(int) { get(t, c) })
 		if n := asked.Load(); n != 1 {
@@ -279,10 +279,10 @@ func TestCallerIsNeverGivenTheTokenItHasInvalidated(t *testing.T) {
 	for range 20000 {
 		var n atomic.Int32
 		c := open(t, newProvider(), tokencache.Overlap, func(cfg *config) {
-			cfg.Retrieve = func(context.Context, ask) (issued, error) {
+			cfg.Retriever = fetch(func(context.Context, ask) (issued, error) {
 				v := string(rune('a' + n.Add(1)))
 				return issued{Token: token{value: v}, ID: id(v), ExpiresAt: time.Now().Add(time.Hour)}, nil
-			}
+			})
 		})
 		go func() { _, _ = c.Get(t.Context(), "", "") }()
 		first := get(t, c)
@@ -348,7 +348,7 @@ func TestFlightCarriesNoValuesOfItsCallerAndHasItsOwnDeadline(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			type key struct{}
 			c := open(t, newProvider(), mode, func(cfg *config) {
-				cfg.Retrieve = func(ctx context.Context, _ ask) (issued, error) {
+				cfg.Retriever = fetch(func(ctx context.Context, _ ask) (issued, error) {
 					if ctx.Value(key{}) != nil {
 						t.Error("the flight sees a value of its caller's context")
 					}
@@ -356,7 +356,7 @@ func TestFlightCarriesNoValuesOfItsCallerAndHasItsOwnDeadline(t *testing.T) {
 					equal(t, "has a deadline", ok, true)
 					equal(t, "deadline", time.Until(at), want)
 					return issued{Token: token{value: "T"}, ID: id("T"), ExpiresAt: time.Now().Add(time.Hour)}, nil
-				}
+				})
 			})
 			ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), key{}, 1), time.Second)
 			defer cancel()
@@ -376,7 +376,7 @@ func TestForcedFlightWaitsForTheRunningOneAndLeavesItsResult(t *testing.T) {
 		synctest.Wait()
 		for range 3 {
 			wg.Go(func() {
-				if _, err := c.Force(t.Context(), "", "", false, p.retrieve); err != nil {
+				if _, err := c.Replace(t.Context(), "", "", fetch(p.retrieve)); err != nil {
 					t.Error(err)
 				}
 			})
@@ -393,7 +393,7 @@ func TestForcedFlightIsNotSentAgainAfterAnUnclearOutcome(t *testing.T) {
 		p := newProvider()
 		p.fail = func(int) error { return errLost }
 		c := open(t, p, mode)
-		_, err := c.Force(t.Context(), "", "", false, p.retrieve)
+		_, err := c.Replace(t.Context(), "", "", fetch(p.retrieve))
 		errorIs(t, err, errLost)
 		equal(t, "requests", p.requests(), 1)
 	})
@@ -405,7 +405,7 @@ func TestExclusiveTokenIsWithheldBeforeAForcedFlightKillsIt(t *testing.T) {
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
 		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = c.Force(t.Context(), "", "", false, p.retrieve) })
+		wg.Go(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
 		synctest.Wait() // the request is on its way; T1 was fresh for an hour
 		equal(t, "token", get(t, c).value, "T2")
 		wg.Wait()
@@ -424,7 +424,7 @@ func TestForcedFlightThatIsRefusedRestoresTheFreshToken(t *testing.T) {
 		}
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
-		_, err := c.Force(t.Context(), "", "", false, p.retrieve)
+		_, err := c.Replace(t.Context(), "", "", fetch(p.retrieve))
 		errorIs(t, err, errRefused)
 		time.Sleep(10 * time.Minute)
 		equal(t, "token", get(t, c), token{value: "T1"})
@@ -449,7 +449,7 @@ func TestCloseStartsNothingEndsNothingAndWaits(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		_, err := c.Get(t.Context(), "", "")
 		errorIs(t, err, providerauth.ErrClosed)
-		_, err = c.Force(t.Context(), "", "", false, p.retrieve)
+		_, err = c.Replace(t.Context(), "", "", fetch(p.retrieve))
 		errorIs(t, err, providerauth.ErrClosed)
 		c.Close()
 		equal(t, "requests", p.requests(), 1)

@@ -32,6 +32,7 @@ type (
 	issued = tokencache.Issued[token]
 	config = tokencache.Config[string, string, token]
 	cache  = tokencache.Cache[string, string, token]
+	fetch  = tokencache.RetrieverFunc[string, string, token]
 )
 
 // failure is a retriever's error.
@@ -112,9 +113,9 @@ func newProvider() *provider { return &provider{life: time.Hour, latency: 50 * t
 func open(t *testing.T, p *provider, mode tokencache.Mode, change ...func(*config)) *cache {
 	t.Helper()
 	cfg := config{
-		Mode: mode, Retrieve: p.retrieve, AttemptTimeout: 10 * time.Second,
+		Mode: mode, Retriever: fetch(p.retrieve), AttemptTimeout: 10 * time.Second,
 		Suspect:   func(t token) token { t.suspect = true; return t },
-		Renew:     p.retrieve,
+		Renewer:   fetch(p.retrieve),
 		Renewable: func(token) bool { return true },
 	}
 	for _, f := range change {

@@ -155,7 +155,7 @@ func TestWaiterIsNotGivenAnExclusiveTokenThatTheNextFlightIsKilling(t *testing.T
 		get(t, c)
 		var wg sync.WaitGroup
 		tok, final := c.ResultOf("", "", func() {
-			wg.Go(func() { _, _ = c.Force(t.Context(), "", "", false, p.retrieve) })
+			wg.Go(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
 			synctest.Wait()
 		})
 		if equal(t, "final", final, mode != tokencache.Exclusive); final {

@@ -71,7 +71,7 @@ func TestCallersThatWantDifferentThingsNeverShareAFlight(t *testing.T) {
 			defer p.mu.Unlock()
 			var n int
 			_, _ = fmt.Sscanf(tok.value, "T%d", &n)
-			equal(t, "token issued for", p.asks[n-1].For, want)
+			equal(t, "token issued for", p.asks[n-1].Scope, want)
 		})
 		equal(t, "at most at once", p.most, 1)
 		equal(t, "requests: one for each want", p.requests(), 2)
@@ -226,7 +226,7 @@ func TestCache_evictedRenewal(t *testing.T) {
 		p := newProvider()
 		refused := false
 		c := open(t, p, tokencache.Exclusive, keyed(1), func(cfg *config) {
-			cfg.Retrieve = func(ctx context.Context, a ask) (issued, error) {
+			cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
 				if a.Key == "b" {
 					return issued{Token: token{value: "B"}, ID: id("B"), ExpiresAt: time.Now().Add(time.Hour)}, nil
 				}
@@ -235,7 +235,7 @@ func TestCache_evictedRenewal(t *testing.T) {
 					return issued{}, errRefused
 				}
 				return is, err
-			}
+			})
 		})
 		getFor(t, c, "a", "")
 		time.Sleep(58 * time.Minute)
@@ -254,7 +254,7 @@ func TestCache_evictedRejection(t *testing.T) {
 		p := newProvider()
 		refused := false
 		c := open(t, p, tokencache.Overlap, keyed(1), func(cfg *config) {
-			cfg.Retrieve = func(ctx context.Context, a ask) (issued, error) {
+			cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
 				if a.Key == "b" {
 					return issued{Token: token{value: "B"}, ID: id("B"), ExpiresAt: time.Now().Add(time.Hour)}, nil
 				}
@@ -263,7 +263,7 @@ func TestCache_evictedRejection(t *testing.T) {
 					return issued{}, errRefused
 				}
 				return is, err
-			}
+			})
 		})
 		getFor(t, c, "a", "")
 		refused = true

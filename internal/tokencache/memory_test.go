@@ -21,7 +21,7 @@ func million() int {
 	return 40_000
 }
 
-func (c *Cache[K, F, T]) counted() (slots, failures, timed int) {
+func (c *Cache[K, S, T]) counted() (slots, failures, timed int) {
 	c.timetable.mu.Lock()
 	defer c.timetable.mu.Unlock()
 	return c.Slots(), c.timetable.failures.Len(), len(c.timetable.byTime)

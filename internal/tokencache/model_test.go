@@ -150,7 +150,7 @@ func run(t *testing.T, mode tokencache.Mode, seed uint64, odds map[string]float6
 		revoked: map[int]bool{}, count: map[string]int{}, late: new(sync.WaitGroup),
 	}
 	cfg := config{
-		Mode: mode, Retrieve: w.retrieve, Renew: w.retrieve, AttemptTimeout: 5 * time.Second,
+		Mode: mode, Retriever: fetch(w.retrieve), Renewer: fetch(w.retrieve), AttemptTimeout: 5 * time.Second,
 		Renewable: func(token) bool { return true },
 		Suspect:   func(t token) token { t.suspect = true; return t },
 	}
@@ -171,7 +171,7 @@ func run(t *testing.T, mode tokencache.Mode, seed uint64, odds map[string]float6
 			raw := w.roll("raw")
 			w.mu.Unlock()
 			if raw {
-				_, _ = c.Force(t.Context(), "", "", false, w.retrieve)
+				_, _ = c.Replace(t.Context(), "", "", fetch(w.retrieve))
 			}
 			select {
 			case <-stop:

@@ -35,7 +35,7 @@ func TestCache_Reject(t *testing.T) {
 			equal(t, "current", c.Current("", id("T1")), false)
 			equal(t, "requests: it starts nothing", p.requests(), 1)
 			equal(t, "token", get(t, c).value, "T2")
-			equal(t, "the retriever is told what was rejected", p.asks[1].Dead, id("T1"))
+			equal(t, "the retriever is told what was rejected", p.asks[1].Rejected, id("T1"))
 			equal(t, "a late rejection of T1", reject(c, "T1"), false)
 			equal(t, "token", get(t, c).value, "T2")
 		})
@@ -154,7 +154,7 @@ func TestCache_Reject(t *testing.T) {
 			c := open(t, p, mode)
 			get(t, c)
 			var forced sync.WaitGroup
-			forced.Go(func() { _, _ = c.Force(t.Context(), "", "", false, p.retrieve) })
+			forced.Go(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
 			synctest.Wait()
 			reject(c, "T1")
 			equal(t, "token", get(t, c), token{value: "T1"})

@@ -74,18 +74,19 @@ type rotating struct {
 func rotate(cfg *config, fail func() error) *rotating {
 	r := &rotating{}
 	r.src = credential.NewSource("Secret", func(context.Context) (string, error) { return fmt.Sprint("key-", r.n.Load()), nil })
-	inner := cfg.Retrieve
+	inner := cfg.Retriever
 	cfg.Secret = r.src
-	cfg.Retrieve = func(ctx context.Context, a ask) (issued, error) {
-		if _, err := r.src.Get(ctx); err != nil {
+	cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
+		_, version, err := r.src.GetVersion(ctx)
+		if err != nil {
 			return issued{}, err
 		}
 		r.requests.Add(1)
 		if err := fail(); err != nil {
-			return issued{}, err
+			return issued{SecretVersion: version}, err
 		}
-		return inner(ctx, a)
-	}
+		return inner.Retrieve(ctx, a)
+	})
 	return r
 }
 
@@ -124,9 +125,9 @@ func TestForcedRenewalThatIsRefusedDoesNotHoldUpTheNextFlight(t *testing.T) {
 		c := open(t, p, tokencache.SingleUse)
 		get(t, c)
 		inWindow()
-		_, err := c.Force(t.Context(), "", "", true, func(context.Context, ask) (issued, error) {
+		_, err := c.Renew(t.Context(), "", "", fetch(func(context.Context, ask) (issued, error) {
 			return issued{}, &failure{permanent: true, err: tokencache.ErrGrantRefused}
-		})
+		}))
 		errorIs(t, err, tokencache.ErrGrantRefused)
 		get(t, c)
 		time.Sleep(time.Second)
@@ -152,7 +153,7 @@ func TestLocalRetrievalIsMadeAgainIfTheTokenBeforeIsInvalidatedMeanwhile(t *test
 			time.Sleep(time.Second)
 			equal(t, "token from then on", get(t, c).value, want)
 			if local {
-				equal(t, "known to be dead", p.asks[2].Dead, id("T1"))
+				equal(t, "known to be dead", p.asks[2].Rejected, id("T1"))
 			}
 		})
 	}

@@ -4,51 +4,50 @@ import (
 	"container/list"
 	"sync"
 	"time"
-
-	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
-// A shard is one part of the table of slots. Its mutex is never held across a
-// request, a timer or a wait for a channel.
-type shard[K, F comparable, T any] struct {
+// A shard is a part of the table of slots. Its mutex is never held across a
+// request, a timer or a wait for a channel. Methods whose names end in Locked need
+// the mutex of their key's shard, apart from those of timetable.
+type shard[K, S comparable, T any] struct {
 	mu    sync.Mutex
-	slots map[K]*slot[K, F, T]
+	slots map[K]*slot[K, S, T]
 }
 
-// A slot holds what a key needs beside its token: its flight, its last failure,
-// its limiter. Idle slots are removed. The shard's mutex guards all but the last
-// three fields.
-type slot[K, F comparable, T any] struct {
-	key     K
-	flight  *flight[F, T]
-	failure *failure[F] // of the last flight; nil if it succeeded
-	limiter limiter
-	marked  int64           // Unix ns: when a rejection marked the key; its next creation draws on the limiters; 0: not marked
-	unclear int             // how often the grant has been spent with an unclear outcome
-	dead    *snapshot[F, T] // the token that was declared dead after its replacement was refused for good
-	tried   int64           // Unix ns: when dead was last handed out
-	warm    *time.Timer
+// slot holds a key's transient state: its flight, back-off and limiter. Idle slots
+// are removed. The shard's mutex guards all fields but the last three.
+type slot[K, S comparable, T any] struct {
+	key           K
+	shard         *shard[K, S, T]
+	flight        *flight[K, S, T]
+	failure       *failure[S] // of the last flight; nil if it succeeded
+	limiter       limiter
+	rejectedAt    int64           // Unix ns: the last rejection, for which the next creation takes a permit; 0: none
+	ambiguousUses int             // of the grant; at maxAmbiguousUses no flight spends it again
+	dead          *snapshot[S, T] // rejected again and again, and its replacement was refused permanently
+	deadTriedAt   int64           // Unix ns: when a caller last got the dead token
+	warm          *time.Timer
 
-	// Of the timetable, and guarded by its mutex.
+	// Of the timetable, whose mutex guards them.
 	due   int64 // Unix ns
 	place int   // in byTime
 	age   *list.Element
 }
 
-// slotLocked returns the key's slot, made if need be. Whoever calls it either
+// slotLocked returns the key's slot, and makes it if it is missing. The caller
 // starts a flight or calls tidyLocked.
-func (c *Cache[K, F, T]) slotLocked(sh *shard[K, F, T], key K) *slot[K, F, T] {
+func (c *Cache[K, S, T]) slotLocked(sh *shard[K, S, T], key K) *slot[K, S, T] {
 	sl := sh.slots[key]
 	if sl == nil {
-		sl = &slot[K, F, T]{key: key, place: -1}
+		sl = &slot[K, S, T]{key: key, shard: sh, place: -1}
 		sh.slots[key] = sl
 	}
 	return sl
 }
 
-// tidyLocked forgets what time has ended, removes the slot if nothing is left,
-// and else has it looked at again in time.
-func (c *Cache[K, F, T]) tidyLocked(sh *shard[K, F, T], sl *slot[K, F, T], now int64) {
+// tidyLocked forgets what is over, removes the slot if it is idle, and else
+// enters it in the timetable.
+func (c *Cache[K, S, T]) tidyLocked(sl *slot[K, S, T], now int64) {
 	if sl.flight != nil {
 		return // settle calls again
 	}
@@ -64,78 +63,51 @@ func (c *Cache[K, F, T]) tidyLocked(sh *shard[K, F, T], sl *slot[K, F, T], now i
 	if full := sl.limiter.full(keyRate, now); full > now {
 		due = max(due, full)
 	}
-	if sl.marked != 0 {
-		// Forgotten, it costs no draw where the token stayed: the key's limiter
-		// has one more by then. A token that was dropped costs one at any time.
-		if end := sl.marked + int64(keyRate.Refill); now >= sl.marked && now < end {
+	if sl.rejectedAt != 0 {
+		// To forget the rejection saves a token that stayed no permit: the key's
+		// limiter has another by then. A token that was dropped costs a permit at any
+		// time.
+		end := sl.rejectedAt + int64(keyRate.Refill)
+		if now >= sl.rejectedAt && now < end {
 			due = max(due, end)
 		} else {
-			sl.marked = 0
+			sl.rejectedAt = 0
 		}
 	}
-	if due == 0 && sl.warm == nil && sl.unclear == 0 {
-		delete(sh.slots, sl.key)
+	if due == 0 && sl.warm == nil && sl.ambiguousUses == 0 {
+		delete(sl.shard.slots, sl.key)
 	}
 	c.timetable.set(sl, due, now)
 }
 
-// forgetDue tidies the slots that are due. It is what the timetable's timer
-// calls, and holds no lock for longer than one slot takes.
-func (c *Cache[K, F, T]) forgetDue() {
-	if !c.begin() {
+// forgetDue tidies the slots that are due. The timetable's timer calls it. It
+// holds no lock for longer than a slot takes.
+func (c *Cache[K, S, T]) forgetDue() {
+	if err := c.begin(); err != nil {
 		return
 	}
 	defer c.running.Done()
 	now := time.Now().UnixNano()
-	for {
-		due := c.timetable.take(now)
-		if len(due) == 0 {
-			break
-		}
+	for due := c.timetable.take(now); len(due) > 0; due = c.timetable.take(now) {
 		for _, sl := range due {
-			sh := c.shard(sl.key)
-			sh.mu.Lock()
-			if sh.slots[sl.key] == sl {
-				c.tidyLocked(sh, sl, now)
+			sl.shard.mu.Lock()
+			if sl.shard.slots[sl.key] == sl {
+				c.tidyLocked(sl, now)
 			}
-			sh.mu.Unlock()
+			sl.shard.mu.Unlock()
 		}
 	}
 	c.timetable.arm(now)
 }
 
-// forgetFailure drops the failure of a slot that had to make room. No lock is
-// held. If the key has failed again meanwhile, its new failure stays.
-func (c *Cache[K, F, T]) forgetFailure(sl *slot[K, F, T]) {
-	sh := c.shard(sl.key)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if sh.slots[sl.key] == sl && !c.timetable.lists(sl) {
+// forgetFailure forgets the failure of a slot, to make room for another. The
+// caller holds no lock. If the key has failed again in the meantime, its new
+// failure stays.
+func (c *Cache[K, S, T]) forgetFailure(sl *slot[K, S, T]) {
+	sl.shard.mu.Lock()
+	defer sl.shard.mu.Unlock()
+	if sl.shard.slots[sl.key] == sl && !c.timetable.lists(sl) {
 		sl.failure, sl.dead = nil, nil
-		c.tidyLocked(sh, sl, time.Now().UnixNano())
+		c.tidyLocked(sl, time.Now().UnixNano())
 	}
 }
-
-// A Key is one key of a Cache, for callers that make requests with its tokens.
-type Key[K, F comparable, T any] struct {
-	cache *Cache[K, F, T]
-	key   K
-}
-
-// Of returns a key.
-func (c *Cache[K, F, T]) Of(key K) Key[K, F, T] { return Key[K, F, T]{c, key} }
-
-// Current is [Cache.Current] of the key.
-func (k Key[K, F, T]) Current(id credential.ID) bool { return k.cache.Current(k.key, id) }
-
-// Reject is [Cache.Reject] of the key.
-func (k Key[K, F, T]) Reject(id credential.ID) (first bool) { return k.cache.Reject(k.key, id) }
-
-// Accept is [Cache.Accept] of the key.
-func (k Key[K, F, T]) Accept(s *credential.Secret) { k.cache.Accept(k.key, s) }
-
-// Contested is [Cache.Contested] of the key.
-func (k Key[K, F, T]) Contested() (wait time.Duration) { return k.cache.Contested(k.key) }
-
-// Probe is [Cache.Probe].
-func (k Key[K, F, T]) Probe() uint64 { return k.cache.Probe() }

@@ -15,7 +15,7 @@ type counters struct {
 }
 
 // Stats returns the figures of this moment.
-func (c *Cache[K, F, T]) Stats() providerauth.Stats {
+func (c *Cache[K, S, T]) Stats() providerauth.Stats {
 	st := providerauth.Stats{
 		Waits: c.waits.Load(), Refreshes: c.refreshes.Load(), Failures: c.failures.Load(),
 		Invalidations: c.invalidations.Load(), Contested: c.contested.Load(),
@@ -24,7 +24,7 @@ func (c *Cache[K, F, T]) Stats() providerauth.Stats {
 	}
 	if c.many != nil {
 		st.Entries = c.many.len()
-	} else if s := c.one.Load(); s != nil && !s.gone {
+	} else if s := c.single.Load(); s != nil && !s.tombstone {
 		st.Entries = 1
 	}
 	if at := c.lastFailure.Load(); at != 0 {

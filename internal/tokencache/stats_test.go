@@ -15,13 +15,13 @@ func users(bound int, refused func(key int) bool) (c *Cache[int, string, int], r
 	requests = new(int)
 	return New(Config[int, string, int]{
 		MaxEntries: bound, AttemptTimeout: time.Second,
-		Retrieve: func(_ context.Context, a Ask[int, string, int]) (Issued[int], error) {
+		Retriever: RetrieverFunc[int, string, int](func(_ context.Context, a Ask[int, string, int]) (Issued[int], error) {
 			*requests++
 			if refused(a.Key) {
 				return Issued[int]{}, &refusal{a.Key}
 			}
 			return Issued[int]{Token: a.Key, ID: credential.New(fmt.Sprint(a.Key)).ID(), ExpiresAt: time.Now().Add(24 * time.Hour)}, nil
-		},
+		}),
 	}), requests
 }
 

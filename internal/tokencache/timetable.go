@@ -8,23 +8,23 @@ import (
 )
 
 const (
-	// maxFailures failures are remembered at most, each of at most 1 KiB, so
-	// that they take 16 MiB together: anybody can make up keys that are refused.
+	// maxFailures bounds the failures that are kept, of at most 1 KiB each, to 16 MiB
+	// together: anybody can make up keys that are refused.
 	maxFailures = 16 << 10
 
-	forgetAtOnce = 500         // slots that are taken from the timetable before it lets go of its mutex
+	forgetAtOnce = 500         // slots taken from the timetable before it releases its mutex
 	forgetEvery  = time.Second // the timer does not fire more often
 )
 
 // A timetable knows when each slot can be forgotten, and which failure is the
 // oldest. Its mutex may be taken while a shard's is held, not the other way
 // round.
-type timetable[K, F comparable, T any] struct {
+type timetable[K, S comparable, T any] struct {
 	bound  int    // of failures
 	forget func() // called by the timer
 
 	mu       sync.Mutex
-	byTime   dueHeap[K, F, T]
+	byTime   dueHeap[K, S, T]
 	failures list.List // of *slot, the oldest failure first
 	until    int64     // when the last back-off ends, in Unix ns
 	timer    *time.Timer
@@ -32,13 +32,13 @@ type timetable[K, F comparable, T any] struct {
 	closed   bool
 }
 
-// failed puts the slot's failure behind all others. If that is one too many, it
-// returns the slot of the oldest failure, which the caller has to forget when
-// it holds no lock.
-func (t *timetable[K, F, T]) failed(sl *slot[K, F, T]) (oldest *slot[K, F, T]) {
+// failed puts the slot's failure behind all others. Beyond the bound it returns the
+// slot of the oldest failure, which the caller has to forget when it holds no
+// lock.
+func (t *timetable[K, S, T]) failed(sl *slot[K, S, T], retryAt int64) (oldest *slot[K, S, T]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.until = max(t.until, sl.failure.retryAt)
+	t.until = max(t.until, retryAt)
 	if sl.age != nil {
 		t.failures.MoveToBack(sl.age)
 		return nil
@@ -47,13 +47,13 @@ func (t *timetable[K, F, T]) failed(sl *slot[K, F, T]) (oldest *slot[K, F, T]) {
 	if t.failures.Len() <= t.bound {
 		return nil
 	}
-	oldest, _ = t.failures.Remove(t.failures.Front()).(*slot[K, F, T])
+	oldest, _ = t.failures.Remove(t.failures.Front()).(*slot[K, S, T])
 	oldest.age = nil
 	return oldest
 }
 
-// recovered forgets that the slot's key has failed.
-func (t *timetable[K, F, T]) recovered(sl *slot[K, F, T]) {
+// recovered removes the slot's failure.
+func (t *timetable[K, S, T]) recovered(sl *slot[K, S, T]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if sl.age != nil {
@@ -66,21 +66,21 @@ func (t *timetable[K, F, T]) recovered(sl *slot[K, F, T]) {
 }
 
 // lists reports whether the slot has a failure that counts.
-func (t *timetable[K, F, T]) lists(sl *slot[K, F, T]) bool {
+func (t *timetable[K, S, T]) lists(sl *slot[K, S, T]) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return sl.age != nil
 }
 
 // backoffUntil is when the last back-off ends, at the latest; 0: there is none.
-func (t *timetable[K, F, T]) backoffUntil() int64 {
+func (t *timetable[K, S, T]) backoffUntil() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.until
 }
 
 // set has the slot looked at when it is due; 0: not at all.
-func (t *timetable[K, F, T]) set(sl *slot[K, F, T], due, now int64) {
+func (t *timetable[K, S, T]) set(sl *slot[K, S, T], due, now int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	sl.due = due
@@ -96,27 +96,27 @@ func (t *timetable[K, F, T]) set(sl *slot[K, F, T], due, now int64) {
 	t.armLocked(now)
 }
 
-// take removes the slots that are due from the timetable, up to forgetAtOnce.
-func (t *timetable[K, F, T]) take(now int64) (due []*slot[K, F, T]) {
+// take removes up to forgetAtOnce due slots from the timetable, and returns them.
+func (t *timetable[K, S, T]) take(now int64) (due []*slot[K, S, T]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.armed = 0
 	for len(t.byTime) > 0 && t.byTime[0].due <= now && len(due) < forgetAtOnce {
-		sl, _ := heap.Pop(&t.byTime).(*slot[K, F, T])
+		sl, _ := heap.Pop(&t.byTime).(*slot[K, S, T])
 		due = append(due, sl)
 	}
 	return due
 }
 
-func (t *timetable[K, F, T]) arm(now int64) {
+func (t *timetable[K, S, T]) arm(now int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.armLocked(now)
 }
 
-// armLocked sets the timer to the first slot that is due. Slots that are due
-// already wait for it as well.
-func (t *timetable[K, F, T]) armLocked(now int64) {
+// armLocked sets the timer to the first due time. Slots already due wait for it as
+// well. The timetable's mutex is held.
+func (t *timetable[K, S, T]) armLocked(now int64) {
 	if len(t.byTime) == 0 || t.closed {
 		return
 	}
@@ -132,7 +132,7 @@ func (t *timetable[K, F, T]) armLocked(now int64) {
 	t.timer.Reset(time.Duration(at - now))
 }
 
-func (t *timetable[K, F, T]) close() {
+func (t *timetable[K, S, T]) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
@@ -141,24 +141,24 @@ func (t *timetable[K, F, T]) close() {
 	}
 }
 
-// A dueHeap has the slot that is due first at its root.
-type dueHeap[K, F comparable, T any] []*slot[K, F, T]
+// A dueHeap has the slot with the earliest due time at its root.
+type dueHeap[K, S comparable, T any] []*slot[K, S, T]
 
-func (h dueHeap[K, F, T]) Len() int           { return len(h) }
-func (h dueHeap[K, F, T]) Less(i, j int) bool { return h[i].due < h[j].due }
+func (h dueHeap[K, S, T]) Len() int           { return len(h) }
+func (h dueHeap[K, S, T]) Less(i, j int) bool { return h[i].due < h[j].due }
 
-func (h dueHeap[K, F, T]) Swap(i, j int) {
+func (h dueHeap[K, S, T]) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
 	h[i].place, h[j].place = i, j
 }
 
-func (h *dueHeap[K, F, T]) Push(x any) {
-	sl, _ := x.(*slot[K, F, T])
+func (h *dueHeap[K, S, T]) Push(x any) {
+	sl, _ := x.(*slot[K, S, T])
 	sl.place = len(*h)
 	*h = append(*h, sl)
 }
 
-func (h *dueHeap[K, F, T]) Pop() any {
+func (h *dueHeap[K, S, T]) Pop() any {
 	last := len(*h) - 1
 	sl := (*h)[last]
 	sl.place = -1

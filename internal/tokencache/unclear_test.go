@@ -154,7 +154,7 @@ func (r *renewer) open(t *testing.T) *cache {
 	}
 	renewals := 0
 	return open(t, newProvider(), tokencache.SingleUse, func(cfg *config) {
-		cfg.Renew = func(_ context.Context, a ask) (issued, error) {
+		cfg.Renewer = fetch(func(_ context.Context, a ask) (issued, error) {
 			r.log = append(r.log, "renew "+a.Previous.value)
 			renewals++
 			if renewals <= len(r.renewals) && r.renewals[renewals-1] == 'd' {
@@ -164,15 +164,15 @@ func (r *renewer) open(t *testing.T) *cache {
 				return issued{}, err
 			}
 			return next()
-		}
-		cfg.Retrieve = func(context.Context, ask) (issued, error) {
+		})
+		cfg.Retriever = fetch(func(context.Context, ask) (issued, error) {
 			r.log = append(r.log, "login")
 			logins++
 			if err := script(r.logins)(logins); err != nil {
 				return issued{}, err
 			}
 			return next()
-		}
+		})
 	})
 }
 
@@ -254,10 +254,10 @@ func TestForcedRenewalCountsAsSpendingTheGrant(t *testing.T) {
 				}
 				c := r.open(t)
 				get(t, c)
-				_, err := c.Force(t.Context(), "", "", true, func(_ context.Context, a ask) (issued, error) {
+				_, err := c.Renew(t.Context(), "", "", fetch(func(_ context.Context, a ask) (issued, error) {
 					equal(t, "Previous", a.Previous.value, "T1")
 					return issued{}, tc.err
-				})
+				}))
 				errorIs(t, err, tc.err)
 				if name == "refused" { // nothing is wrong with the next step
 					c.Invalidate("", id("T1"))

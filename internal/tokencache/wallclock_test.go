@@ -28,11 +28,12 @@ func TestBackOffIsOverAfterTheWallClockWasSetBack(t *testing.T) {
 	c := New(Config[string, string, string]{AttemptTimeout: time.Second})
 	defer c.Close()
 	sl := &slot[string, string, string]{place: -1}
-	c.failLocked(sl, &flight[string, string]{}, &trip[string]{err: errors.New("down")}, noon)
-	if !c.backingOff(sl, "", noon+1) {
+	f := &flight[string, string, string]{cache: c, slot: sl, outcome: outcome[string]{err: errors.New("down")}}
+	f.backOffLocked(noon)
+	if !c.backingOffLocked(sl, "", noon+1) {
 		t.Error("no back-off after a failure")
 	}
-	if c.backingOff(sl, "", noon-int64(time.Hour)) {
+	if c.backingOffLocked(sl, "", noon-int64(time.Hour)) {
 		t.Error("the back-off holds for the whole step")
 	}
 }

@@ -1,14 +1,17 @@
 package tokencache
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 )
 
-// warmAt has the key looked at again at the given time, if the cache keeps
-// its tokens warm. The shard's mutex is held.
-func (c *Cache[K, F, T]) warmAt(sl *slot[K, F, T], at, now int64) {
-	if !c.cfg.KeepWarm || !c.begin() {
+// warmAtLocked schedules the next renewal of the key by KeepWarm.
+func (c *Cache[K, S, T]) warmAtLocked(sl *slot[K, S, T], at, now int64) {
+	if !c.cfg.KeepWarm {
+		return
+	}
+	if err := c.begin(); err != nil {
 		return
 	}
 	defer c.running.Done()
@@ -19,9 +22,9 @@ func (c *Cache[K, F, T]) warmAt(sl *slot[K, F, T], at, now int64) {
 	sl.warm = time.AfterFunc(time.Duration(max(at-now, 0)), func() { c.warmUp(key) })
 }
 
-// warmUp renews the key's token as a caller would make it be renewed. A token
-// that was rejected or evicted waits for somebody to want one.
-func (c *Cache[K, F, T]) warmUp(key K) {
+// warmUp renews the key's token as for a caller. A token that was rejected or
+// evicted waits for a caller.
+func (c *Cache[K, S, T]) warmUp(key K) {
 	sh := c.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -31,36 +34,29 @@ func (c *Cache[K, F, T]) warmUp(key K) {
 	}
 	sl.warm = nil
 	s, now := c.current(key)
-	defer c.tidyLocked(sh, sl, now)
+	defer c.tidyLocked(sl, now)
 	switch {
 	case sl.flight != nil: // it sets the next time when it ends
-	case s == nil, s.gone:
+	case s == nil, s.tombstone:
 	case now < s.refreshAt: // the wall clock was set back
-		c.warmAt(sl, s.refreshAt, now)
-	case c.backingOff(sl, s.issuedFor, now):
+		c.warmAtLocked(sl, s.refreshAt, now)
+	case c.backingOffLocked(sl, s.scope, now):
 		c.Probe()
-		c.warmAt(sl, max(sl.failure.retryAt, now+int64(probeEvery)), now)
-	case !c.background.TryAcquire(1):
-		c.warmAt(sl, now+rand.Int64N(int64(probeEvery)), now)
+		c.warmAtLocked(sl, max(sl.failure.retryAt, now+int64(probeEvery)), now)
 	default:
-		fl := &flight[F, T]{want: s.issuedFor, before: s, startedAt: now, unwaited: true}
-		if err := c.createLocked(sh, key, fl); err != nil {
-			c.background.Release(1)
-			c.warmAt(sl, now+int64(probeEvery), now)
-		}
+		c.renewUnaskedLocked(sl, s, now)
 	}
 }
 
-// cool stops the timer of a key that was evicted.
-func (c *Cache[K, F, T]) cool(key K) {
-	sh := c.shard(key)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	sl := sh.slots[key]
-	if sl == nil || sl.warm == nil || c.peek(key) != nil {
-		return
+// renewUnaskedLocked starts a flight without a waiting caller, or schedules it for
+// later.
+func (c *Cache[K, S, T]) renewUnaskedLocked(sl *slot[K, S, T], s *snapshot[S, T], now int64) {
+	f := c.newFlight(view[K, S, T]{key: sl.key, scope: s.scope, current: s, now: now})
+	err := f.startInBackgroundLocked(sl.shard)
+	switch {
+	case errors.Is(err, errBackgroundFull):
+		c.warmAtLocked(sl, now+rand.Int64N(int64(probeEvery)), now)
+	case err != nil:
+		c.warmAtLocked(sl, now+int64(probeEvery), now)
 	}
-	sl.warm.Stop()
-	sl.warm = nil
-	c.tidyLocked(sh, sl, time.Now().UnixNano())
 }

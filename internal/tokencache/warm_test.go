@@ -80,10 +80,10 @@ func TestKeepWarm_refusedRefresh(t *testing.T) {
 		p := newProvider()
 		c := open(t, p, tokencache.SingleUse, func(cfg *config) { cfg.KeepWarm = true })
 		get(t, c)
-		_, err := c.Force(t.Context(), "", "", true, func(context.Context, ask) (issued, error) {
+		_, err := c.Renew(t.Context(), "", "", fetch(func(context.Context, ask) (issued, error) {
 			c.WarmDue("") // the timer fires while the flight is under way
 			return issued{}, tokencache.ErrGrantRefused
-		})
+		}))
 		if !errors.Is(err, tokencache.ErrGrantRefused) {
 			t.Fatalf("got %v, want ErrGrantRefused", err)
 		}

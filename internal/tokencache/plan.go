@@ -1,0 +1,54 @@
+package tokencache
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+const (
+	maxMargin    = 10 * time.Second
+	maxExclusive = 5 * time.Minute
+)
+
+// A plan says when a token is renewed and until when it is handed out, in Unix
+// ns of this machine's wall clock.
+type plan struct {
+	refreshAt, validUntil, expiresAt int64
+}
+
+// A planner makes the plans of the tokens of a cache.
+type planner struct {
+	mode          Mode
+	refreshBefore time.Duration // Config.RefreshBefore
+	flight        time.Duration // the deadline of a flight
+}
+
+// plan returns the plan of a token received now. The times are fractions of its
+// life: a token of a few seconds is then not fetched for every call, and still
+// has a time in which it is valid and renewed. Renewals are spread over at least a
+// tenth of the lead, because tokens that came together would otherwise be renewed
+// together.
+func (p planner) plan(now, expires int64) plan {
+	life := time.Duration(max(expires-now, 0))
+	lead := p.lead(life)
+	spread := lead/10 + 1
+	if p.refreshBefore == 0 && !p.mode.killsPrevious() {
+		spread = life*2/25 + 1 // with the lead, a fifth of the life on average
+	}
+	return plan{
+		refreshAt:  expires - int64(lead+rand.N(spread)),
+		validUntil: expires - int64(min(maxMargin, lead/2)),
+		expiresAt:  expires,
+	}
+}
+
+// lead returns how long before its expiry a token is renewed at the latest.
+func (p planner) lead(life time.Duration) time.Duration {
+	switch {
+	case p.refreshBefore > 0:
+		return min(p.refreshBefore, life/2)
+	case p.mode.killsPrevious():
+		return min(max(3*p.flight, life/20), maxExclusive, life/4)
+	}
+	return life * 4 / 25
+}
