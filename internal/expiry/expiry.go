@@ -1,5 +1,5 @@
 // Package expiry decides when a token expires, from the statements in the answer
-// that brought it.
+// of the provider.
 package expiry
 
 import (
@@ -33,10 +33,10 @@ type Life struct {
 var ErrNoLife = errors.New("the answer does not say when the token expires")
 
 // Expiry returns when a token received at the given time expires, on the
-// provider's clock too. A deadline that is missing, past or beyond ten years is
+// provider's clock too. A missing, past or too late deadline (beyond ten years) is
 // ignored; the earliest of the others counts. If all are past, but the token says
 // when it was issued, the same clock wrote both and their difference is the life.
-// ignored names the deadlines that were present and did not count.
+// ignored names the deadlines of the answer without an effect.
 func (l Life) Expiry(received time.Time) (at time.Time, assumed bool, ignored []string, err error) {
 	var past time.Time
 	for _, d := range l.Deadlines {

@@ -19,7 +19,7 @@ const (
 )
 
 // A failure is the record of a failed flight. It is kept for a minute longer than
-// its back-off, so that the next back-off is longer.
+// its back-off, to make the next back-off longer.
 type failure[S comparable] struct {
 	err           error // at most 1 KiB; see Config.Shorten
 	scope         S
@@ -31,7 +31,7 @@ type failure[S comparable] struct {
 	ambiguous     bool   // the provider may have acted
 	cutShort      bool   // a rejection has ended a back-off since the last success
 	secretVersion uint64 // of the flight
-	noSecret      bool   // the flight could not get the secret; probes is Cache.probes at that time
+	noSecret      bool   // the flight could not get the secret; probes is Cache.probes then
 	probes        uint64
 }
 
@@ -125,8 +125,8 @@ func (f *failure[S]) backOff(retryAfter time.Duration) time.Duration {
 }
 
 // Probe checks, at most once a second and without waiting, whether the secret has
-// changed or is available again; that ends the back-offs for lack of it. It returns
-// a number that grows when a change of the secret is seen.
+// changed or is available again, which ends the back-offs for lack of it. It returns
+// a number, which grows when a change of the secret is seen.
 func (c *Cache[K, S, T]) Probe() (version uint64) {
 	if c.cfg.Secret == nil {
 		return 0

@@ -167,8 +167,8 @@ func (c *Cache[K, S, T]) force(ctx context.Context, f *flight[K, S, T]) (T, erro
 }
 
 // Close ends background work and waits for running flights, which end within
-// their deadline. From then on a token that is still valid is returned, and
-// otherwise providerauth.ErrClosed.
+// their deadline. From then on Get returns a valid token or
+// providerauth.ErrClosed.
 func (c *Cache[K, S, T]) Close() {
 	c.life.Lock()
 	c.closed = true

@@ -9,10 +9,10 @@ import (
 )
 
 // replaceTime is how long callers wait at most for the replacement of a rejected
-// token that may be valid. Minting locally takes up to a second.
+// but possibly valid token. Minting locally takes up to a second.
 const replaceTime = 2 * time.Second
 
-// A choice is the answer to a caller that found no fresh token: a token, an error,
+// A choice is the answer to a caller without a fresh token: a token, an error,
 // or a flight to wait for. A patience limits the wait; after it the caller gets the
 // token.
 type choice[K, S comparable, T any] struct {
@@ -81,7 +81,7 @@ func (c *Cache[K, S, T]) chooseLocked(sh *shard[K, S, T], key K, scope S) choice
 	return choice[K, S, T]{err: err}
 }
 
-// chooseInBackOffLocked answers a caller that cannot have a flight before the
+// chooseInBackOffLocked answers a caller for which no flight may start before the
 // back-off ends.
 func (c *Cache[K, S, T]) chooseInBackOffLocked(sh *shard[K, S, T], v view[K, S, T]) choice[K, S, T] {
 	c.Probe()
@@ -98,8 +98,7 @@ func (c *Cache[K, S, T]) chooseInBackOffLocked(sh *shard[K, S, T], v view[K, S, 
 	return choice[K, S, T]{err: sl.failure.err}
 }
 
-// joinLocked lets a caller wait for the flight. A rejected token that may be valid
-// is used again if its replacement takes long, and at once if the last flight
+// joinLocked lets a caller wait for the flight. A rejected token is used again if its replacement takes long, and at once if the last flight
 // failed, unless the flight kills it.
 func (c *Cache[K, S, T]) joinLocked(v view[K, S, T], f *flight[K, S, T]) choice[K, S, T] {
 	if v.rejected == nil || c.cfg.Mode.killsPrevious() {
@@ -112,8 +111,8 @@ func (c *Cache[K, S, T]) joinLocked(v view[K, S, T], f *flight[K, S, T]) choice[
 	return choice[K, S, T]{token: v.rejected.token, flight: f, patience: patience}
 }
 
-// wait waits for the end of the flight, at most for patience unless that is 0. It
-// reports whether the flight has ended. The error is that of ctx.
+// wait waits for the end of the flight, at most for patience; 0: without a limit. It
+// reports whether the flight has ended. The error is ctx.Err().
 func (f *flight[K, S, T]) wait(ctx context.Context, patience time.Duration) (ended bool, _ error) {
 	f.cache.waits.Add(1)
 	var late <-chan time.Time

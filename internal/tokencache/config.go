@@ -20,7 +20,7 @@ type Issued[T any] struct {
 	SecretVersion uint64
 }
 
-// An Ask describes the token that a Retriever is to get.
+// An Ask is a request of a flight to its Retriever.
 type Ask[K, S comparable, T any] struct {
 	Key   K
 	Scope S
@@ -28,7 +28,7 @@ type Ask[K, S comparable, T any] struct {
 	// invalidated. SingleUse only.
 	Previous T
 	// Rejected is the ID of the key's last token, if the flight replaces it after a
-	// rejection. A retrieval that returns this token again declares it valid.
+	// rejection. A retrieval with this token as its result declares it valid.
 	Rejected credential.ID
 }
 
@@ -36,19 +36,19 @@ type Ask[K, S comparable, T any] struct {
 // concurrent use.
 type Retriever[K, S comparable, T any] interface {
 	// Retrieve makes a single attempt, caches nothing, and returns when ctx ends.
-	// Its error tells the cache about the provider: an error that matches
-	// providerauth.ErrAmbiguous says that the provider may have acted, ErrActed in
-	// addition says that the provider confirms it. Any other error is a refusal,
-	// which changed nothing.
+	// Its error tells the cache about the provider. If it matches
+	// providerauth.ErrAmbiguous, the provider may have acted; if it matches ErrActed
+	// too, the provider confirms it. Any other error is a refusal, which changed
+	// nothing.
 	Retrieve(ctx context.Context, ask Ask[K, S, T]) (Issued[T], error)
 }
 
-// ErrActed in an ambiguous error of a Retriever says that the provider has
-// answered success in its own envelope, without a usable token: in Exclusive, the
-// previous token is dead.
+// ErrActed in an ambiguous error of a Retriever means: the provider has answered
+// success in its own envelope, without a usable token. In Exclusive, the previous
+// token is dead.
 var ErrActed = errors.New("the provider has acted")
 
-// ErrGrantRefused in the error of a renewal says that the provider refused it.
+// ErrGrantRefused in the error of a renewal means: the provider refused it.
 // The grant is dead for whatever reason, and the same flight goes on with
 // Config.Retriever.
 var ErrGrantRefused = errors.New("the provider refused to renew the token")
@@ -66,7 +66,7 @@ type Config[K, S comparable, T any] struct {
 	// Renewable reports whether the token's grant can still be spent. SingleUse
 	// only.
 	Renewable func(T) bool
-	// Local declares that a retrieval sends nothing. If the previous token is
+	// Local declares: a retrieval sends nothing. If the previous token is
 	// invalidated during a retrieval, the flight repeats it: the data behind it may
 	// be older than the rejection. Overlap only.
 	Local bool
@@ -89,7 +89,7 @@ type Config[K, S comparable, T any] struct {
 	// MaxEntries bounds the number of keys with a token, and of keys with a
 	// failure. Zero: there is a single key, and K should be struct{}.
 	MaxEntries int
-	// Shorten returns the error that callers within a back-off get: at most 1 KiB.
+	// Shorten returns the error for callers within a back-off: at most 1 KiB.
 	// Optional.
 	Shorten func(error) error
 	// Replacements limits the replacements of rejected tokens of all keys

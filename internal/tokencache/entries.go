@@ -37,7 +37,7 @@ type entries[K comparable, V any] struct {
 	expired func(v *V, now int64) bool
 	evicted func(K, *V)
 	ticked  atomic.Int64  // when, in Unix ns
-	mark    atomic.Uint64 // the order of uses at that tick
+	mark    atomic.Uint64 // the order of uses at the tick
 
 	_ [64]byte // readers use the fields above, writers the fields below
 
@@ -50,7 +50,7 @@ type entries[K comparable, V any] struct {
 // tables grow beyond 480 keys, which a part with an average of 400 rarely has.
 const keysPerPart = 400
 
-// A part holds the keys with one hash.
+// A part holds the keys with the same hash.
 type part[K comparable, V any] struct {
 	m         *xsync.Map[K, held[V]]
 	inserting sync.Mutex // held to insert: a map with a single part then agrees with its size
@@ -74,7 +74,7 @@ type victim[K comparable, V any] struct {
 const tickEvery = int64(time.Second)
 
 // newEntries returns a map of at most bound entries; bound is at least 1. evicted
-// is called for each entry that had to make room, not for replaced entries, and
+// is called for each entry evicted to make room, not for replaced entries, and
 // without a lock of the map.
 func newEntries[K comparable, V any](bound int, expired func(v *V, now int64) bool, evicted func(K, *V)) *entries[K, V] {
 	return &entries[K, V]{
@@ -160,7 +160,7 @@ func (e *entries[K, V]) replace(p *part[K, V], key K, v *V) bool {
 	return ok
 }
 
-// insert adds a key that is not in the map, and returns the evicted entries.
+// insert adds a key missing in the map, and returns the evicted entries.
 func (e *entries[K, V]) insert(p *part[K, V], key K, v *V, now int64) (evicted []victim[K, V]) {
 	p.inserting.Lock()
 	defer p.inserting.Unlock()
@@ -192,8 +192,8 @@ func (e *entries[K, V]) reserve() bool {
 	}
 }
 
-// candidates returns entries that have to go, of p or else of the next part with
-// any: other goroutines may be about to insert entries that size already counts.
+// candidates returns entries to evict, of p or else of the next part with any: other
+// goroutines may be about to insert entries already counted in size.
 func (e *entries[K, V]) candidates(p *part[K, V], now int64) []victim[K, V] {
 	if all := e.oldest(p, now); len(all) > 0 {
 		return all

@@ -5,13 +5,13 @@ import (
 	"time"
 )
 
-// coldKeys are evicted keys that may have a timer of KeepWarm.
+// coldKeys are evicted keys, some with a timer of KeepWarm.
 type coldKeys[K comparable] struct {
 	mu   sync.Mutex
 	keys []K
 }
 
-// evicted is called by the map for a key that had to make room. The mutex of a
+// evicted is called by the map for a key it evicts to make room. The mutex of a
 // shard may be held.
 func (c *Cache[K, S, T]) evicted(key K, s *snapshot[S, T]) {
 	c.evictions.Add(1)
@@ -46,7 +46,7 @@ func (c *Cache[K, S, T]) warnOfEvictions() {
 		"max_entries", c.cfg.MaxEntries)
 }
 
-// cool stops the timer of a key that was evicted.
+// cool stops the timer of an evicted key.
 func (c *Cache[K, S, T]) cool(key K) {
 	sh := c.shard(key)
 	sh.mu.Lock()

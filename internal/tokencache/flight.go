@@ -11,7 +11,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/apierror"
 )
 
-// A flight is a request for a token that all waiting callers of its key share. It
+// A flight is a request for a token, shared by all waiting callers of its key. It
 // is filled under the shard's mutex before it starts. From then on only its own
 // goroutine writes to it: issued, err and ambiguous are for others, once done is
 // closed.
@@ -22,7 +22,7 @@ type flight[K, S comparable, T any] struct {
 	slot       *slot[K, S, T] // of the key; it stays in its shard until the flight has ended
 	retriever  Retriever[K, S, T]
 	kind       kind
-	background bool    // it counts as one of maxBackground
+	background bool    // it counts towards maxBackground
 	permits    permits // taken from the limiters
 
 	before    *snapshot[S, T] // the current snapshot when the flight started
@@ -52,7 +52,7 @@ const (
 // An outcome combines the attempts of a flight.
 type outcome[T any] struct {
 	issued     Issued[T]
-	err        error // of the attempt that decides; nil: issued is valid
+	err        error // of the decisive attempt; nil: issued is valid
 	last       error // of the last attempt
 	ambiguous  bool  // the provider may have acted on an attempt
 	acted      bool  // the provider has confirmed it for an attempt
@@ -83,7 +83,7 @@ func (f *flight[K, S, T]) createLocked(sh *shard[K, S, T]) error {
 	return f.startLocked()
 }
 
-// errBackgroundFull means that maxBackground flights are under way.
+// errBackgroundFull means: maxBackground flights are under way.
 var errBackgroundFull = errors.New("too many flights in the background")
 
 // startInBackgroundLocked starts the flight without a waiting caller, if the
@@ -151,7 +151,7 @@ func (f *flight[K, S, T]) run() {
 	f.returned = true
 }
 
-// end publishes the result before anybody is told that the flight has ended.
+// end publishes the result, and then tells the waiting callers.
 func (f *flight[K, S, T]) end() {
 	c := f.cache
 	if !f.returned { // runtime.Goexit, as t.FailNow in a retriever does
@@ -224,7 +224,7 @@ func (f *flight[K, S, T]) attemptOnce(ctx context.Context, ask Ask[K, S, T]) {
 	}
 }
 
-// grantUsable reports whether the previous token has a grant that may be spent.
+// grantUsable reports whether the previous token has a grant left to spend.
 func (f *flight[K, S, T]) grantUsable() bool {
 	cfg := &f.cache.cfg
 	return cfg.Mode.spendsGrant() && f.before != nil && f.ambiguousUses < maxAmbiguousUses && cfg.Renewable(f.before.token)

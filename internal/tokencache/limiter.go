@@ -15,7 +15,7 @@ type Rate struct {
 // keyRate limits the replacements of the tokens of a key.
 var keyRate = Rate{Burst: 5, Refill: 5 * time.Second}
 
-// A limiter limits the creations that rejections cause: each takes a permit. The
+// A limiter limits the creations caused by rejections: each takes a permit. The
 // zero limiter is full. Its owner guards it.
 type limiter struct {
 	fullAt int64 // Unix ns
@@ -82,7 +82,7 @@ type permits struct{ key, shared bool }
 
 // limitedLocked reports whether the flight needs a permit: after a rejection, for
 // a switch of the scope of an exclusive token, and for another scope than the
-// scope that the provider just refused permanently. Callers can cause each of these
+// scope just refused permanently. Callers can cause each of these
 // without end.
 func (f *flight[K, S, T]) limitedLocked() bool {
 	s, now := f.before, f.startedAt
@@ -97,7 +97,7 @@ func (f *flight[K, S, T]) limitedLocked() bool {
 }
 
 // takePermitsLocked takes a permit from the key's limiter and, if the flight
-// replaces a token that was dropped, from the shared limiter: a renewal must be
+// replaces a dropped token, from the shared limiter: a renewal must be
 // possible at any time, whatever other keys do. If there is no permit, it takes none and
 // returns how long until there is.
 func (f *flight[K, S, T]) takePermitsLocked() (wait time.Duration) {
@@ -119,7 +119,7 @@ func (f *flight[K, S, T]) takePermitsLocked() (wait time.Duration) {
 	return 0
 }
 
-// giveBackLocked returns the permits of a flight that created nothing.
+// giveBackLocked returns the permits after a flight without a creation.
 func (f *flight[K, S, T]) giveBackLocked() {
 	if f.permits.key {
 		f.slot.limiter.giveBack(keyRate)

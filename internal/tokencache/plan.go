@@ -26,7 +26,7 @@ type planner struct {
 // plan returns the plan of a token received now. The times are fractions of its
 // life: a token of a few seconds is then not fetched for every call, and still
 // has a time in which it is valid and renewed. Renewals are spread over at least a
-// tenth of the lead, because tokens that came together would otherwise be renewed
+// tenth of the lead, because tokens received together would otherwise be renewed
 // together.
 func (p planner) plan(now, expires int64) plan {
 	life := time.Duration(max(expires-now, 0))

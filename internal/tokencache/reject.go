@@ -16,15 +16,15 @@ const (
 	tryDeadEvery = 100 * time.Millisecond
 )
 
-// Current reports whether the key's token is the one named, was not dropped after
-// a rejection, and is not being killed by a flight.
+// Current reports whether id names the key's token, and the token was not dropped
+// after a rejection and is not being killed by a flight.
 func (c *Cache[K, S, T]) Current(key K, id credential.ID) bool {
 	s := c.peek(key)
 	return s != nil && !s.tombstone && !s.rotating && s.id == id
 }
 
-// Invalidate drops the key's token if it is the one named, if the limiters allow
-// another, and if no back-off is in force. It reports whether it dropped the token;
+// Invalidate drops the key's token if its ID is id, if the limiters allow another,
+// and if no back-off is in force. It reports whether it dropped the token;
 // if not, the token stays in use. It starts no flight: the next Get does.
 func (c *Cache[K, S, T]) Invalidate(key K, id credential.ID) bool {
 	sh := c.shard(key)
@@ -38,7 +38,7 @@ func (c *Cache[K, S, T]) Invalidate(key K, id credential.ID) bool {
 	return c.rejectLocked(c.slotLocked(sh, key), s, now)
 }
 
-// Reject is Invalidate for a request that was rejected and may be repeated.
+// Reject is Invalidate for a rejected request, which may be repeated.
 // Thereafter Get returns another token, or the same token if there is no other
 // now. first reports whether the rejection was the first of this token in a row:
 // it may well be a mistake.
@@ -58,7 +58,7 @@ func (c *Cache[K, S, T]) Reject(key K, id credential.ID) (first bool) {
 	return first
 }
 
-// Accept records that a request with the token was accepted.
+// Accept records the acceptance of a request with the token.
 func (c *Cache[K, S, T]) Accept(key K, token *credential.Secret) {
 	s := c.peek(key).alive()
 	switch {
@@ -69,8 +69,8 @@ func (c *Cache[K, S, T]) Accept(key K, token *credential.Secret) {
 	}
 }
 
-// revive makes the dead token of the key current again, if it is the one named. A
-// flight under way decides by itself.
+// revive makes the dead token of the key current again, if its ID is id. A flight
+// under way decides by itself.
 func (c *Cache[K, S, T]) revive(key K, id credential.ID) {
 	sh := c.shard(key)
 	sh.mu.Lock()
@@ -156,7 +156,7 @@ func (c *Cache[K, S, T]) bringBackLocked(sh *shard[K, S, T], v view[K, S, T]) T 
 	return v.rejected.token
 }
 
-// restoreLocked makes a token current again that was dropped.
+// restoreLocked makes a dropped token current again.
 func (c *Cache[K, S, T]) restoreLocked(sl *slot[K, S, T], s *snapshot[S, T], now int64) {
 	s.dropped.Store(false)
 	sl.dead = nil

@@ -52,7 +52,7 @@ func (f *flight[K, S, T]) succeedLocked(s *snapshot[S, T], now int64) {
 	c.warmAtLocked(sl, p.refreshAt, now)
 }
 
-// failLocked records that the flight got no token. s is the current snapshot. It
+// failLocked records the failure of the flight. s is the current snapshot. It
 // returns the slot whose failure had to make room; nil: none.
 func (f *flight[K, S, T]) failLocked(s *snapshot[S, T], now int64) (oldest *slot[K, S, T]) {
 	c, sl := f.cache, f.slot
@@ -65,7 +65,7 @@ func (f *flight[K, S, T]) failLocked(s *snapshot[S, T], now int64) (oldest *slot
 	}
 	failure := sl.failure
 	if failure != nil && failure.permanent && s != nil {
-		s.rejections.Store(0) // only rejections from here on say that the token is dead
+		s.rejections.Store(0) // only rejections from here on make the token dead
 	}
 	if !f.ambiguous && (failure == nil || !failure.permanent) {
 		f.giveBackLocked() // nothing was created, and another flight may succeed
@@ -81,9 +81,9 @@ func (f *flight[K, S, T]) failLocked(s *snapshot[S, T], now int64) (oldest *slot
 }
 
 // keepLocked decides about the previous token after a failed flight, and returns
-// the snapshot that is current from then on. s is the current snapshot. A rejected
+// the current snapshot from then on. s is the current snapshot. A rejected
 // token is used again. If the flight kills the previous token: the token is dead if
-// the provider confirms that it acted, suspect if it may have acted, and as good as
+// the provider confirms its action, suspect if it may have acted, and as good as
 // before after a refusal.
 func (f *flight[K, S, T]) keepLocked(s *snapshot[S, T], now int64) *snapshot[S, T] {
 	c := f.cache

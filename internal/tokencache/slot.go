@@ -45,7 +45,7 @@ func (c *Cache[K, S, T]) slotLocked(sh *shard[K, S, T], key K) *slot[K, S, T] {
 	return sl
 }
 
-// tidyLocked forgets what is over, removes the slot if it is idle, and else
+// tidyLocked forgets past events, removes the slot if it is idle, and else
 // enters it in the timetable.
 func (c *Cache[K, S, T]) tidyLocked(sl *slot[K, S, T], now int64) {
 	if sl.flight != nil {
@@ -64,9 +64,8 @@ func (c *Cache[K, S, T]) tidyLocked(sl *slot[K, S, T], now int64) {
 		due = max(due, full)
 	}
 	if sl.rejectedAt != 0 {
-		// To forget the rejection saves a token that stayed no permit: the key's
-		// limiter has another by then. A token that was dropped costs a permit at any
-		// time.
+		// Nobody gains a permit by the wait: the key's limiter has refilled it by then,
+		// and the replacement of a dropped token takes a permit at any time.
 		end := sl.rejectedAt + int64(keyRate.Refill)
 		if now >= sl.rejectedAt && now < end {
 			due = max(due, end)
@@ -80,7 +79,7 @@ func (c *Cache[K, S, T]) tidyLocked(sl *slot[K, S, T], now int64) {
 	c.timetable.set(sl, due, now)
 }
 
-// forgetDue tidies the slots that are due. The timetable's timer calls it. It
+// forgetDue tidies the due slots. The timetable's timer calls it. It
 // holds no lock for longer than a slot takes.
 func (c *Cache[K, S, T]) forgetDue() {
 	if err := c.begin(); err != nil {

@@ -22,7 +22,7 @@ type snapshot[S comparable, T any] struct {
 	rejections atomic.Int32 // in a row, without an accepted request between them
 }
 
-// with returns a copy that holds token and is not fresh.
+// with returns a copy with the given token, which is not fresh.
 func (s *snapshot[S, T]) with(token T) *snapshot[S, T] {
 	other := &snapshot[S, T]{token: token, id: s.id, scope: s.scope, validUntil: s.validUntil, expiresAt: s.expiresAt}
 	other.rejections.Store(s.rejections.Load())
@@ -30,7 +30,7 @@ func (s *snapshot[S, T]) with(token T) *snapshot[S, T] {
 }
 
 // alive returns the snapshot of a token in s: s, the rejected token of a
-// tombstone, or nil if that is dead.
+// tombstone, or nil if the token is dead.
 func (s *snapshot[S, T]) alive() *snapshot[S, T] {
 	if s != nil && s.tombstone {
 		return s.rejected

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// maxFailures bounds the failures that are kept, of at most 1 KiB each, to 16 MiB
+	// maxFailures bounds the failures, of at most 1 KiB each, to 16 MiB
 	// together: anybody can make up keys that are refused.
 	maxFailures = 16 << 10
 
@@ -65,7 +65,7 @@ func (t *timetable[K, S, T]) recovered(sl *slot[K, S, T]) {
 	}
 }
 
-// lists reports whether the slot has a failure that counts.
+// lists reports whether the slot's failure counts.
 func (t *timetable[K, S, T]) lists(sl *slot[K, S, T]) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
