@@ -1,0 +1,39 @@
+package platformtoken_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/providerauth/providerauth-go/platformtoken"
+	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
+)
+
+func TestClient_Token_changedSecret(t *testing.T) {
+	secret := ""
+	change := func(cfg *platformtoken.Config) {
+		right := cfg.Secret
+		cfg.Secret = func(ctx context.Context) (string, error) {
+			if secret != "" {
+				return secret, nil
+			}
+			return right(ctx)
+		}
+	}
+	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		time.Sleep(time.Until(token(t, c, brl).ExpiresAt) + time.Second)
+		before := srv.Count(createToken)
+		secret = "wrong"
+		for range 3 {
+			if _, err := c.Token(t.Context(), brl); err == nil {
+				t.Error("a token for a wrong secret")
+			}
+		}
+		equal(t, "requests with the wrong secret", srv.Count(createToken)-before, 1)
+		secret = ""
+		time.Sleep(time.Second)
+		_, _ = c.Token(t.Context(), brl) // sees the change
+		time.Sleep(time.Second)
+		token(t, c, brl)
+	}, change)
+}
