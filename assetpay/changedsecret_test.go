@@ -2,6 +2,7 @@ package assetpay_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,12 +11,12 @@ import (
 )
 
 func TestClient_Token_changedAPIKey(t *testing.T) {
-	key := ""
+	var wrong atomic.Bool
 	change := func(cfg *assetpay.Config) {
 		right := cfg.APIKey
 		cfg.APIKey = func(ctx context.Context) (string, error) {
-			if key != "" {
-				return key, nil
+			if wrong.Load() {
+				return "wrong", nil
 			}
 			return right(ctx)
 		}
@@ -23,14 +24,14 @@ func TestClient_Token_changedAPIKey(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		time.Sleep(time.Until(token(t, c.TokenSource(user())).ExpiresAt) + time.Second)
 		before := srv.Count(exchange)
-		key = "wrong"
+		wrong.Store(true)
 		for range 3 {
 			if _, err := c.Token(t.Context(), user()); err == nil {
 				t.Error("a token for a wrong key")
 			}
 		}
 		equal(t, "requests with the wrong key", srv.Count(exchange)-before, 1)
-		key = ""
+		wrong.Store(false)
 		time.Sleep(time.Second)
 		_, _ = c.Token(t.Context(), user()) // sees the change
 		time.Sleep(time.Second)

@@ -2,6 +2,7 @@ package merchantauth_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,12 +11,12 @@ import (
 )
 
 func TestClient_Token_changedPassword(t *testing.T) {
-	password := ""
+	var wrong atomic.Bool
 	change := func(cfg *merchantauth.Config) {
 		right := cfg.Password
 		cfg.Password = func(ctx context.Context) (string, error) {
-			if password != "" {
-				return password, nil
+			if wrong.Load() {
+				return "wrong", nil
 			}
 			return right(ctx)
 		}
@@ -23,14 +24,14 @@ func TestClient_Token_changedPassword(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		time.Sleep(time.Until(token(t, c).RefreshExpiresAt) + time.Second)
 		before := srv.Count(loginPath)
-		password = "wrong"
+		wrong.Store(true)
 		for range 3 {
 			if _, err := c.Token(t.Context()); err == nil {
 				t.Error("a token for a wrong password")
 			}
 		}
 		equal(t, "requests with the wrong password", srv.Count(loginPath)-before, 1)
-		password = ""
+		wrong.Store(false)
 		time.Sleep(time.Second)
 		_, _ = c.Token(t.Context()) // sees the change
 		time.Sleep(time.Second)

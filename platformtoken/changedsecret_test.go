@@ -2,6 +2,7 @@ package platformtoken_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,12 +11,12 @@ import (
 )
 
 func TestClient_Token_changedSecret(t *testing.T) {
-	secret := ""
+	var wrong atomic.Bool
 	change := func(cfg *platformtoken.Config) {
 		right := cfg.Secret
 		cfg.Secret = func(ctx context.Context) (string, error) {
-			if secret != "" {
-				return secret, nil
+			if wrong.Load() {
+				return "wrong", nil
 			}
 			return right(ctx)
 		}
@@ -23,14 +24,14 @@ func TestClient_Token_changedSecret(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		time.Sleep(time.Until(token(t, c, brl).ExpiresAt) + time.Second)
 		before := srv.Count(createToken)
-		secret = "wrong"
+		wrong.Store(true)
 		for range 3 {
 			if _, err := c.Token(t.Context(), brl); err == nil {
 				t.Error("a token for a wrong secret")
 			}
 		}
 		equal(t, "requests with the wrong secret", srv.Count(createToken)-before, 1)
-		secret = ""
+		wrong.Store(false)
 		time.Sleep(time.Second)
 		_, _ = c.Token(t.Context(), brl) // sees the change
 		time.Sleep(time.Second)

@@ -77,7 +77,7 @@ var rows = []row{
 	{packages: "internal/tokencache", may: core + " github.com/puzpuzpuz/xsync/v4 golang.org/x/sync/semaphore", never: http + " internal/transport internal/session internal/resend internal/header"},
 	{packages: "internal/transport", may: core + " github.com/hashicorp/go-retryablehttp", never: "internal/tokencache internal/session"},
 	{packages: "internal/apierror", may: core, never: "internal/tokencache internal/session"},
-	{packages: "internal/expiry", may: core, never: "internal/tokencache internal/session internal/transport", absent: true},
+	{packages: "internal/expiry", may: core, never: "internal/tokencache internal/session internal/transport"},
 	{packages: "internal/timebox", absent: true},
 	{packages: "internal/jwtclaims", may: core + " github.com/golang-jwt/jwt/v5", inTests: "github.com/go-json-experiment/json/jsontext"},
 	{packages: "internal/check", may: core, never: "internal/tokencache internal/session internal/transport"},

@@ -19,9 +19,6 @@ var manyParameters = exceptions{
 		assetpay.Client.sign internal/jwtclaims.Verify`,
 	"The parts of a body of the provider.": `
 		assetpay/assetpaytest.WriteError klas/klastest.object`,
-	"The state of a flight, which is no type yet.": `
-		internal/tokencache.Cache.failedLocked internal/tokencache.Cache.keepLocked
-		internal/tokencache.Cache.succeedLocked internal/tokencache.planLife`,
 	"A scenario with all that takes part in it.": `
 		examples/operator.session internal/testkit.FailFirst internal/testkit.strays`,
 }
