@@ -233,3 +233,28 @@ func TestClient_lateSecret(t *testing.T) {
 		})
 	}
 }
+
+func TestClient_cachedSecret(t *testing.T) {
+	var secret atomic.Value
+	secret.Store("secret-1")
+	var asked atomic.Int64
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		if err := trade(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		secret.Store("secret-2")
+		srv.Rotate("secret-2")
+		for range 10 {
+			if err := trade(t.Context(), c); err != nil {
+				t.Errorf("a rejection has the vault asked again: %v", err)
+			}
+		}
+		equal(t, "times that the vault was asked", asked.Load(), 2)
+	}, func(cfg *partnerjwt.Config) {
+		cfg.Secret = providerauth.CachedSecret(func(context.Context) (string, error) {
+			asked.Add(1)
+			return secret.Load().(string), nil
+		}, time.Hour)
+	})
+}

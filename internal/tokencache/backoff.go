@@ -160,7 +160,7 @@ func (c *Cache[K, S, T]) getSecret() {
 	defer c.probing.Store(false)
 	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.AttemptTimeout)
 	defer cancel()
-	_, err := c.cfg.Secret.Get(ctx)
+	_, err := c.cfg.Secret.Get(providerauth.FreshSecret(ctx))
 	if err == nil {
 		c.probes.Add(1)
 	}

@@ -9,6 +9,7 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
 // A flight is a request for a token, shared by all waiting callers of its key. It
@@ -196,7 +197,12 @@ func (f *flight[K, S, T]) ask() Ask[K, S, T] {
 }
 
 // attempts decides which attempts a flight makes. Nothing else repeats an attempt.
+// After a rejection the secret may have been rotated, so a cached secret is asked
+// for anew.
 func (f *flight[K, S, T]) attempts(ctx context.Context, ask Ask[K, S, T]) {
+	if ask.Rejected != (credential.ID{}) {
+		ctx = providerauth.FreshSecret(ctx)
+	}
 	if f.kind != creation {
 		f.attemptOnce(ctx, ask)
 		return
