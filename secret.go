@@ -176,7 +176,8 @@ func usableLines(content string) ([]string, error) {
 
 // CachedSecret returns a SecretFunc for a vault: it calls f at most once in ttl,
 // and one call at a time. While f fails or has not returned, the last value is
-// served, for at most ten times ttl. Under a context of [FreshSecret], as after a
+// served, for at most ten times ttl. Without a value, callers within a second of a
+// failure get that failure. Under a context of [FreshSecret], as after a
 // rejection, it calls f again within ttl, but at most once a second. It returns
 // nil if f is nil, and f if ttl is not positive.
 func CachedSecret(f SecretFunc, ttl time.Duration) SecretFunc {
@@ -192,22 +193,49 @@ type cachedSecret struct {
 	ttl  time.Duration
 	turn chan struct{} // holds an element while f is being called
 
-	mu     sync.Mutex
-	value  string
-	got    time.Time // when f returned value; zero: never
-	called time.Time // when f was called last
+	mu    sync.Mutex
+	value string
+	got   time.Time // when f returned value; zero: never
+	asked time.Time // when f returned last
+	err   error     // that it returned then
+}
+
+// A glance is a cachedSecret as a caller finds it: a value, a failure of a moment
+// ago, or neither.
+type glance struct {
+	value string
+	have  bool
+	err   error
+	due   bool // f has to be asked
+}
+
+func (c *cachedSecret) look(ctx context.Context) (g glance) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	age := time.Since(c.got)
+	recent := !c.asked.IsZero() && time.Since(c.asked) < min(time.Second, c.ttl)
+	switch {
+	case !c.got.IsZero() && age/10 < c.ttl:
+		g.value, g.have = c.value, true
+		g.due = !recent && (age >= c.ttl || WantsFreshSecret(ctx))
+	case recent && c.err != nil:
+		g.err = c.err
+	default:
+		g.due = true
+	}
+	return g
 }
 
 func (c *cachedSecret) get(ctx context.Context) (string, error) {
-	value, have, due := c.look(ctx)
-	if have && !due {
-		return value, nil
+	g := c.look(ctx)
+	if !g.due {
+		return g.value, g.err
 	}
-	if have {
+	if g.have {
 		select {
 		case c.turn <- struct{}{}:
 		default: // another caller asks f
-			return value, nil
+			return g.value, nil
 		}
 	} else {
 		select {
@@ -217,41 +245,39 @@ func (c *cachedSecret) get(ctx context.Context) (string, error) {
 		}
 	}
 	defer func() { <-c.turn }()
-	if value, have, due = c.look(ctx); have && !due { // it was called meanwhile
-		return value, nil
+	g = c.look(ctx)
+	if !g.due { // f was asked meanwhile
+		return g.value, g.err
 	}
-	return c.call(ctx)
+	return c.ask(ctx)
 }
 
-// look returns the last value, unless it is too old to be served, and whether f
-// has to be asked.
-func (c *cachedSecret) look(ctx context.Context) (value string, have, due bool) {
+// ask asks f. It serves the last value if f fails.
+func (c *cachedSecret) ask(ctx context.Context) (string, error) {
+	value, err := c.f(ctx)
+	if rule := text.Defect(value); err == nil && rule != "" {
+		err = errors.New("the secret " + rule)
+	}
+	if err == nil || ctx.Err() == nil { // else the failure is this caller's alone
+		c.note(value, err)
+	}
+	if err == nil {
+		return value, nil
+	}
+	if g := c.look(ctx); g.have {
+		return g.value, nil
+	}
+	return "", err
+}
+
+// note keeps what f has returned.
+func (c *cachedSecret) note(value string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	have = !c.got.IsZero() && time.Since(c.got)/10 < c.ttl
-	due = !have || time.Since(c.got) >= c.ttl || WantsFreshSecret(ctx)
-	if have && time.Since(c.called) < min(time.Second, c.ttl) {
-		due = false
+	c.asked, c.err = time.Now(), err
+	if err == nil {
+		c.value, c.got = value, c.asked
 	}
-	return c.value, have, due
-}
-
-// call asks f. It serves the last value if f fails.
-func (c *cachedSecret) call(ctx context.Context) (string, error) {
-	c.mu.Lock()
-	c.called = time.Now()
-	c.mu.Unlock()
-	value, err := c.f(ctx)
-	if err == nil && text.Defect(value) == "" {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.value, c.got = value, time.Now()
-		return value, nil
-	}
-	if last, have, _ := c.look(ctx); have {
-		return last, nil
-	}
-	return value, err
 }
 
 type freshSecret struct{}

@@ -273,6 +273,27 @@ func TestCachedSecret(t *testing.T) {
 			}
 		})
 	})
+	t.Run("without a value, callers within a second of a failure get it", func(t *testing.T) {
+		cached(t, func(t *testing.T, v *vault, s providerauth.SecretFunc) {
+			v.err = errors.New("sealed")
+			start := time.Now()
+			for time.Since(start) < 10*time.Second {
+				var wg sync.WaitGroup
+				for range 20 {
+					wg.Go(func() {
+						if got, err := s(t.Context()); got != "" || !errors.Is(err, v.err) {
+							t.Errorf("got %q, %v", got, err)
+						}
+					})
+				}
+				wg.Wait()
+				time.Sleep(100 * time.Millisecond)
+			}
+			if v.calls > 10 {
+				t.Errorf("%d calls in 10 s", v.calls)
+			}
+		})
+	})
 	t.Run("no function is no secret", func(t *testing.T) {
 		if providerauth.CachedSecret(nil, time.Minute) != nil {
 			t.Error("it is")

@@ -14,30 +14,28 @@ import (
 // documented.
 type dialect struct{}
 
-// failure is the part of an error body that looks like a code and a message.
-type failure struct{ code, message string }
-
 // Read reads a failed answer. No body proves that PiTrade did nothing.
-func (dialect) Read(_ *transport.Call, status int, _ http.Header, body []byte) apierror.Answer {
-	var answer apierror.Answer
+func (dialect) Read(_ *transport.Call, status int, _ http.Header, _ []byte) apierror.Answer {
 	if status == http.StatusUnauthorized {
-		answer.Class = apierror.Rejected
+		return apierror.Answer{Class: apierror.Rejected}
 	}
-	if status < http.StatusMultipleChoices {
-		return answer
-	}
+	return apierror.Answer{}
+}
+
+// readFailure reads the part of an error's body that looks like a code and a
+// message.
+func readFailure(body []byte) (code, message string) {
 	var members struct {
 		Code    json.RawMessage `json:"code"`
 		Message json.RawMessage `json:"message"`
 		Error   json.RawMessage `json:"error"`
 	}
-	if json.Unmarshal(body, &members) == nil {
-		answer.Envelope = &failure{
-			code:    text.Clip(text.JSONText(members.Code), text.MaxCode),
-			message: text.Clip(cmp.Or(text.JSONText(members.Message), text.JSONText(members.Error)), text.MaxMessage),
-		}
+	if json.Unmarshal(body, &members) != nil {
+		return "", ""
 	}
-	return answer
+	code = text.Clip(text.JSONText(members.Code), text.MaxCode)
+	message = text.Clip(cmp.Or(text.JSONText(members.Message), text.JSONText(members.Error)), text.MaxMessage)
+	return code, message
 }
 
 // Rejected reports whether the answer rejects the token.

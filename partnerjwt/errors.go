@@ -139,8 +139,6 @@ func newError(op string, e *apierror.Error) *Error {
 		Op: op, StatusCode: e.Status, Attempts: e.Attempts, RetryAfter: e.RetryAfter, Fields: e.Fields, Err: e.Cause(),
 		RequestID: text.Clip(e.Header.Get("X-Request-Id"), text.MaxCode), body: apierror.NewExcerpt(e.Body),
 	}
-	if said, ok := e.Answer.Envelope.(*failure); ok {
-		own.Code, own.Message = said.code, said.message
-	}
+	own.Code, own.Message = readFailure(e.Body)
 	return own
 }

@@ -28,7 +28,7 @@ type playerReader struct{ client *Client }
 
 func (p playerReader) Read(call *transport.Call, status int, h http.Header, body []byte) apierror.Answer {
 	answer := dialect(p).Read(call, status, h, body)
-	if call.Policy != transport.Safe && (answer.Class == apierror.MayHave || status == http.StatusSeeOther) {
+	if call.Policy != transport.Safe && (answer.Class == apierror.MayHave || answer.Class == apierror.Unread && status == http.StatusSeeOther) {
 		return answer // it may have been acted on
 	}
 	env, _ := answer.Envelope.(*envelope)

@@ -3,6 +3,7 @@ package platformtoken
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net/http"
 	"time"
 
@@ -83,7 +84,7 @@ func (s *source) Token(ctx context.Context) (Token, error) {
 	case ctx == nil:
 		return Token{}, nilContext("Token")
 	case s.problems != nil:
-		return Token{}, &Error{Op: "Token", Fields: s.problems}
+		return Token{}, &Error{Op: "Token", Fields: maps.Clone(s.problems)}
 	}
 	t, err := s.client.cache.Get(ctx, s.player.UserID, s.player.Currency)
 	if err != nil {

@@ -5,6 +5,7 @@ package apierror
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -176,7 +177,10 @@ func (e *Error) Cause() *Error {
 }
 
 // Format prints the text, under every verb: some would print the answer.
-func (e *Error) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+func (e Error) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, e.Error()) }
+
+// MarshalJSON writes the text.
+func (e Error) MarshalJSON() ([]byte, error) { return json.Marshal(e.Error()) }
 
 // Because returns e with an explanation, if e has none.
 func (e *Error) Because(why error) *Error {
@@ -198,7 +202,8 @@ func Other(err error) *Error {
 // is not, so errors.Is(err, ErrAmbiguous) is false for the result, and it may be
 // made again once the token call has had its time.
 func NotSent(reason error) *Error {
-	e := Other(&Opaque{Text: reason.Error(), Cause: reason})
+	hidden := &Opaque{Text: reason.Error(), Cause: reason}
+	e := Other(hidden)
 	e.Kind = providerauth.ErrNotSent
 	var a Advised
 	if errors.As(reason, &a) {
@@ -209,6 +214,7 @@ func NotSent(reason error) *Error {
 		e.Fields = why.Fields
 	}
 	e.Temporary = e.Temporary || Ambiguous(reason)
+	hidden.Passing = e.Temporary
 	return e
 }
 

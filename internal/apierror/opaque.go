@@ -1,7 +1,10 @@
 package apierror
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"strings"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -11,8 +14,6 @@ import (
 // secret, or an answer. errors.Is and errors.As see the cause, but for its
 // ambiguity: the cause may be the error of another call. There is no Unwrap,
 // since reporters that print every error of a chain would print the cause too.
-//
-// It is always used by pointer, or %d would print the cause.
 type Opaque struct {
 	// Text describes the failure, without the cause.
 	Text string
@@ -23,8 +24,13 @@ type Opaque struct {
 }
 
 func (o *Opaque) Error() string      { return o.Text }
-func (o *Opaque) GoString() string   { return o.Text } // %#v would show the cause
 func (o *Opaque) As(target any) bool { return errors.As(o.Cause, target) }
+
+// Format prints the text, under every verb: some would print the cause.
+func (o Opaque) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, o.Text) }
+
+// MarshalJSON writes the text.
+func (o Opaque) MarshalJSON() ([]byte, error) { return json.Marshal(o.Text) }
 
 // Is is errors.Is of the cause, but for ambiguity.
 func (o *Opaque) Is(target error) bool {

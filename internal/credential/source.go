@@ -109,7 +109,7 @@ func (s *Source) GetVersion(ctx context.Context) (value string, version uint64, 
 // broken is the failure of a function for the reason given, without what it said
 // itself.
 func broken(rule string, cause error) *apierror.Opaque {
-	return &apierror.Opaque{Text: rule, Cause: cause}
+	return &apierror.Opaque{Text: rule, Cause: cause, Passing: true}
 }
 
 func (s *Source) call(ctx context.Context) (value string, err error) {

@@ -168,6 +168,7 @@ func (r *run) answered(ctx, limited context.Context, resp *http.Response) {
 		// The connection has changed its protocol. Nobody asked for that, and
 		// what follows is not a body.
 		a.kind = providerauth.ErrBadResponse
+		a.read = r.read()
 		return
 	case a.status < 300:
 		r.accepted(ctx, limited, resp)
@@ -203,6 +204,7 @@ func (r *run) accepted(ctx, limited context.Context, resp *http.Response) {
 	switch {
 	case err != nil && corrupt(err):
 		a.kind, a.err = providerauth.ErrBadResponse, errCorrupt
+		a.read = r.read()
 	case err != nil:
 		// Half an answer is none. The status would say that there is no use
 		// in trying again.
@@ -213,6 +215,7 @@ func (r *run) accepted(ctx, limited context.Context, resp *http.Response) {
 	case !whole:
 		a.body = body
 		a.kind, a.err = providerauth.ErrBadResponse, errTooLarge
+		a.read = r.read()
 	default:
 		a.body = body
 		a.read = r.read()
