@@ -210,7 +210,9 @@ func invalid(op string, p check.Problems) error {
 // fail returns the package's error for an error of the packages below.
 func fail(op string, err error) error {
 	var own *Error
-	if _, below := err.(*apierror.Error); !below && errors.As(err, &own) {
+	// An error from below may have an error of this package for its reason.
+	_, below := err.(*apierror.Error)
+	if !below && errors.As(err, &own) {
 		return own.copied()
 	}
 	return newError(op, apierror.Of(err))

@@ -14,18 +14,17 @@ import (
 // dialect is how Kuna speaks: data or a list of errors, under any status.
 type dialect struct{}
 
-// Read reads the answer to a call.
+// Read reads the answer to a call. A 401 rejects the token, and so does an entry
+// for an expired token, unless Kuna may have acted all the same on a call that
+// must not be made twice.
 func (dialect) Read(call *transport.Call, status int, _ http.Header, body []byte) apierror.Answer {
 	env := readEnvelope(body)
-	answer := apierror.Answer{Class: classify(status, env), Envelope: env}
-	switch {
-	case status == http.StatusUnauthorized:
-		answer.Class = apierror.Rejected
-	case !slices.ContainsFunc(env.entries, expired):
-	case call.Policy == transport.Safe, answer.Class == apierror.Refused, answer.Class == apierror.Unread && clear(status):
-		answer.Class = apierror.Rejected
+	class := classify(status, env)
+	harmless := call.Policy == transport.Safe || class == apierror.Refused || class == apierror.Unread && clear(status)
+	if status == http.StatusUnauthorized || harmless && slices.ContainsFunc(env.entries, expired) {
+		class = apierror.Rejected
 	}
-	return answer
+	return apierror.Answer{Class: class, Envelope: env}
 }
 
 // clear reports whether a status says by itself that nothing was done.

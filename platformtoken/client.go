@@ -183,7 +183,7 @@ func New(cfg Config) (*Client, error) {
 		ContentType: contentType, LongestPause: longestPause,
 	})
 	c.cache = tokencache.New(tokencache.Config[string, string, Token]{
-		Mode: tokencache.Exclusive, Retriever: creation{c, "Token", c.language, apierror.Renews}, Secret: c.secret,
+		Mode: tokencache.Exclusive, Retriever: creator{c, "Token", c.language, apierror.Renews}, Secret: c.secret,
 		Serves: anyCurrency, Suspect: Token.suspected,
 		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
 		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Shorten: short, Logger: cfg.Logger,

@@ -48,7 +48,7 @@ func (c *Client) CreateToken(ctx context.Context, req CreateTokenRequest) (Token
 	if err := invalid(op, problems); err != nil {
 		return Token{}, err
 	}
-	t, err := c.cache.Replace(ctx, req.UserID, req.Currency, creation{c, op, language, apierror.Acts})
+	t, err := c.cache.Replace(ctx, req.UserID, req.Currency, creator{c, op, language, apierror.Acts})
 	if err != nil {
 		return Token{}, fail(op, err)
 	}
@@ -91,14 +91,14 @@ var errTokenValue = errors.New("data.token is missing, or not 1 to 8192 characte
 func anyCurrency(_, want string) bool { return want == "" }
 
 // A creation makes tokens by createToken, for a method of Client.
-type creation struct {
+type creator struct {
 	client       *Client
 	op, language string
 	effect       apierror.Effect // of a second creation
 }
 
 // Retrieve makes the request.
-func (cr creation) Retrieve(ctx context.Context, a ask) (issued, error) {
+func (cr creator) Retrieve(ctx context.Context, a ask) (issued, error) {
 	c := cr.client
 	signer := &versionSigner{signed: signed{c, cr.language}}
 	resp, err := c.session.API.Do(ctx, transport.Call{

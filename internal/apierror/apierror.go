@@ -15,8 +15,8 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 )
 
-// Class is the meaning of a failed answer, as the provider's package has read
-// it.
+// Class is the meaning of an answer, as the provider's package has read it. Unread
+// under a 2xx is a success.
 type Class uint8
 
 const (
@@ -45,7 +45,7 @@ func EnvelopeClass(status int) Class {
 	return Refused
 }
 
-// Answer is a failed answer, read once by the provider's package.
+// Answer is an answer, read once by the provider's package.
 type Answer struct {
 	Class Class
 	// Later is true if a later call can succeed whatever the status is.

@@ -47,7 +47,7 @@ func (o *Options) Attrs() []slog.Attr {
 
 // Dialect is how one provider speaks. Its methods are safe for concurrent use.
 type Dialect interface {
-	// Read reads a failed answer to a call. The class Rejected has the token
+	// Read reads the answer to a call. The class Rejected has the token
 	// replaced.
 	transport.Reader
 	// Rejected reports whether the answer to a request of a RoundTripper says

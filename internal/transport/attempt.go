@@ -171,7 +171,7 @@ func (r *run) answered(ctx, limited context.Context, resp *http.Response) {
 		a.read = r.read()
 		return
 	case a.status < 300:
-		r.accepted(ctx, limited, resp)
+		r.succeeded(ctx, limited, resp)
 		return
 	case a.status < 400:
 		a.kind, a.err = providerauth.ErrBadResponse, r.redirected(resp.Header)
@@ -197,8 +197,8 @@ func (r *run) read() apierror.Answer {
 	return reader.Read(&r.call, r.now.status, r.now.header, r.now.body)
 }
 
-// accepted judges the body of a 2xx.
-func (r *run) accepted(ctx, limited context.Context, resp *http.Response) {
+// succeeded judges the body of a 2xx.
+func (r *run) succeeded(ctx, limited context.Context, resp *http.Response) {
 	a := &r.now
 	body, whole, err := read(resp.Body, resp.ContentLength, maxBody)
 	switch {
