@@ -8,16 +8,8 @@ import (
 	"testing"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
-
-func amount(t *testing.T, s string) providerauth.Amount {
-	t.Helper()
-	a, err := providerauth.ParseAmount(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
 
 func TestAmount_JSON(t *testing.T) {
 	type both struct {
@@ -25,7 +17,7 @@ func TestAmount_JSON(t *testing.T) {
 		N providerauth.Number
 		M map[providerauth.Amount]int
 	}
-	a := amount(t, "25.50")
+	a := testkit.ParseAmount(t, "25.50")
 	in := both{a, providerauth.Number{Amount: a}, map[providerauth.Amount]int{a: 1}}
 	b, err := json.Marshal(in)
 	if err != nil {
@@ -94,7 +86,7 @@ func TestAmount_Minor(t *testing.T) {
 		{"0.000000000000000001", 18, 1, true},
 		{"100", 0, 100, true},
 	} {
-		got, err := amount(t, tc.s).Minor(tc.decimals)
+		got, err := testkit.ParseAmount(t, tc.s).Minor(tc.decimals)
 		if got != tc.want || (err == nil) != tc.ok {
 			t.Errorf("%s with %d decimals: %d, %v", tc.s, tc.decimals, got, err)
 		}
@@ -173,7 +165,7 @@ func TestAmount_inStruct(t *testing.T) {
 	type wallet struct {
 		Amount providerauth.Amount `json:"amount"`
 	}
-	b, err := json.Marshal(wallet{amount(t, "12.50")})
+	b, err := json.Marshal(wallet{testkit.ParseAmount(t, "12.50")})
 	if err != nil || string(b) != `{"amount":"12.5"}` {
 		t.Errorf("%s, %v", b, err)
 	}
@@ -197,13 +189,13 @@ func TestAmount_inStruct(t *testing.T) {
 }
 
 func TestAmount_Cmp(t *testing.T) {
-	if amount(t, "1.50") != amount(t, "1.5") {
+	if testkit.ParseAmount(t, "1.50") != testkit.ParseAmount(t, "1.5") {
 		t.Error("1.50 is not 1.5")
 	}
-	if amount(t, "2").Cmp(amount(t, "10")) != -1 || amount(t, "-1").Sign() != -1 || (providerauth.Amount{}).Sign() != 0 {
+	if testkit.ParseAmount(t, "2").Cmp(testkit.ParseAmount(t, "10")) != -1 || testkit.ParseAmount(t, "-1").Sign() != -1 || (providerauth.Amount{}).Sign() != 0 {
 		t.Error("order")
 	}
-	if (providerauth.Amount{}).String() != "0" || (providerauth.Amount{}).IsSet() || !amount(t, "0").IsSet() {
+	if (providerauth.Amount{}).String() != "0" || (providerauth.Amount{}).IsSet() || !testkit.ParseAmount(t, "0").IsSet() {
 		t.Error("the zero Amount")
 	}
 }

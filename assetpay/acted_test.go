@@ -10,6 +10,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // repeat makes a call until it succeeds or its error is not Retryable, at most
@@ -45,8 +46,8 @@ func TestError_Retryable(t *testing.T) {
 					}))
 					srv.FailActed(3, status, nil, func(r *http.Request) bool { return r.URL.Path == path })
 					e := errorIs(t, repeat(func() error { return call(path) }), providerauth.ErrAmbiguous)
-					equal(t, "key", e.Key, "SERVER_ERROR")
-					equal(t, "deposits", deposits, 1)
+					testkit.Equal(t, "key", e.Key, "SERVER_ERROR")
+					testkit.Equal(t, "deposits", deposits, 1)
 					srv.FailActed(0, 0, nil)
 				}
 			})
@@ -59,8 +60,8 @@ func TestError_Retryable(t *testing.T) {
 			srv.FailNext(1, 503, http.Header{"Retry-After": {"7"}})
 			e := errorIs(t, c.CallFor(t.Context(), user(), "POST", "/client/deposit", nil, nil))
 			after, ok := e.Retryable()
-			equal(t, "key, ambiguous, retryable", fmt.Sprint(e.Key, " ", e.Ambiguous(), " ", after, ok), "SERVICE_UNAVAILABLE false 7s true")
-			equal(t, "requests", srv.Count("/client/deposit"), 1)
+			testkit.Equal(t, "key, ambiguous, retryable", fmt.Sprint(e.Key, " ", e.Ambiguous(), " ", after, ok), "SERVICE_UNAVAILABLE false 7s true")
+			testkit.Equal(t, "requests", srv.Count("/client/deposit"), 1)
 		})
 	})
 }
@@ -98,7 +99,7 @@ func TestError_Ambiguous(t *testing.T) {
 					func() error { return c.CallFor(t.Context(), user(), "POST", "/client/deposit", nil, nil) },
 				} {
 					e := errorIs(t, call())
-					equal(t, "ambiguous", e.Ambiguous(), tc.want)
+					testkit.Equal(t, "ambiguous", e.Ambiguous(), tc.want)
 					if _, ok := e.Retryable(); ok && tc.want {
 						t.Errorf("ambiguous and retryable: %v", e)
 					}

@@ -14,6 +14,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 func TestExchangeSendsTheDocumentedBody(t *testing.T) {
@@ -57,12 +58,12 @@ func TestExchangeSendsTheDocumentedBody(t *testing.T) {
 					if _, err := c.AuthenticateClient(t.Context(), req); err != nil {
 						t.Fatal(err)
 					}
-					equal(t, "body", lastBody(t, srv), tc.want)
+					testkit.Equal(t, "body", lastBody(t, srv), tc.want)
 				}
 				r := srv.Requests()[0]
-				equal(t, "method, type, key", []string{r.Method, r.Header.Get("Content-Type"), r.Header.Get("Api-Key"), r.Header.Get("Authorization")},
+				testkit.Equal(t, "method, type, key", []string{r.Method, r.Header.Get("Content-Type"), r.Header.Get("Api-Key"), r.Header.Get("Authorization")},
 					[]string{"POST", "application/json", "ap_test_0001", ""})
-				equal(t, "entries", c.Stats().Entries, 0)
+				testkit.Equal(t, "entries", c.Stats().Entries, 0)
 			})
 		})
 	}
@@ -77,20 +78,20 @@ func TestExchangeReturnsTheTokenAndTheRequestID(t *testing.T) {
 		if len(resp.RequestID) != 36 {
 			t.Errorf("request id %q", resp.RequestID)
 		}
-		equal(t, "lives", time.Until(resp.Token.ExpiresAt), 24*time.Hour)
+		testkit.Equal(t, "lives", time.Until(resp.Token.ExpiresAt), 24*time.Hour)
 		claims, err := c.VerifyClientToken(t.Context(), resp.Token.Value())
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "steam id", claims.SteamID, steamID)
-		equal(t, "current", c.Invalidate(resp.Token), false)
+		testkit.Equal(t, "steam id", claims.SteamID, steamID)
+		testkit.Equal(t, "current", c.Invalidate(resp.Token), false)
 
 		answering(srv, 200, http.Header{"X-Request-Id": {"from-header"}}, `{"success":true,"data":{"token":"opaque"}}`)
 		resp, err = c.AuthenticateClient(t.Context(), user())
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "request id", resp.RequestID, "from-header")
+		testkit.Equal(t, "request id", resp.RequestID, "from-header")
 	})
 }
 
@@ -166,24 +167,24 @@ func TestHeadersGoOutAsThePagePrintsThem(t *testing.T) {
 	if _, err := c.AuthenticateClient(t.Context(), user()); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "AuthenticateClient", credentials(), "api-key: ap_1")
+	testkit.Equal(t, "AuthenticateClient", credentials(), "api-key: ap_1")
 	send(c.HTTPClient())
-	equal(t, "HTTPClient", credentials(), "api-key: ap_1")
+	testkit.Equal(t, "HTTPClient", credentials(), "api-key: ap_1")
 	if err := c.Call(t.Context(), "GET", "/secure/x", nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "Call", credentials(), "api-key: ap_1")
+	testkit.Equal(t, "Call", credentials(), "api-key: ap_1")
 	for client, want := range map[*assetpay.Client]string{c: "Authorization: Bearer tok", b: "Authorization: tok"} {
 		if _, err := client.Token(t.Context(), user()); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "Token", credentials(), "api-key: ap_1")
+		testkit.Equal(t, "Token", credentials(), "api-key: ap_1")
 		send(client.HTTPClientFor(user()))
-		equal(t, "HTTPClientFor", credentials(), want)
+		testkit.Equal(t, "HTTPClientFor", credentials(), want)
 		if err := client.CallFor(t.Context(), user(), "GET", "/client/x", nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "CallFor", credentials(), want)
+		testkit.Equal(t, "CallFor", credentials(), want)
 	}
 }
 
@@ -213,12 +214,12 @@ func TestExchangeIsRepeatedWhereThatHelps(t *testing.T) {
 				if !errors.Is(err, tc.err) {
 					t.Errorf("got %v, want %v", err, tc.err)
 				}
-				equal(t, "requests", srv.Count(exchange), tc.want)
+				testkit.Equal(t, "requests", srv.Count(exchange), tc.want)
 				if err == nil {
 					return
 				}
 				e := errorIs(t, err)
-				equal(t, "attempts", e.Attempts, tc.want)
+				testkit.Equal(t, "attempts", e.Attempts, tc.want)
 				if _, ok := e.Retryable(); e.Ambiguous() && !ok && e.StatusCode/100 != 2 {
 					t.Errorf("an exchange does no harm when it is made twice: %v", e)
 				}
@@ -234,7 +235,7 @@ func TestAPIKeyIsAskedForOncePerExchange(t *testing.T) {
 		for range 5 {
 			inventory(t, c)
 		}
-		equal(t, "calls", calls, 1)
+		testkit.Equal(t, "calls", calls, 1)
 	}, func(cfg *assetpay.Config) {
 		cfg.APIKey = func(context.Context) (string, error) { calls++; return "ap_test_0001", nil }
 	})
@@ -267,7 +268,7 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 						t.Errorf("not retryable, or ambiguous: %v", e)
 					}
 				}
-				equal(t, "requests", len(srv.Requests()), 0)
+				testkit.Equal(t, "requests", len(srv.Requests()), 0)
 			}, func(cfg *assetpay.Config) { cfg.APIKey, cfg.APISecret = f, f })
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 func TestCallDecodesTheDataOfTheEnvelope(t *testing.T) {
@@ -25,7 +26,7 @@ func TestCallDecodesTheDataOfTheEnvelope(t *testing.T) {
 		if err := c.Call(t.Context(), http.MethodGet, "/secure/prices", nil, &prices); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "price", prices[0].Price, 11.25)
+		testkit.Equal(t, "price", prices[0].Price, 11.25)
 
 		srv.Handle("POST /secure/echo", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			b, _ := io.ReadAll(r.Body)
@@ -35,11 +36,11 @@ func TestCallDecodesTheDataOfTheEnvelope(t *testing.T) {
 		if err := c.Call(t.Context(), http.MethodPost, "/secure/echo?x=1", map[string]string{"a": "<&>"}, &out); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "echo", out, map[string]string{"a": "<&>"})
+		testkit.Equal(t, "echo", out, map[string]string{"a": "<&>"})
 		if err := c.Call(t.Context(), http.MethodPost, "/secure/echo", 1, nil); err != nil {
 			t.Errorf("out nil: %v", err)
 		}
-		equal(t, "exchanges", srv.Count(exchange), 0)
+		testkit.Equal(t, "exchanges", srv.Count(exchange), 0)
 	})
 }
 
@@ -50,7 +51,7 @@ func TestOutThatCannotBeFilledCostsNoRequest(t *testing.T) {
 				c.Call(t.Context(), "POST", "/secure/x", nil, out),
 				c.CallFor(t.Context(), user(), "POST", "/client/x", nil, out),
 			} {
-				equal(t, "fields", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"out": "must be nil or a pointer that is not nil"})
+				testkit.Equal(t, "fields", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"out": "must be nil or a pointer that is not nil"})
 			}
 		}
 		for _, tc := range []struct {
@@ -74,7 +75,7 @@ func TestOutThatCannotBeFilledCostsNoRequest(t *testing.T) {
 				}
 			}
 		}
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 	})
 }
 
@@ -115,13 +116,13 @@ func TestAnswerWithoutDataIsNoDataAndNeverAZeroValue(t *testing.T) {
 							got = "ok"
 						case errors.Is(err, providerauth.ErrBadResponse):
 							got = "bad"
-							equal(t, "ambiguous", errors.Is(err, providerauth.ErrAmbiguous), true)
+							testkit.Equal(t, "ambiguous", errors.Is(err, providerauth.ErrAmbiguous), true)
 						}
-						equal(t, fmt.Sprintf("out %T", into), got, want)
+						testkit.Equal(t, fmt.Sprintf("out %T", into), got, want)
 					}
 				}
 				if tc.into != "ok" {
-					equal(t, "out", out, -1)
+					testkit.Equal(t, "out", out, -1)
 				}
 			})
 		})
@@ -180,8 +181,8 @@ func TestRejectedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
 						})
 					}
 					wg.Wait()
-					equal(t, "deposits", bodies, map[string]int{`{"n":1}`: 20})
-					equal(t, "invalidations, exchanges, tokens", []int{int(c.Stats().Invalidations), srv.Count(exchange), srv.Tokens()}, []int{1, 2, 2})
+					testkit.Equal(t, "deposits", bodies, map[string]int{`{"n":1}`: 20})
+					testkit.Equal(t, "invalidations, exchanges, tokens", []int{int(c.Stats().Invalidations), srv.Count(exchange), srv.Tokens()}, []int{1, 2, 2})
 				})
 			})
 		}
@@ -232,12 +233,12 @@ func TestOtherRefusalsReplaceNothing(t *testing.T) {
 				time.Sleep(time.Second)
 				err := c.CallFor(t.Context(), user(), http.MethodGet, "/client/trades", nil, nil)
 				e := errorIs(t, err)
-				equal(t, "status, key, attempts", fmt.Sprint(e.StatusCode, e.Key, e.Attempts), fmt.Sprint(tc.status, tc.key, 1+tc.again))
-				equal(t, "replaced", token(t, c.TokenSource(user())).ID() != first.ID(), tc.again > 0)
+				testkit.Equal(t, "status, key, attempts", fmt.Sprint(e.StatusCode, e.Key, e.Attempts), fmt.Sprint(tc.status, tc.key, 1+tc.again))
+				testkit.Equal(t, "replaced", token(t, c.TokenSource(user())).ID() != first.ID(), tc.again > 0)
 				// It was not the token, so another such answer replaces nothing.
 				err = c.CallFor(t.Context(), user(), http.MethodGet, "/client/trades", nil, nil)
-				equal(t, "attempts", errorIs(t, err).Attempts, 1)
-				equal(t, "exchanges", srv.Count(exchange), 1+tc.again)
+				testkit.Equal(t, "attempts", errorIs(t, err).Attempts, 1)
+				testkit.Equal(t, "exchanges", srv.Count(exchange), 1+tc.again)
 			})
 			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 				srv.Handle("GET /client/trades", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -259,7 +260,7 @@ func TestOtherRefusalsReplaceNothing(t *testing.T) {
 					if tc.status == 401 { // what is cut off is no envelope
 						again = 1
 					}
-					equal(t, "requests, exchanges", []int{srv.Count("/client/trades"), srv.Count(exchange)}, []int{1 + i + again, 1 + again})
+					testkit.Equal(t, "requests, exchanges", []int{srv.Count("/client/trades"), srv.Count(exchange)}, []int{1 + i + again, 1 + again})
 				}
 			})
 		})
@@ -280,7 +281,7 @@ func damped(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) (again f
 	token(t, c.TokenSource(user()))
 	time.Sleep(time.Second)
 	again()
-	equal(t, "exchanges", srv.Count(exchange), 2)
+	testkit.Equal(t, "exchanges", srv.Count(exchange), 2)
 	return again
 }
 
@@ -290,7 +291,7 @@ func TestLostAnswerSaysNothingOfTheToken(t *testing.T) {
 		srv.LoseAnswers(1)
 		errorIs(t, c.CallFor(t.Context(), user(), http.MethodPost, "/client/trades?page=1", nil, nil), providerauth.ErrAmbiguous)
 		again()
-		equal(t, "exchanges", srv.Count(exchange), 2)
+		testkit.Equal(t, "exchanges", srv.Count(exchange), 2)
 	})
 }
 
@@ -300,10 +301,10 @@ func TestFailureOfTheServerSaysNothingOfTheToken(t *testing.T) {
 			again := damped(t, srv, c)
 			answering(srv, http.StatusInternalServerError, nil, body)
 			err := c.CallFor(t.Context(), user(), http.MethodPost, "/client/trades?page=1", nil, nil)
-			equal(t, "status", errorIs(t, err).StatusCode, 500)
+			testkit.Equal(t, "status", errorIs(t, err).StatusCode, 500)
 			srv.Intercept(nil)
 			again()
-			equal(t, "exchanges", srv.Count(exchange), 2)
+			testkit.Equal(t, "exchanges", srv.Count(exchange), 2)
 		})
 	}
 }
@@ -348,22 +349,22 @@ func TestClient_RepeatedToken(t *testing.T) {
 				time.Sleep(time.Second)
 			}
 			calls, _ := srv.Strays()
-			equal(t, "strays, exchanges", fmt.Sprint(calls, ", ", srv.Count(exchange)), "3, 4")
+			testkit.Equal(t, "strays, exchanges", fmt.Sprint(calls, ", ", srv.Count(exchange)), "3, 4")
 		})
 	})
 	t.Run("a token that is dead and issued again fails the call", func(t *testing.T) {
 		bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 			trades(srv, token(t, c.TokenSource(user())))
 			e := errorIs(t, call(t, c), providerauth.ErrUnauthorized, providerauth.ErrContested)
-			equal(t, "attempts", e.Attempts, 2)
-			equal(t, "exchanges", srv.Count(exchange), 2)
+			testkit.Equal(t, "attempts", e.Attempts, 2)
+			testkit.Equal(t, "exchanges", srv.Count(exchange), 2)
 			after, ok := e.Retryable()
-			equal(t, "retryable", ok && after > 0 && after <= time.Second, true)
+			testkit.Equal(t, "retryable", ok && after > 0 && after <= time.Second, true)
 			time.Sleep(time.Second) // two tokens of one second are equal
 			if err := call(t, c); err != nil {
 				t.Error(err)
 			}
-			equal(t, "exchanges", srv.Count(exchange), 3)
+			testkit.Equal(t, "exchanges", srv.Count(exchange), 3)
 		})
 	})
 }
@@ -376,10 +377,10 @@ func TestMerchantCredentialIsNeverReplacedOrReplayed(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		equal(t, "status", resp.StatusCode, 401)
+		testkit.Equal(t, "status", resp.StatusCode, 401)
 		e := errorIs(t, c.Call(t.Context(), "GET", "/secure/prices", nil, nil), providerauth.ErrUnauthorized)
-		equal(t, "key, attempts", fmt.Sprint(e.Key, e.Attempts), "INVALID_API_KEY1")
-		equal(t, "requests", len(srv.Requests()), 2)
+		testkit.Equal(t, "key, attempts", fmt.Sprint(e.Key, e.Attempts), "INVALID_API_KEY1")
+		testkit.Equal(t, "requests", len(srv.Requests()), 2)
 	})
 }
 
@@ -397,7 +398,7 @@ func TestLostDepositIsAmbiguousAndNotSentAgain(t *testing.T) {
 		if _, ok := e.Retryable(); ok {
 			t.Errorf("retryable: %v", e)
 		}
-		equal(t, "deposits, requests", []int{deposits, srv.Count("/client/deposit")}, []int{1, 1})
+		testkit.Equal(t, "deposits, requests", []int{deposits, srv.Count("/client/deposit")}, []int{1, 1})
 
 		srv.LoseAnswers(1) // and a GET is asked for again
 		inventory(t, c)
@@ -410,15 +411,15 @@ func TestTransportsSendNothingToAnotherOrigin(t *testing.T) {
 			for _, u := range []string{"https://127.0.0.1:1/base/x", "http://127.0.0.1:2/base/x", "http://evil.example/"} {
 				_, err := client.Get(u)
 				e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrInvalidRequest)
-				equal(t, "op, ambiguous", fmt.Sprint(e.Op, e.Ambiguous()), "Transportfalse")
-				equal(t, "field", e.Fields["URL"] != "", true)
+				testkit.Equal(t, "op, ambiguous", fmt.Sprint(e.Op, e.Ambiguous()), "Transportfalse")
+				testkit.Equal(t, "field", e.Fields["URL"] != "", true)
 			}
 		}
 		for _, rt := range []http.RoundTripper{c.Transport(nil), c.TransportFor(user(), nil)} {
 			_, err := rt.RoundTrip(&http.Request{})
 			errorIs(t, err, providerauth.ErrNotSent)
 		}
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 	})
 }
 
@@ -430,7 +431,7 @@ func TestRedirectsAreHandedToTheCaller(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		equal(t, "status, requests", []int{resp.StatusCode, len(srv.Requests())}, []int{307, 1})
+		testkit.Equal(t, "status, requests", []int{resp.StatusCode, len(srv.Requests())}, []int{307, 1})
 	})
 }
 
@@ -447,7 +448,7 @@ func TestTransportUsesTheGivenBase(t *testing.T) {
 				t.Errorf("the base's error is not passed on as it is: %v", err)
 			}
 		}
-		equal(t, "credentials", seen, []string{"ap_test_0001", "Bearer " + token(t, c.TokenSource(user())).Value()})
+		testkit.Equal(t, "credentials", seen, []string{"ap_test_0001", "Bearer " + token(t, c.TokenSource(user())).Value()})
 	})
 }
 
@@ -460,7 +461,7 @@ func TestTimeoutOfTheOperatorsClientIsKept(t *testing.T) {
 			if _, err := client.Get(srv.URL() + "/client/inventory"); err == nil {
 				t.Error("no timeout")
 			}
-			equal(t, "left after", time.Since(start), 2*time.Second)
+			testkit.Equal(t, "left after", time.Since(start), 2*time.Second)
 		}
 	}, func(cfg *assetpay.Config) {
 		own := *cfg.HTTPClient

@@ -8,6 +8,7 @@ import (
 
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 func TestClient_Token_changedAPIKey(t *testing.T) {
@@ -30,7 +31,7 @@ func TestClient_Token_changedAPIKey(t *testing.T) {
 				t.Error("a token for a wrong key")
 			}
 		}
-		equal(t, "requests with the wrong key", srv.Count(exchange)-before, 1)
+		testkit.Equal(t, "requests with the wrong key", srv.Count(exchange)-before, 1)
 		wrong.Store(false)
 		time.Sleep(time.Second)
 		_, _ = c.Token(t.Context(), user()) // sees the change

@@ -14,6 +14,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 func TestConfigIsCheckedAsAWholeBeforeAnythingIsSent(t *testing.T) {
@@ -62,7 +63,7 @@ func TestConfigIsCheckedAsAWholeBeforeAnythingIsSent(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("fields (-want +got):\n%s", diff)
 			}
-			equal(t, "op, status, attempts", []any{e.Op, e.StatusCode, e.Attempts}, []any{"New", 0, 0})
+			testkit.Equal(t, "op, status, attempts", []any{e.Op, e.StatusCode, e.Attempts}, []any{"New", 0, 0})
 		})
 	}
 }
@@ -83,23 +84,23 @@ func TestCallsNameTheCredentialThatTheyNeed(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		_, err := c.AuthenticateClient(ctx, user())
 		want := map[string]string{"APIKey": "is not set in the Config, and this call needs it"}
-		equal(t, "AuthenticateClient", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, want)
+		testkit.Equal(t, "AuthenticateClient", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, want)
 		err = c.Call(ctx, http.MethodGet, "/secure/prices", nil, nil)
-		equal(t, "Call", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, want)
+		testkit.Equal(t, "Call", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, want)
 		_, err = c.HTTPClient().Get(srv.URL() + "/secure/prices")
 		e := errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
 		if _, ok := e.Retryable(); ok || !strings.Contains(e.Error(), "APIKey") {
 			t.Errorf("retryable, or does not name the field: %v", e)
 		}
 		inventory(t, c) // which takes no key
-		equal(t, "requests", len(srv.Requests()), 1)
+		testkit.Equal(t, "requests", len(srv.Requests()), 1)
 	}, keyless)
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		_, err := c.MintClientToken(ctx, user())
-		equal(t, "MintClientToken", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
+		testkit.Equal(t, "MintClientToken", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
 		_, err = c.VerifyClientToken(ctx, "x")
-		equal(t, "VerifyClientToken", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "VerifyClientToken", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 	}, func(cfg *assetpay.Config) { cfg.APISecret, cfg.MerchantID = nil, "" })
 }
 
@@ -117,9 +118,9 @@ func TestNilContextIsAnErrorAndNotAPanic(t *testing.T) {
 			"CallFor":            func() error { return c.CallFor(none, user(), "GET", "/x", nil, nil) },
 		} {
 			e := errorIs(t, call(), providerauth.ErrInvalidRequest)
-			equal(t, name, e.Fields, map[string]string{"ctx": "must not be nil"})
+			testkit.Equal(t, name, e.Fields, map[string]string{"ctx": "must not be nil"})
 		}
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 	})
 }
 
@@ -181,19 +182,19 @@ func TestBadRequestNamesItsFieldAndCostsNoRequest(t *testing.T) {
 				if len(e.Fields) != 1 || e.Fields[field] == "" {
 					t.Errorf("%s, %s: fields %v, want %s only", op, name, e.Fields, field)
 				}
-				equal(t, name, []any{e.Op, e.StatusCode, e.Attempts, e.Ambiguous()}, []any{op, 0, 0, false})
+				testkit.Equal(t, name, []any{e.Op, e.StatusCode, e.Attempts, e.Ambiguous()}, []any{op, 0, 0, false})
 			}
 			_, err := c.TokenSource(req).Token(t.Context())
-			equal(t, name, len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 1)
+			testkit.Equal(t, name, len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 1)
 			_, err = c.HTTPClientFor(req).Get(srv.URL() + "/client/inventory")
 			if e := errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent); !strings.Contains(e.Error(), field) {
 				t.Errorf("%v does not name %s", e, field)
 			}
 		}
 		_, err := c.Token(t.Context(), assetpay.User{})
-		equal(t, "fields of a zero request", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
-		equal(t, "requests", len(srv.Requests()), 0)
-		equal(t, "entries", c.Stats().Entries, 0)
+		testkit.Equal(t, "fields of a zero request", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "entries", c.Stats().Entries, 0)
 	})
 }
 
@@ -214,7 +215,7 @@ func TestGoodRequestsAreAccepted(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		equal(t, "requests", srv.Count(exchange), len(reqs))
+		testkit.Equal(t, "requests", srv.Count(exchange), len(reqs))
 	})
 }
 
@@ -245,7 +246,7 @@ func TestLooseTradeURLAcceptsAnyOfSteamsHost(t *testing.T) {
 }
 
 func TestMintModeIsNamed(t *testing.T) {
-	equal(t, "names", []string{assetpay.MintRemote.String(), assetpay.MintLocal.String(), assetpay.MintMode(7).String()},
+	testkit.Equal(t, "names", []string{assetpay.MintRemote.String(), assetpay.MintLocal.String(), assetpay.MintMode(7).String()},
 		[]string{"remote", "local", "MintMode(7)"})
 }
 
@@ -262,7 +263,7 @@ func TestProductionIsTheDefaultHost(t *testing.T) {
 	if _, err := c.Token(t.Context(), user()); err == nil {
 		t.Fatal("no error")
 	}
-	equal(t, "URL", host, "https://api.assetpay.gg/auth/authenticate-client")
+	testkit.Equal(t, "URL", host, "https://api.assetpay.gg/auth/authenticate-client")
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -13,6 +13,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // refusal is AssetPay's error envelope.
@@ -94,12 +95,12 @@ func TestErrorsAreToldApartByTheirKey(t *testing.T) {
 							is = append(is, name)
 						}
 					}
-					equal(t, "sentinels", strings.Join(is, " "), tc.is)
+					testkit.Equal(t, "sentinels", strings.Join(is, " "), tc.is)
 					e := errorIs(t, err)
 					_, retry := e.Retryable()
-					equal(t, "retryable", retry, tc.retry)
-					equal(t, "ambiguous", e.Ambiguous(), errors.Is(err, providerauth.ErrAmbiguous))
-					equal(t, "status, attempts", []int{e.StatusCode, e.Attempts}, []int{tc.status, 1})
+					testkit.Equal(t, "retryable", retry, tc.retry)
+					testkit.Equal(t, "ambiguous", e.Ambiguous(), errors.Is(err, providerauth.ErrAmbiguous))
+					testkit.Equal(t, "status, attempts", []int{e.StatusCode, e.Attempts}, []int{tc.status, 1})
 				}
 			}, once)
 		})
@@ -206,11 +207,11 @@ func TestSimulatedRefusalsAreReadAsTheyAreMeant(t *testing.T) {
 					return
 				}
 				e := errorIs(t, err, tc.is...)
-				equal(t, "status, code, key", fmt.Sprint(e.StatusCode, " ", e.Code, " ", e.Key), tc.want)
+				testkit.Equal(t, "status, code, key", fmt.Sprint(e.StatusCode, " ", e.Code, " ", e.Key), tc.want)
 				if _, ok := e.Retryable(); ok || e.Ambiguous() {
 					t.Errorf("retryable or ambiguous: %v", e)
 				}
-				equal(t, "requests", srv.Count(exchange), 1)
+				testkit.Equal(t, "requests", srv.Count(exchange), 1)
 			}, tc.change)
 		})
 	}
@@ -231,8 +232,8 @@ func TestRateLimitOfUnverifiedMerchants(t *testing.T) {
 		_, err := c.AuthenticateClient(t.Context(), user())
 		e := errorIs(t, err, providerauth.ErrRateLimited)
 		after, ok := e.Retryable()
-		equal(t, "status, key, retry", fmt.Sprint(e.StatusCode, e.Key, after, ok), "429RATE_LIMITED0s true")
-		equal(t, "requests", srv.Count(exchange), 101)
+		testkit.Equal(t, "status, key, retry", fmt.Sprint(e.StatusCode, e.Key, after, ok), "429RATE_LIMITED0s true")
+		testkit.Equal(t, "requests", srv.Count(exchange), 101)
 		time.Sleep(time.Hour)
 		if _, err := c.AuthenticateClient(t.Context(), user()); err != nil {
 			t.Errorf("an hour later: %v", err)
@@ -242,8 +243,8 @@ func TestRateLimitOfUnverifiedMerchants(t *testing.T) {
 		inventory(t, c)
 		_, err := c.AuthenticateClient(t.Context(), user())
 		after, ok := errorIs(t, err, providerauth.ErrRateLimited).Retryable()
-		equal(t, "retry", fmt.Sprint(after, ok), "1m0s true")
-		equal(t, "requests", srv.Count(exchange), 2)
+		testkit.Equal(t, "retry", fmt.Sprint(after, ok), "1m0s true")
+		testkit.Equal(t, "requests", srv.Count(exchange), 2)
 	})
 }
 
@@ -255,7 +256,7 @@ func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
 		a, b := errorIs(t, first, providerauth.ErrInvalidRequest), errorIs(t, second, providerauth.ErrInvalidRequest)
 		text := b.Error()
 		a.Op, a.Fields["clientSteamId"], a.Fields["mine"] = "mine", "mine", "mine"
-		equal(t, "text of the other's", b.Error(), text)
-		equal(t, "fields of the other's", b.Fields, map[string]string{"clientSteamId": "bad"})
+		testkit.Equal(t, "text of the other's", b.Error(), text)
+		testkit.Equal(t, "fields of the other's", b.Fields, map[string]string{"clientSteamId": "bad"})
 	})
 }

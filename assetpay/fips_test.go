@@ -13,6 +13,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // inFIPSOnly reports whether this process is in FIPS 140-only mode, which is set
@@ -63,7 +64,7 @@ func TestClient_fipsOnly(t *testing.T) {
 	t.Run("New reports a static secret that is too short", func(t *testing.T) {
 		for _, mint := range []assetpay.MintMode{assetpay.MintLocal, assetpay.MintRemote} {
 			_, err := assetpay.New(withSecret(providerauth.StaticSecret(shortSecret), func(cfg *assetpay.Config) { cfg.Mint = mint }))
-			equal(t, mint.String(), errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"APISecret": fipsRule})
+			testkit.Equal(t, mint.String(), errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"APISecret": fipsRule})
 		}
 	})
 	t.Run("New does not call a function", func(t *testing.T) {
@@ -108,6 +109,6 @@ func TestClient_fipsOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "Steam ID", claims.SteamID, steamID)
+		testkit.Equal(t, "Steam ID", claims.SteamID, steamID)
 	})
 }

@@ -1,17 +1,13 @@
 package assetpay_test
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"testing"
-	"testing/synctest"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 const (
@@ -19,6 +15,27 @@ const (
 	tradeURL = "https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh"
 	exchange = "/auth/authenticate-client"
 )
+
+// bubble runs f with a server and a client of it in simulated time.
+func bubble(t *testing.T, opt assetpaytest.Options, f func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client), change ...func(*assetpay.Config)) {
+	t.Helper()
+	opt.InMemory = true
+	testkit.Bubble(t, assetpaytest.NewServer, opt, func(t *testing.T, srv *assetpaytest.Server) {
+		c := open(t, srv.Config(), change...)
+		defer c.Close()
+		f(t, srv, c)
+	})
+}
+
+func open(t testing.TB, cfg assetpay.Config, change ...func(*assetpay.Config)) *assetpay.Client {
+	t.Helper()
+	return testkit.Open(t, assetpay.New, cfg, change...)
+}
+
+func errorIs(t testing.TB, err error, targets ...error) *assetpay.Error {
+	t.Helper()
+	return testkit.ErrorIs[*assetpay.Error](t, err, targets...)
+}
 
 // user is a request that is right, without client data.
 func user() assetpay.User {
@@ -32,35 +49,9 @@ func with(d assetpay.ClientData) assetpay.User {
 	return req
 }
 
-// bubble runs f with a server and a client of it in simulated time.
-func bubble(t *testing.T, opt assetpaytest.Options, f func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client), change ...func(*assetpay.Config)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		opt.InMemory = true
-		srv := assetpaytest.NewServer(opt)
-		defer srv.Close()
-		cfg := srv.Config()
-		for _, ch := range change {
-			ch(&cfg)
-		}
-		c := open(t, cfg)
-		defer c.Close()
-		f(t, srv, c)
-	})
-}
-
 func local(cfg *assetpay.Config) { cfg.Mint = assetpay.MintLocal }
 
 func once(cfg *assetpay.Config) { cfg.MaxAttempts = 1 }
-
-func open(t testing.TB, cfg assetpay.Config) *assetpay.Client {
-	t.Helper()
-	c, err := assetpay.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
 
 func token(t *testing.T, s assetpay.TokenSource) assetpay.Token {
 	t.Helper()
@@ -81,28 +72,7 @@ func inventory(t *testing.T, c *assetpay.Client) {
 	if err := c.CallFor(t.Context(), user(), http.MethodGet, "/client/inventory?limit=1", nil, &items); err != nil {
 		t.Fatalf("inventory: %v", err)
 	}
-	equal(t, "items", len(items), 1)
-}
-
-func equal[V any](t *testing.T, what string, got, want V) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
-	}
-}
-
-func errorIs(t *testing.T, err error, targets ...error) *assetpay.Error {
-	t.Helper()
-	for _, target := range targets {
-		if !errors.Is(err, target) {
-			t.Errorf("got %v, want %v", err, target)
-		}
-	}
-	var e *assetpay.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("got %T, want *assetpay.Error", err)
-	}
-	return e
+	testkit.Equal(t, "items", len(items), 1)
 }
 
 // lastBody is what the server was sent last.
@@ -115,9 +85,6 @@ func lastBody(t *testing.T, srv *assetpaytest.Server) string {
 	}
 	return string(b)
 }
-
-// until sleeps to a time in a bubble.
-func until(unix int64) { time.Sleep(time.Until(time.Unix(unix, 0))) }
 
 // answering makes every request be answered so.
 func answering(srv *assetpaytest.Server, status int, header http.Header, body string) {

@@ -17,6 +17,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // hidden are values that must appear nowhere.
@@ -81,7 +82,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	out := printed(t, func() {
 		synctest.Test(t, func(t *testing.T) { everyPrintPath(t) })
 	})
-	equal(t, "standard output and error", out, "")
+	testkit.Equal(t, "standard output and error", out, "")
 }
 
 func everyPrintPath(t *testing.T) {
@@ -217,7 +218,7 @@ func TestTokenDoesNotMarshalSilently(t *testing.T) {
 	if _, err := json.Marshal(assetpay.AuthenticateClientResponse{Token: assetpay.NewToken("x", time.Now())}); err == nil {
 		t.Error("it does")
 	}
-	equal(t, "no token", fmt.Sprint(assetpay.Token{}), "assetpay.Token(id , expires 0001-01-01T00:00:00Z)")
+	testkit.Equal(t, "no token", fmt.Sprint(assetpay.Token{}), "assetpay.Token(id , expires 0001-01-01T00:00:00Z)")
 }
 
 func TestConfigIsLoggedWithoutItsSecrets(t *testing.T) {
@@ -233,7 +234,7 @@ func TestConfigIsLoggedWithoutItsSecrets(t *testing.T) {
 		return a
 	}})
 	slog.New(h).Info("up", "assetpay", cfg)
-	equal(t, "line", b.String(), `level=INFO msg=up assetpay.api_key=set assetpay.api_secret="not set" assetpay.merchant_id=m-1 `+
+	testkit.Equal(t, "line", b.String(), `level=INFO msg=up assetpay.api_key=set assetpay.api_secret="not set" assetpay.merchant_id=m-1 `+
 		`assetpay.mint=local assetpay.bare_token=false assetpay.loose_trade_url=false assetpay.base_url=https://api-staging.assetpay.gg `+
 		"assetpay.attempt_timeout=1s assetpay.max_attempts=0 assetpay.refresh_before=0s assetpay.keep_warm=false assetpay.max_entries=5\n")
 }

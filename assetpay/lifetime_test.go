@@ -13,6 +13,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // unsigned is a token with the given claims that nobody can verify.
@@ -47,20 +48,20 @@ func TestExpiryIsTheEarlierOfItsOwnAndADayAfterReceipt(t *testing.T) {
 			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 				answering(srv, 200, nil, `{"requestId":"r","success":true,"data":{"token":"`+tc.token+`"}}`)
 				tok := token(t, c.TokenSource(user()))
-				equal(t, "value", tok.Value(), tc.token)
-				equal(t, "lives", time.Until(tok.ExpiresAt), tc.want)
-				equal(t, "assumed", tok.ExpiryAssumed, tc.assumed)
-				equal(t, "warned", strings.Contains(log.String(), "expiry"), tc.warned)
+				testkit.Equal(t, "value", tok.Value(), tc.token)
+				testkit.Equal(t, "lives", time.Until(tok.ExpiresAt), tc.want)
+				testkit.Equal(t, "assumed", tok.ExpiryAssumed, tc.assumed)
+				testkit.Equal(t, "warned", strings.Contains(log.String(), "expiry"), tc.warned)
 				if strings.Contains(log.String(), tc.token) {
 					t.Error("the log has the token")
 				}
 				// It is kept, and replaced in time.
 				time.Sleep(tc.want / 2)
 				token(t, c.TokenSource(user()))
-				equal(t, "requests", srv.Count(exchange), 1)
+				testkit.Equal(t, "requests", srv.Count(exchange), 1)
 				time.Sleep(tc.want/2 - 5*time.Second)
 				token(t, c.TokenSource(user()))
-				equal(t, "requests", srv.Count(exchange), 2)
+				testkit.Equal(t, "requests", srv.Count(exchange), 2)
 			}, func(cfg *assetpay.Config) {
 				cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			})
@@ -80,7 +81,7 @@ func TestExpiryIsJudgedByTheProvidersClock(t *testing.T) {
 				time.Sleep(20 * time.Minute)
 				inventory(t, c)
 			}
-			equal(t, "invalidations", c.Stats().Invalidations, 0)
+			testkit.Equal(t, "invalidations", c.Stats().Invalidations, 0)
 		})
 	}
 }
@@ -94,7 +95,7 @@ func TestAYearLongTokenIsReplacedWithinADay(t *testing.T) {
 		if n := srv.Count(exchange); n < 10 || n > 15 {
 			t.Errorf("%d exchanges in ten days", n)
 		}
-		equal(t, "calls", srv.Count("/client/inventory"), 240)
+		testkit.Equal(t, "calls", srv.Count("/client/inventory"), 240)
 	})
 }
 
@@ -132,18 +133,18 @@ func TestUnusableAnswerIsNoToken(t *testing.T) {
 				answering(srv, tc.status, nil, tc.body)
 				resp, err := c.AuthenticateClient(t.Context(), user())
 				errorIs(t, err, providerauth.ErrBadResponse, providerauth.ErrAmbiguous)
-				equal(t, "token", resp.Token.Value(), "")
+				testkit.Equal(t, "token", resp.Token.Value(), "")
 				tok, err := c.Token(t.Context(), user())
 				errorIs(t, err, providerauth.ErrBadResponse)
-				equal(t, "token", tok.Value(), "")
-				equal(t, "requests", srv.Count(exchange), 2)
+				testkit.Equal(t, "token", tok.Value(), "")
+				testkit.Equal(t, "requests", srv.Count(exchange), 2)
 			})
 		})
 	}
 	t.Run("8192 characters are a token", func(t *testing.T) {
 		bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 			answering(srv, http.StatusCreated, nil, ok(`{"token":"`+strings.Repeat("a", 8192)+`"}`))
-			equal(t, "length", len(token(t, c.TokenSource(user())).Value()), 8192)
+			testkit.Equal(t, "length", len(token(t, c.TokenSource(user())).Value()), 8192)
 		})
 	})
 }

@@ -12,6 +12,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 const (
@@ -29,48 +30,48 @@ func vectorWithData() assetpay.User {
 
 func TestMintedTokenIsTheDocumentedOneByteForByte(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
-		until(vectorTime)
+		testkit.Until(vectorTime)
 		tok, err := c.MintClientToken(t.Context(), user())
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "token", tok.Value(), vector)
-		equal(t, "length", len(tok.Value()), 357)
-		equal(t, "expires", tok.ExpiresAt.Unix(), vectorTime+86400)
+		testkit.Equal(t, "token", tok.Value(), vector)
+		testkit.Equal(t, "length", len(tok.Value()), 357)
+		testkit.Equal(t, "expires", tok.ExpiresAt.Unix(), vectorTime+86400)
 		tok, err = c.MintClientToken(t.Context(), vectorWithData())
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "header and signature", tok.Value()[:len(vectorHeader)]+tok.Value()[strings.LastIndex(tok.Value(), "."):],
+		testkit.Equal(t, "header and signature", tok.Value()[:len(vectorHeader)]+tok.Value()[strings.LastIndex(tok.Value(), "."):],
 			vectorHeader+".Q2SC3dIMgnDRUVxsk-mtldkheo_mM6W0J8iCvkcQJAY")
-		equal(t, "requests", len(srv.Requests()), 0)
-		equal(t, "entries", c.Stats().Entries, 0)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "entries", c.Stats().Entries, 0)
 	})
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
-		until(vectorTime)
+		testkit.Until(vectorTime)
 		tok, err := c.MintClientToken(t.Context(), user())
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "signature under another secret", tok.Value()[strings.LastIndex(tok.Value(), "."):], ".az5iZ6qTWwzrwMpb_nkcRy1JwpW4kR-lbOtdoosbCQQ")
+		testkit.Equal(t, "signature under another secret", tok.Value()[strings.LastIndex(tok.Value(), "."):], ".az5iZ6qTWwzrwMpb_nkcRy1JwpW4kR-lbOtdoosbCQQ")
 	}, func(cfg *assetpay.Config) { cfg.APISecret = providerauth.StaticSecret("test_api_secret2") })
 }
 
 func TestLocalTokensAreAcceptedAndCostNoExchange(t *testing.T) {
 	bubble(t, assetpaytest.Options{RateLimit: 1}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
-		until(vectorTime)
-		equal(t, "token", token(t, c.TokenSource(user())).Value(), vector)
+		testkit.Until(vectorTime)
+		testkit.Equal(t, "token", token(t, c.TokenSource(user())).Value(), vector)
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() { inventory(t, c) })
 		}
 		wg.Wait()
-		equal(t, "exchanges, tokens", []int{srv.Count(exchange), srv.Tokens()}, []int{0, 1})
+		testkit.Equal(t, "exchanges, tokens", []int{srv.Count(exchange), srv.Tokens()}, []int{0, 1})
 		for range 48 {
 			time.Sleep(time.Hour)
 			inventory(t, c)
 		}
-		equal(t, "invalidations", c.Stats().Invalidations, 0)
+		testkit.Equal(t, "invalidations", c.Stats().Invalidations, 0)
 	}, local)
 }
 
@@ -79,7 +80,7 @@ func TestTokenMintedInTheSecondOfARevokedOneIsNotEqualToIt(t *testing.T) {
 		inventory(t, c)
 		srv.RevokeTokens()
 		inventory(t, c)
-		equal(t, "tokens, calls", []int{srv.Tokens(), srv.Count("/client/inventory")}, []int{2, 3})
+		testkit.Equal(t, "tokens, calls", []int{srv.Tokens(), srv.Count("/client/inventory")}, []int{2, 3})
 	}, local)
 }
 
@@ -91,11 +92,11 @@ func TestAPISecretIsRotatedWithoutALostRequest(t *testing.T) {
 		secret.Store("new")
 		srv.RotateAPISecrets("new", "old")
 		inventory(t, c) // with the old token, which is good for now
-		equal(t, "tokens", srv.Tokens(), 1)
+		testkit.Equal(t, "tokens", srv.Tokens(), 1)
 		srv.RotateAPISecrets("new")
 		inventory(t, c)
-		equal(t, "calls", srv.Count("/client/inventory"), 4)
-		equal(t, "invalidations", c.Stats().Invalidations, 1)
+		testkit.Equal(t, "calls", srv.Count("/client/inventory"), 4)
+		testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 	}, local, func(cfg *assetpay.Config) {
 		cfg.APISecret = func(context.Context) (string, error) { return secret.Load().(string), nil }
 	})
@@ -110,7 +111,7 @@ func TestMintingFollowsTheProvidersClock(t *testing.T) {
 				t.Fatal(err)
 			}
 			resp.Body.Close()
-			equal(t, "status", resp.StatusCode, 200)
+			testkit.Equal(t, "status", resp.StatusCode, 200)
 		},
 	} {
 		for _, offset := range []time.Duration{-48 * time.Hour, 48 * time.Hour} {

@@ -15,6 +15,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 func TestThousandCallersOfAnEmptyCacheCostOneRequest(t *testing.T) {
@@ -26,9 +27,9 @@ func TestThousandCallersOfAnEmptyCacheCostOneRequest(t *testing.T) {
 			wg.Go(func() { token(t, c.TokenSource(user())) })
 		}
 		wg.Wait()
-		equal(t, "requests", srv.Count(exchange), 1)
-		equal(t, "slowest", time.Since(start), 50*time.Millisecond)
-		equal(t, "waits", c.Stats().Waits, 1000)
+		testkit.Equal(t, "requests", srv.Count(exchange), 1)
+		testkit.Equal(t, "slowest", time.Since(start), 50*time.Millisecond)
+		testkit.Equal(t, "waits", c.Stats().Waits, 1000)
 	})
 }
 
@@ -45,8 +46,8 @@ func TestFailingProviderCostsOneFlight(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		equal(t, "requests", srv.Count(exchange), 1)
-		equal(t, "failures", c.Stats().Failures, 1)
+		testkit.Equal(t, "requests", srv.Count(exchange), 1)
+		testkit.Equal(t, "failures", c.Stats().Failures, 1)
 	}, once)
 }
 
@@ -54,17 +55,17 @@ func TestTokenIsRenewedBeforeItExpiresWithoutAWait(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		first := token(t, c.TokenSource(user()))
 		time.Sleep(17 * time.Hour)
-		equal(t, "kept", token(t, c.TokenSource(user())).ID(), first.ID())
+		testkit.Equal(t, "kept", token(t, c.TokenSource(user())).ID(), first.ID())
 		time.Sleep(6 * time.Hour) // the last fifth has begun
 		srv.Delay(time.Second)
 		start := time.Now()
-		equal(t, "handed out while it is renewed", token(t, c.TokenSource(user())).ID(), first.ID())
-		equal(t, "waited", time.Since(start), 0)
+		testkit.Equal(t, "handed out while it is renewed", token(t, c.TokenSource(user())).ID(), first.ID())
+		testkit.Equal(t, "waited", time.Since(start), 0)
 		time.Sleep(2 * time.Second)
 		if token(t, c.TokenSource(user())).ID() == first.ID() {
 			t.Error("not renewed")
 		}
-		equal(t, "requests", srv.Count(exchange), 2)
+		testkit.Equal(t, "requests", srv.Count(exchange), 2)
 	})
 }
 
@@ -72,11 +73,11 @@ func TestRefreshBeforeAndKeepWarmAreHeeded(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		token(t, c.TokenSource(with(assetpay.ClientData{KYCLevel: 2})))
 		time.Sleep(23*time.Hour + 54*time.Minute)
-		equal(t, "requests", srv.Count(exchange), 1)
+		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		equal(t, "requests", srv.Count(exchange), 2)
-		equal(t, "data", srv.ClientData(steamID), `{"totalWager":0,"kycLevel":2,"fiatDeposits":false,"cryptoDeposits":false}`)
+		testkit.Equal(t, "requests", srv.Count(exchange), 2)
+		testkit.Equal(t, "data", srv.ClientData(steamID), `{"totalWager":0,"kycLevel":2,"fiatDeposits":false,"cryptoDeposits":false}`)
 	}, func(cfg *assetpay.Config) { cfg.RefreshBefore, cfg.KeepWarm = 5*time.Minute, true })
 }
 
@@ -86,10 +87,10 @@ func TestDifferentClientDataIsANewExchangeAndSoIsGoingBack(t *testing.T) {
 		b := with(assetpay.ClientData{TotalWager: 2000})
 		for i, req := range []assetpay.User{a, a, b, b, a, a} {
 			token(t, c.TokenSource(req))
-			equal(t, "requests", srv.Count(exchange), i/2+1)
+			testkit.Equal(t, "requests", srv.Count(exchange), i/2+1)
 		}
-		equal(t, "what the server holds", srv.ClientData(steamID), `{"totalWager":1000,"kycLevel":0,"fiatDeposits":false,"cryptoDeposits":false}`)
-		equal(t, "entries", c.Stats().Entries, 1)
+		testkit.Equal(t, "what the server holds", srv.ClientData(steamID), `{"totalWager":1000,"kycLevel":0,"fiatDeposits":false,"cryptoDeposits":false}`)
+		testkit.Equal(t, "entries", c.Stats().Entries, 1)
 	})
 }
 
@@ -134,7 +135,7 @@ func TestClientDataIsComparedByWhatIsSent(t *testing.T) {
 				if tc.same {
 					want = 1
 				}
-				equal(t, "requests", srv.Count(exchange), want)
+				testkit.Equal(t, "requests", srv.Count(exchange), want)
 			})
 		})
 	}
@@ -150,9 +151,9 @@ func TestUsersAndClientIDsHaveTokensOfTheirOwn(t *testing.T) {
 				seen[token(t, c.TokenSource(req)).ID()] = true
 			}
 		}
-		equal(t, "tokens", len(seen), 3)
-		equal(t, "requests", srv.Count(exchange), 3)
-		equal(t, "entries", c.Stats().Entries, 3)
+		testkit.Equal(t, "tokens", len(seen), 3)
+		testkit.Equal(t, "requests", srv.Count(exchange), 3)
+		testkit.Equal(t, "entries", c.Stats().Entries, 3)
 	})
 }
 
@@ -163,9 +164,9 @@ func TestTokenSourceKeepsACopyOfItsRequest(t *testing.T) {
 		token(t, s)
 		req.ClientData.KYCLevel = 2
 		token(t, s)
-		equal(t, "requests", srv.Count(exchange), 1)
+		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 		token(t, c.TokenSource(req))
-		equal(t, "requests", srv.Count(exchange), 2)
+		testkit.Equal(t, "requests", srv.Count(exchange), 2)
 	})
 }
 
@@ -175,11 +176,11 @@ func TestTokenSourceFuncAsksForTheRequestEachTime(t *testing.T) {
 		s := c.TokenSourceFunc(func(context.Context) (assetpay.User, error) { return with(data), nil })
 		token(t, s)
 		token(t, s)
-		equal(t, "requests", srv.Count(exchange), 1)
+		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 		data.FiatDeposits = true
 		token(t, s)
-		equal(t, "requests", srv.Count(exchange), 2)
-		equal(t, "data", srv.ClientData(steamID), `{"totalWager":0,"kycLevel":0,"fiatDeposits":true,"cryptoDeposits":false}`)
+		testkit.Equal(t, "requests", srv.Count(exchange), 2)
+		testkit.Equal(t, "data", srv.ClientData(steamID), `{"totalWager":0,"kycLevel":0,"fiatDeposits":true,"cryptoDeposits":false}`)
 	})
 }
 
@@ -193,12 +194,12 @@ func TestFailureOfTheFunctionIsSeenAndCostsNoRequest(t *testing.T) {
 		}
 		_, err := failing(gone).Token(t.Context())
 		e := errorIs(t, err, gone)
-		equal(t, "text", e.Error(), "assetpay: Token: the function that supplies the request failed")
+		testkit.Equal(t, "text", e.Error(), "assetpay: Token: the function that supplies the request failed")
 		if _, ok := e.Retryable(); !ok || e.Ambiguous() {
 			t.Errorf("not retryable, or ambiguous: %v", e)
 		}
 		_, err = failing(providerauth.ErrAmbiguous).Token(t.Context())
-		equal(t, "another call's ambiguity", errorIs(t, err).Ambiguous(), false)
+		testkit.Equal(t, "another call's ambiguity", errorIs(t, err).Ambiguous(), false)
 		_, err = failing(context.Canceled).Token(t.Context())
 		if _, ok := errorIs(t, err, context.Canceled).Retryable(); ok {
 			t.Error("a cancelled call is retryable")
@@ -209,10 +210,10 @@ func TestFailureOfTheFunctionIsSeenAndCostsNoRequest(t *testing.T) {
 			t.Error("errors.As does not see the function's error")
 		}
 		_, err = failing(nil).Token(t.Context()) // and a zero request
-		equal(t, "fields", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
+		testkit.Equal(t, "fields", len(errorIs(t, err, providerauth.ErrInvalidRequest).Fields), 2)
 		_, err = c.TokenSourceFunc(nil).Token(t.Context())
-		equal(t, "fields", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"f": "must not be nil"})
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "fields", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"f": "must not be nil"})
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 	})
 }
 
@@ -241,12 +242,12 @@ func TestInvalidateDropsTheUsersCurrentTokenOnly(t *testing.T) {
 				t.Errorf("%s is current", name)
 			}
 		}
-		equal(t, "the current one", c.Invalidate(current), true)
-		equal(t, "again", c.Invalidate(current), false)
+		testkit.Equal(t, "the current one", c.Invalidate(current), true)
+		testkit.Equal(t, "again", c.Invalidate(current), false)
 		if token(t, c.TokenSource(with(assetpay.ClientData{}))).ID() == current.ID() {
 			t.Error("not replaced")
 		}
-		equal(t, "invalidations", c.Stats().Invalidations, 1)
+		testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 	})
 }
 
@@ -258,9 +259,9 @@ func TestWaiterLeavesOnItsOwnContextAndTheFlightGoesOn(t *testing.T) {
 		start := time.Now()
 		_, err := c.Token(ctx, user())
 		errorIs(t, err, context.DeadlineExceeded)
-		equal(t, "left after", time.Since(start), 10*time.Millisecond)
+		testkit.Equal(t, "left after", time.Since(start), 10*time.Millisecond)
 		token(t, c.TokenSource(user()))
-		equal(t, "requests", srv.Count(exchange), 1)
+		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 	})
 }
 
@@ -271,7 +272,7 @@ func TestFailureIsAnsweredWithinTheBackOffWithoutARequest(t *testing.T) {
 			_, err := c.Token(t.Context(), user())
 			errorIs(t, err, providerauth.ErrUnauthorized)
 		}
-		equal(t, "requests", srv.Count(exchange), 1)
+		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 		if c.Stats().BackoffUntil.IsZero() || c.Stats().LastFailure.IsZero() {
 			t.Error("Stats shows no back-off")
 		}
@@ -305,7 +306,7 @@ func TestAfterCloseAGoodTokenIsReturnedAndNothingIsExchanged(t *testing.T) {
 		errorIs(t, err, providerauth.ErrClosed, providerauth.ErrNotSent)
 		err = c.CallFor(t.Context(), with(assetpay.ClientData{}), "GET", "/client/inventory", nil, nil)
 		errorIs(t, err, providerauth.ErrClosed, providerauth.ErrNotSent)
-		equal(t, "requests", len(srv.Requests()), 1)
+		testkit.Equal(t, "requests", len(srv.Requests()), 1)
 	})
 }
 
@@ -341,7 +342,7 @@ func TestFreshTokenCostsNoAllocation(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			equal(t, name, n, 0.0)
+			testkit.Equal(t, name, n, 0.0)
 		}
 	})
 }
@@ -349,16 +350,16 @@ func TestFreshTokenCostsNoAllocation(t *testing.T) {
 func TestNewTokenServesAFakeSource(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	tok := assetpay.NewToken("abc", at)
-	equal(t, "value", tok.Value(), "abc")
-	equal(t, "text", tok.String(), "assetpay.Token(id ba7816bf8f01, expires 2026-01-02T03:04:05Z)")
+	testkit.Equal(t, "value", tok.Value(), "abc")
+	testkit.Equal(t, "text", tok.String(), "assetpay.Token(id ba7816bf8f01, expires 2026-01-02T03:04:05Z)")
 	r := &http.Request{}
 	tok.SetAuthHeader(r)
 	tok.SetAuthHeader(nil)
-	equal(t, "header", r.Header.Get("Authorization"), "Bearer abc")
+	testkit.Equal(t, "header", r.Header.Get("Authorization"), "Bearer abc")
 	var none assetpay.Token
 	r = &http.Request{Header: http.Header{}}
 	none.SetAuthHeader(r)
-	equal(t, "the zero Token", []any{none.Value(), none.ID(), len(r.Header)}, []any{"", "", 0})
+	testkit.Equal(t, "the zero Token", []any{none.Value(), none.ID(), len(r.Header)}, []any{"", "", 0})
 }
 
 func TestSetAuthHeaderKnowsTheBareForm(t *testing.T) {
@@ -366,7 +367,7 @@ func TestSetAuthHeaderKnowsTheBareForm(t *testing.T) {
 		tok := token(t, c.TokenSource(user()))
 		r := &http.Request{}
 		tok.SetAuthHeader(r)
-		equal(t, "header", r.Header.Get("Authorization"), tok.Value())
+		testkit.Equal(t, "header", r.Header.Get("Authorization"), tok.Value())
 		inventory(t, c)
 	}, func(cfg *assetpay.Config) { cfg.BareToken = true })
 }

@@ -16,6 +16,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 const goodHeader = `{"alg":"HS256","userId":"merchant-uuid"}`
@@ -103,13 +104,13 @@ func TestGoodTokensVerify(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
-				until(now)
+				testkit.Until(now)
 				got, err := c.VerifyClientToken(t.Context(), tc.token)
 				if err != nil {
 					t.Fatal(err)
 				}
-				equal(t, "claims", got, tc.want)
-				equal(t, "requests", len(srv.Requests()), 0)
+				testkit.Equal(t, "claims", got, tc.want)
+				testkit.Equal(t, "requests", len(srv.Requests()), 0)
 			})
 		})
 	}
@@ -125,15 +126,15 @@ func TestWhatIsMintedVerifiesAndSoDoesWhatIsIssued(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "client data", got.ClientData, req.ClientData)
-			equal(t, "ids", []string{got.SteamID, got.ClientID, got.TradeURL}, []string{req.SteamID, req.ClientID, req.TradeURL})
+			testkit.Equal(t, "client data", got.ClientData, req.ClientData)
+			testkit.Equal(t, "ids", []string{got.SteamID, got.ClientID, got.TradeURL}, []string{req.SteamID, req.ClientID, req.TradeURL})
 		}, change)
 	}
 }
 
 func TestTokensAreVerifiedByTheProvidersClock(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
-		until(vectorTime)
+		testkit.Until(vectorTime)
 		srv.SetClockOffset(time.Hour)
 		inventory(t, c)
 		if _, err := c.VerifyClientToken(t.Context(), sign(goodHeader, payload("1709553500", "1709554000"))); err != nil {
@@ -146,7 +147,7 @@ func TestTokensAreVerifiedByTheProvidersClock(t *testing.T) {
 
 func TestNoAnswersDateBringsATokenBack(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
-		until(vectorTime)
+		testkit.Until(vectorTime)
 		srv.SetClockOffset(-time.Hour)
 		inventory(t, c) // whose Date says that it is an hour earlier
 		_, err := c.VerifyClientToken(t.Context(), sign(goodHeader, payload("1709540000", "1709549994")))
@@ -199,11 +200,11 @@ func TestBadTokensAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
-				until(vectorTime)
+				testkit.Until(vectorTime)
 				claims, err := c.VerifyClientToken(t.Context(), tc.token)
 				e := errorIs(t, err, assetpay.ErrInvalidToken, providerauth.ErrInvalidRequest)
-				equal(t, "claims", claims, assetpay.ClientClaims{})
-				equal(t, "expired", errors.Is(err, assetpay.ErrTokenExpired), tc.expired)
+				testkit.Equal(t, "claims", claims, assetpay.ClientClaims{})
+				testkit.Equal(t, "expired", errors.Is(err, assetpay.ErrTokenExpired), tc.expired)
 				if !strings.Contains(e.Fields["token"], tc.rule) || !strings.Contains(err.Error(), tc.rule) {
 					t.Errorf("got %q, want %q in it", e.Fields["token"], tc.rule)
 				}
@@ -229,11 +230,11 @@ func TestClient_VerifyClientToken(t *testing.T) {
 		for name, tc := range tokens {
 			t.Run(name, func(t *testing.T) {
 				bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
-					until(vectorTime)
+					testkit.Until(vectorTime)
 					claims, err := c.VerifyClientToken(t.Context(), tc.token)
-					equal(t, "claims", claims, assetpay.ClientClaims{})
+					testkit.Equal(t, "claims", claims, assetpay.ClientClaims{})
 					e := errorIs(t, err, assetpay.ErrInvalidToken)
-					equal(t, "rule", e.Fields["token"], tc.rule)
+					testkit.Equal(t, "rule", e.Fields["token"], tc.rule)
 					if strings.Contains(err.Error(), other) || strings.Contains(err.Error(), "canary") {
 						t.Errorf("the error shows the token: %v", err)
 					}
@@ -270,17 +271,17 @@ func TestClient_VerifyClientToken(t *testing.T) {
 	})
 	t.Run("reads the Steam ID by its exact name", func(t *testing.T) {
 		bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
-			until(vectorTime)
+			testkit.Until(vectorTime)
 			got, err := c.VerifyClientToken(t.Context(), alter(`"tradeUrl"`, `"steamid":"`+other+`","tradeUrl"`))
 			if err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "Steam ID", got.SteamID, steamID)
+			testkit.Equal(t, "Steam ID", got.SteamID, steamID)
 		})
 	})
 	t.Run("ignores members that are spelled in another case", func(t *testing.T) {
 		bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
-			until(vectorTime)
+			testkit.Until(vectorTime)
 			got, err := c.VerifyClientToken(t.Context(), sign(
 				`{"alg":"HS256","ALG":"none","userId":"merchant-uuid","userid":"canary"}`,
 				`{"merchantId":"merchant-uuid","MERCHANTID":"canary",`+
@@ -291,7 +292,7 @@ func TestClient_VerifyClientToken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "claims", got, assetpay.ClientClaims{
+			testkit.Equal(t, "claims", got, assetpay.ClientClaims{
 				MerchantID: "merchant-uuid", SteamID: steamID, ExpiresAt: time.Unix(1709636400, 0).UTC(),
 				ClientData: &assetpay.ClientData{TotalWager: 1},
 			})

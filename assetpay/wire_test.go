@@ -25,14 +25,10 @@ func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewWire(t, h)
-		cfg := assetpay.Config{
+		c := open(t, assetpay.Config{
 			APIKey: providerauth.StaticSecret("wire-test-key"), APISecret: providerauth.StaticSecret(wireSecret), MerchantID: "merchant-1",
 			BaseURL: testkit.WireURL, HTTPClient: w.Client(),
-		}
-		for _, ch := range change {
-			ch(&cfg)
-		}
-		c := open(t, cfg)
+		}, change...)
 		defer c.Close()
 		f(t, w, c)
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -229,7 +230,7 @@ func TestContentTypeDoesNotMatter(t *testing.T) {
 }
 
 func TestAnInvalidAnswerIsNeverOK(t *testing.T) {
-	thirty := amount(t, "30")
+	thirty := testkit.ParseAmount(t, "30")
 	var long providerauth.Amount
 	if err := json.Unmarshal([]byte("33.333333333333333333"), &long); err != nil {
 		t.Fatal(err)
@@ -255,8 +256,8 @@ func TestAnInvalidAnswerIsNeverOK(t *testing.T) {
 		{"any, line feed", klas.AuthenticateResponse{Currency: "USDT\n", Balance: thirty}, true, unknown},
 		{"any, invalid UTF-8", klas.AuthenticateResponse{Currency: "\xff", Balance: thirty}, true, unknown},
 		{"any, no balance", klas.AuthenticateResponse{Currency: "USDT"}, true, unknown},
-		{"zero", klas.AuthenticateResponse{Currency: "EUR", Balance: amount(t, "0")}, false, `{"currency":"EUR","balance":"0","status_code":"OK"}`},
-		{"negative", klas.AuthenticateResponse{Currency: "EUR", Balance: amount(t, "-0.05")}, false, `{"currency":"EUR","balance":"-0.05","status_code":"OK"}`},
+		{"zero", klas.AuthenticateResponse{Currency: "EUR", Balance: testkit.ParseAmount(t, "0")}, false, `{"currency":"EUR","balance":"0","status_code":"OK"}`},
+		{"negative", klas.AuthenticateResponse{Currency: "EUR", Balance: testkit.ParseAmount(t, "-0.05")}, false, `{"currency":"EUR","balance":"-0.05","status_code":"OK"}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			hook := newHook(t, func(cfg *klas.Config) { cfg.AnyCurrency = c.any })
@@ -309,7 +310,7 @@ func TestConcurrentWebhooksDoNotMix(t *testing.T) {
 	for g := range 8 {
 		wg.Go(func() {
 			for i := range 100 {
-				id := amount(t, strings.Repeat("1", g+1)+strings.Repeat("2", i%5)).String()
+				id := testkit.ParseAmount(t, strings.Repeat("1", g+1)+strings.Repeat("2", i%5)).String()
 				b := body(map[string]any{"player_id": id})
 				want(t, post(t, h, b), `{"currency":"EUR","balance":"`+id+`","status_code":"OK"}`)
 				want(t, send(t, h, request(b, sign("forger", b)), secret), integrityFailed)

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -45,15 +46,6 @@ func newHook(t testing.TB, change ...func(*klas.Config)) *klas.Webhook {
 	return hook
 }
 
-func amount(t testing.TB, s string) providerauth.Amount {
-	t.Helper()
-	a, err := providerauth.ParseAmount(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
 // keeps lets everybody in, and keeps what it was asked.
 func keeps(t testing.TB, got *klas.AuthenticateRequest) klas.AuthenticatorFunc {
 	answer := accept(t)
@@ -65,7 +57,7 @@ func keeps(t testing.TB, got *klas.AuthenticateRequest) klas.AuthenticatorFunc {
 
 // accept lets everybody in with 30 EUR.
 func accept(t testing.TB) klas.AuthenticatorFunc {
-	thirty := amount(t, "30")
+	thirty := testkit.ParseAmount(t, "30")
 	return func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
 		return klas.AuthenticateResponse{Currency: "EUR", Balance: thirty}, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -43,7 +44,7 @@ func TestWebhook_load(t *testing.T) {
 		const senders, each = 8, 500
 		var asked tally
 		hook := newHook(t)
-		thirty := amount(t, "30")
+		thirty := testkit.ParseAmount(t, "30")
 		mux := http.NewServeMux()
 		mux.Handle("/authenticate", hook.AuthenticateHandler(klas.AuthenticatorFunc(
 			func(_ context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {

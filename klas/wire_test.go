@@ -31,7 +31,7 @@ func TestWire_Types(t *testing.T) {
 		"\n"+testkit.Marshalled(klas.AuthenticateRequest{}))
 	s.Add("klas.AuthenticateRequest, read", testkit.Reads(func(r klas.AuthenticateRequest) string { return fmt.Sprintf("%+v", r) },
 		webhook, `{"Request_ID":"r","PLAYER_ID":"p"}`, `{"timestamp":"1"}`, `{"timestamp":null}`, `{"player_id":12001}`, `{"other":1}`, `{}`, `null`, `[]`))
-	s.Add("klas.AuthenticateResponse", testkit.Marshalled(klas.AuthenticateResponse{Currency: "EUR", Balance: amount(t, "25.50")}))
+	s.Add("klas.AuthenticateResponse", testkit.Marshalled(klas.AuthenticateResponse{Currency: "EUR", Balance: testkit.ParseAmount(t, "25.50")}))
 	s.Add("klas.AuthenticateResponse empty", testkit.Marshalled(klas.AuthenticateResponse{}))
 	s.Add("klas.AuthenticateResponse, read", testkit.Reads(func(r klas.AuthenticateResponse) string { return fmt.Sprintf("%+v", r) },
 		`{"Currency":"EUR","Balance":"25.50"}`, `{"currency":"EUR","balance":25.5}`, `{"balance":null}`))
@@ -116,11 +116,11 @@ func lets(currency string, balance providerauth.Amount) klas.AuthenticatorFunc {
 func TestWire_AuthenticateHandler_OK(t *testing.T) {
 	var s testkit.Sheet
 	for _, balance := range []string{"30", "0", "-1.50", "123456789.123456789", "0.000000000000000001"} {
-		onWire(t, &s, authenticator(lets("EUR", amount(t, balance))), unchanged, func(send func(string, string, ...func(*http.Request))) {
+		onWire(t, &s, authenticator(lets("EUR", testkit.ParseAmount(t, balance))), unchanged, func(send func(string, string, ...func(*http.Request))) {
 			send("balance "+balance, webhook)
 		})
 	}
-	onWire(t, &s, authenticator(lets("EUR", amount(t, "30"))), unchanged, func(send func(string, string, ...func(*http.Request))) {
+	onWire(t, &s, authenticator(lets("EUR", testkit.ParseAmount(t, "30"))), unchanged, func(send func(string, string, ...func(*http.Request))) {
 		send("signed with the older secret", webhook, func(r *http.Request) { r.Header.Set("X-Signature", sign(olderSecret, webhook)) })
 		send("signature in upper case", webhook, func(r *http.Request) { r.Header.Set("X-Signature", strings.ToUpper(sign(wireSecret, webhook))) })
 		send("header in lower case", webhook, func(r *http.Request) {
@@ -128,7 +128,7 @@ func TestWire_AuthenticateHandler_OK(t *testing.T) {
 		})
 		send("unknown members and white space", ` {"request_id":"r-1","x":[{"a":1}],"timestamp":1710000000123,"session_id":"s","player_id":"p"} `+"\n")
 	})
-	onWire(t, &s, authenticator(lets("x<&>é", amount(t, "30"))), func(cfg *klas.Config) { cfg.AnyCurrency = true }, func(send func(string, string, ...func(*http.Request))) {
+	onWire(t, &s, authenticator(lets("x<&>é", testkit.ParseAmount(t, "30"))), func(cfg *klas.Config) { cfg.AnyCurrency = true }, func(send func(string, string, ...func(*http.Request))) {
 		send("any currency", webhook)
 	})
 	testkit.Golden(t, "authenticate-ok", s.String())
@@ -136,7 +136,7 @@ func TestWire_AuthenticateHandler_OK(t *testing.T) {
 
 func TestWire_AuthenticateHandler_Errors(t *testing.T) {
 	var s testkit.Sheet
-	onWire(t, &s, authenticator(lets("EUR", amount(t, "30"))), func(cfg *klas.Config) { cfg.MaxBodyBytes = 1000 }, func(send func(string, string, ...func(*http.Request))) {
+	onWire(t, &s, authenticator(lets("EUR", testkit.ParseAmount(t, "30"))), func(cfg *klas.Config) { cfg.MaxBodyBytes = 1000 }, func(send func(string, string, ...func(*http.Request))) {
 		send("GET", "", func(r *http.Request) { r.Method, r.Body = http.MethodGet, http.NoBody })
 		send("PUT", webhook, func(r *http.Request) { r.Method = http.MethodPut })
 		send("no signature", webhook, func(r *http.Request) { r.Header.Del("X-Signature") })
@@ -152,11 +152,11 @@ func TestWire_AuthenticateHandler_Errors(t *testing.T) {
 			send(fmt.Sprintf("body %q", body), body)
 		}
 	})
-	onWire(t, &s, authenticator(lets("EUR", amount(t, "30"))), func(cfg *klas.Config) { cfg.MaxAge = time.Minute }, func(send func(string, string, ...func(*http.Request))) {
+	onWire(t, &s, authenticator(lets("EUR", testkit.ParseAmount(t, "30"))), func(cfg *klas.Config) { cfg.MaxAge = time.Minute }, func(send func(string, string, ...func(*http.Request))) {
 		send("MaxAge, now", webhook)
 		send("MaxAge, too old", strings.Replace(webhook, "946684800", "946684739", 1))
 	})
-	onWire(t, &s, authenticator(lets("EUR", amount(t, "30"))), func(cfg *klas.Config) {
+	onWire(t, &s, authenticator(lets("EUR", testkit.ParseAmount(t, "30"))), func(cfg *klas.Config) {
 		cfg.Secrets = func(context.Context) ([]string, error) { return nil, errors.New("no vault") }
 	}, func(send func(string, string, ...func(*http.Request))) {
 		send("no secret", webhook)
@@ -176,7 +176,7 @@ func TestWire_AuthenticateHandler_Errors(t *testing.T) {
 		{"a panic", func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) { panic("p") }},
 		{"balance never set", lets("EUR", providerauth.Amount{})},
 		{"balance too long", lets("EUR", long)},
-		{"currency of two letters", lets("EU", amount(t, "30"))},
+		{"currency of two letters", lets("EU", testkit.ParseAmount(t, "30"))},
 		{"too late", func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
 			time.Sleep(6 * time.Second) // HandlerTimeout is 5
 			return klas.AuthenticateResponse{}, nil
@@ -202,7 +202,7 @@ func TestWire_Middleware(t *testing.T) {
 	}
 	behind("an answer goes out byte for byte", writes(` {"balance" : "<&>1.50", "status_code":"OK"}`+"\n"))
 	behind("an answer with an Amount", func(w http.ResponseWriter, _ *http.Request) {
-		_ = json.NewEncoder(w).Encode(map[string]any{"balance": amount(t, "1.50"), "status_code": "OK"})
+		_ = json.NewEncoder(w).Encode(map[string]any{"balance": testkit.ParseAmount(t, "1.50"), "status_code": "OK"})
 	})
 	behind("headers", func(w http.ResponseWriter, _ *http.Request) {
 		h := w.Header()

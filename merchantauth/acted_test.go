@@ -9,6 +9,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -43,19 +44,19 @@ func TestError_Retryable(t *testing.T) {
 						merchantauthtest.WriteData(w, 201, map[string]string{"id": "t-1"})
 					}))
 					soon := http.Header{"Retry-After": {"1"}}
-					srv.FailActed(3, status, soon, to(transferPath))
+					srv.FailActed(3, status, soon, testkit.Path(transferPath))
 					errorIs(t, repeat(func() error {
 						return c.Call(t.Context(), "POST", transferPath, map[string]string{"amount": "5"}, nil)
 					}), providerauth.ErrAmbiguous)
-					equal(t, "transfers", transfers, 1)
+					testkit.Equal(t, "transfers", transfers, 1)
 
-					srv.FailActed(3, status, soon, to(createPath))
+					srv.FailActed(3, status, soon, testkit.Path(createPath))
 					errorIs(t, repeat(func() error {
 						_, err := c.CreateCustomer(t.Context(), alex())
 						return err
 					}), providerauth.ErrAmbiguous)
-					equal(t, "customers", srv.Customers(), 1)
-					equal(t, "creations that Kuna was asked for", srv.Count(createPath), 1)
+					testkit.Equal(t, "customers", srv.Customers(), 1)
+					testkit.Equal(t, "creations that Kuna was asked for", srv.Count(createPath), 1)
 				}, change...)
 			})
 		}
@@ -81,7 +82,7 @@ func TestClient_CreateCustomer(t *testing.T) {
 			if _, ok := e.Retryable(); ok {
 				t.Errorf("retryable: %v", e)
 			}
-			equal(t, "requests, customers", fmt.Sprint(srv.Count(createPath), srv.Customers()), "1 1")
+			testkit.Equal(t, "requests, customers", fmt.Sprint(srv.Count(createPath), srv.Customers()), "1 1")
 		})
 	})
 
@@ -96,7 +97,7 @@ func TestClient_CreateCustomer(t *testing.T) {
 				t.Fatal(err)
 			}
 			resp.Body.Close()
-			equal(t, "requests", srv.Count(createPath), 2)
+			testkit.Equal(t, "requests", srv.Count(createPath), 2)
 		})
 	})
 
@@ -108,7 +109,7 @@ func TestClient_CreateCustomer(t *testing.T) {
 				if _, err := c.CreateCustomer(t.Context(), alex()); err != nil {
 					t.Errorf("%d: %v", status, err)
 				}
-				equal(t, "requests, customers", fmt.Sprint(srv.Count(createPath), srv.Customers()), "2 1")
+				testkit.Equal(t, "requests, customers", fmt.Sprint(srv.Count(createPath), srv.Customers()), "2 1")
 			})
 		}
 	})

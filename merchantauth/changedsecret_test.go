@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -30,7 +31,7 @@ func TestClient_Token_changedPassword(t *testing.T) {
 				t.Error("a token for a wrong password")
 			}
 		}
-		equal(t, "requests with the wrong password", srv.Count(loginPath)-before, 1)
+		testkit.Equal(t, "requests with the wrong password", srv.Count(loginPath)-before, 1)
 		wrong.Store(false)
 		time.Sleep(time.Second)
 		_, _ = c.Token(t.Context()) // sees the change

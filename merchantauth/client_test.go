@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -78,7 +79,7 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 			if strings.Contains(fmt.Sprintf("%v %+v", err, e.Fields), "hunter2") {
 				t.Errorf("the error holds a password: %v", err)
 			}
-			equal(t, "attempts", e.Attempts, 0)
+			testkit.Equal(t, "attempts", e.Attempts, 0)
 		})
 	}
 }
@@ -102,7 +103,7 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 					}(),
 				} {
 					e := errorIs(t, err, providerauth.ErrInvalidRequest)
-					equal(t, name, fmt.Sprint(e.Op, e.Fields), name+"map[ctx:must not be nil]")
+					testkit.Equal(t, name, fmt.Sprint(e.Op, e.Fields), name+"map[ctx:must not be nil]")
 				}
 				_, err := c.Transport(nil).RoundTrip(&http.Request{})
 				errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
@@ -110,8 +111,8 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 				errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
 				errorIs(t, c.Call(t.Context(), "GET POST", "/v2/x", nil, nil), providerauth.ErrInvalidRequest)
 				errorIs(t, c.Call(t.Context(), "POST", "/v2/x", make(chan int), nil), providerauth.ErrInvalidRequest)
-				equal(t, "private requests", srv.Count("/v2/x"), 0)
-				equal(t, "zero token invalidated", c.Invalidate(merchantauth.Token{}), false)
+				testkit.Equal(t, "private requests", srv.Count("/v2/x"), 0)
+				testkit.Equal(t, "zero token invalidated", c.Invalidate(merchantauth.Token{}), false)
 			}, change...)
 		})
 	}
@@ -122,9 +123,9 @@ func TestCallWithNowhereToPutTheAnswerIsNotMade(t *testing.T) {
 		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 			for _, out := range []any{struct{ ID string }{}, map[string]string{}, "x", (*struct{ ID string })(nil)} {
 				e := errorIs(t, c.Call(t.Context(), http.MethodPost, "/v2/balance", nil, out), providerauth.ErrInvalidRequest)
-				equal(t, fmt.Sprintf("%s, %T", mode, out), fmt.Sprint(e.Op, e.Fields, e.Attempts), "Callmap[out:must be nil or a pointer that is not nil] 0")
+				testkit.Equal(t, fmt.Sprintf("%s, %T", mode, out), fmt.Sprint(e.Op, e.Fields, e.Attempts), "Callmap[out:must be nil or a pointer that is not nil] 0")
 			}
-			equal(t, "requests", len(srv.Requests()), 0)
+			testkit.Equal(t, "requests", len(srv.Requests()), 0)
 		}, change...)
 	}
 }
@@ -133,9 +134,9 @@ func TestRefreshOfATokenWithoutARefreshTokenCostsNoRequest(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		for _, tok := range []merchantauth.Token{{}, merchantauth.NewToken("a", "", time.Now().Add(time.Hour), time.Time{})} {
 			_, err := c.Refresh(t.Context(), tok)
-			equal(t, "rule", errorIs(t, err, providerauth.ErrInvalidRequest).Fields["t"], "has no refresh token")
+			testkit.Equal(t, "rule", errorIs(t, err, providerauth.ErrInvalidRequest).Fields["t"], "has no refresh token")
 		}
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 	})
 }
 
@@ -143,13 +144,13 @@ func TestTokenSetsItsHeader(t *testing.T) {
 	(merchantauth.Token{}).SetAuthHeader(nil)
 	r := &http.Request{}
 	(merchantauth.Token{}).SetAuthHeader(r)
-	equal(t, "headers of a zero token", len(r.Header), 0)
+	testkit.Equal(t, "headers of a zero token", len(r.Header), 0)
 	tok := merchantauth.NewToken("abc", "def", time.Unix(1, 0), time.Unix(2, 0))
 	tok.SetAuthHeader(r)
-	equal(t, "header", r.Header.Get("Authorization"), "Bearer abc")
-	equal(t, "values", tok.Value()+tok.RefreshToken(), "abcdef")
-	equal(t, "ID", tok.ID(), "ba7816bf8f01")
-	equal(t, "text", tok.String(), "merchantauth.Token(id ba7816bf8f01, expires 1970-01-01T00:00:01Z)")
+	testkit.Equal(t, "header", r.Header.Get("Authorization"), "Bearer abc")
+	testkit.Equal(t, "values", tok.Value()+tok.RefreshToken(), "abcdef")
+	testkit.Equal(t, "ID", tok.ID(), "ba7816bf8f01")
+	testkit.Equal(t, "text", tok.String(), "merchantauth.Token(id ba7816bf8f01, expires 1970-01-01T00:00:01Z)")
 }
 
 func TestTokenNeverMarshals(t *testing.T) {
@@ -176,7 +177,7 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 					err := c.Call(t.Context(), "POST", "/v2/x", nil, nil)
 					e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable)
-					equal(t, "ambiguous", e.Ambiguous(), false)
+					testkit.Equal(t, "ambiguous", e.Ambiguous(), false)
 					if name == "failing" {
 						errorIs(t, err, sealed)
 					}
@@ -186,12 +187,12 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 					_, err = c.CreateCustomer(t.Context(), alex())
 					errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable)
 					_, err = c.HTTPClient().Get(srv.URL() + "/v2/x")
-					equal(t, "Op of the transport's error", errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable).Op, "Transport")
+					testkit.Equal(t, "Op of the transport's error", errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable).Op, "Transport")
 					if mode == "session" {
 						_, err = c.Login(t.Context())
 						errorIs(t, err, providerauth.ErrSecretUnavailable)
 					}
-					equal(t, "requests", len(srv.Requests()), 0)
+					testkit.Equal(t, "requests", len(srv.Requests()), 0)
 				}, append(change, func(cfg *merchantauth.Config) {
 					if cfg.APIKey != nil {
 						cfg.APIKey = f
@@ -235,7 +236,7 @@ func TestTimeoutOfTheHTTPClientIsKept(t *testing.T) {
 		start = time.Now()
 		err = c.Call(t.Context(), "POST", "/v2/rate/equivalent", nil, nil)
 		errorIs(t, err, providerauth.ErrAmbiguous)
-		equal(t, "Call took", time.Since(start), 3*time.Second)
+		testkit.Equal(t, "Call took", time.Since(start), 3*time.Second)
 	}, func(cfg *merchantauth.Config) {
 		cfg.HTTPClient = &http.Client{Transport: cfg.HTTPClient.Transport, Timeout: 3 * time.Second}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -46,8 +47,8 @@ func TestCreateCustomerSendsWhatKunasPageShows(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					equal(t, "body", lastBody(t, srv, createPath), tc.want)
-					equal(t, "customer", fmt.Sprint(got.ID, got.WalletID, got.Email, got.FirstName, got.LastName, got.PhoneNumber, got.Comment, got.ExternalID),
+					testkit.Equal(t, "body", lastBody(t, srv, createPath), tc.want)
+					testkit.Equal(t, "customer", fmt.Sprint(got.ID, got.WalletID, got.Email, got.FirstName, got.LastName, got.PhoneNumber, got.Comment, got.ExternalID),
 						fmt.Sprint("cust-0001-xyz", "wallet-0001-uvw", tc.req.Email, tc.req.FirstName, tc.req.LastName, tc.req.PhoneNumber, tc.req.Comment, tc.req.ExternalID))
 					if time.Since(got.CreatedAt) > time.Second {
 						t.Errorf("created at %v", got.CreatedAt)
@@ -56,7 +57,7 @@ func TestCreateCustomerSendsWhatKunasPageShows(t *testing.T) {
 					if err := json.Unmarshal(got.Raw(), &unknown); err != nil {
 						t.Fatal(err)
 					}
-					equal(t, "members that have no field", unknown.Status+unknown.VerificationDocumentID, "Active"+tc.req.VerificationDocumentID)
+					testkit.Equal(t, "members that have no field", unknown.Status+unknown.VerificationDocumentID, "Active"+tc.req.VerificationDocumentID)
 				}, change...)
 			})
 		}
@@ -121,9 +122,9 @@ func TestCustomerRequestsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				e := errorIs(t, tc.call(t, c), providerauth.ErrInvalidRequest)
-				equal(t, "fields", e.Fields, tc.fields)
-				equal(t, "requests", len(srv.Requests()), 0)
-				equal(t, "status, attempts", fmt.Sprint(e.StatusCode, e.Attempts), "0 0")
+				testkit.Equal(t, "fields", e.Fields, tc.fields)
+				testkit.Equal(t, "requests", len(srv.Requests()), 0)
+				testkit.Equal(t, "status, attempts", fmt.Sprint(e.StatusCode, e.Attempts), "0 0")
 			})
 		})
 	}
@@ -132,9 +133,9 @@ func TestCustomerRequestsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 func TestLostCreationIsAmbiguousNotRepeatedAndFound(t *testing.T) {
 	for mode, change := range modes {
 		for name, lose := range map[string]func(*merchantauthtest.Server){
-			"answer lost":      func(s *merchantauthtest.Server) { s.LoseAnswers(1, to(createPath)) },
-			"answer cut":       func(s *merchantauthtest.Server) { s.Truncate(1, to(createPath)) },
-			"answer after 11s": func(s *merchantauthtest.Server) { s.Delay(11*time.Second, to(createPath)) },
+			"answer lost":      func(s *merchantauthtest.Server) { s.LoseAnswers(1, testkit.Path(createPath)) },
+			"answer cut":       func(s *merchantauthtest.Server) { s.Truncate(1, testkit.Path(createPath)) },
+			"answer after 11s": func(s *merchantauthtest.Server) { s.Delay(11*time.Second, testkit.Path(createPath)) },
 		} {
 			t.Run(mode+", "+name, func(t *testing.T) {
 				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
@@ -145,16 +146,16 @@ func TestLostCreationIsAmbiguousNotRepeatedAndFound(t *testing.T) {
 					if _, ok := e.Retryable(); ok {
 						t.Errorf("retryable: %v", e)
 					}
-					equal(t, "requests", srv.Count(createPath), 1)
+					testkit.Equal(t, "requests", srv.Count(createPath), 1)
 					for _, q := range []merchantauth.CustomerQuery{{ExternalID: req.ExternalID}, {Email: req.Email}} {
 						found, err := c.FindCustomers(t.Context(), q)
 						if err != nil {
 							t.Fatal(err)
 						}
-						equal(t, "found", len(found), 1)
-						equal(t, "id", found[0].ID, "cust-0001-xyz")
+						testkit.Equal(t, "found", len(found), 1)
+						testkit.Equal(t, "id", found[0].ID, "cust-0001-xyz")
 					}
-					equal(t, "customers", srv.Customers(), 1)
+					testkit.Equal(t, "customers", srv.Customers(), 1)
 				}, change...)
 			})
 		}
@@ -168,15 +169,15 @@ func TestCreationIsRepeatedOnlyWhereKunaDidNotAct(t *testing.T) {
 		ok               bool
 	}{
 		"429 that says when": {func(s *merchantauthtest.Server) {
-			s.FailNext(1, 429, http.Header{"Retry-After": {"2"}}, to(createPath))
+			s.FailNext(1, 429, http.Header{"Retry-After": {"2"}}, testkit.Path(createPath))
 		}, 2, 1, true},
 		"503 that says when": {func(s *merchantauthtest.Server) {
-			s.FailNext(1, 503, http.Header{"Retry-After": {"2"}}, to(createPath))
+			s.FailNext(1, 503, http.Header{"Retry-After": {"2"}}, testkit.Path(createPath))
 		}, 1, 0, false},
-		"429 that does not":    {func(s *merchantauthtest.Server) { s.FailNext(1, 429, nil, to(createPath)) }, 1, 0, false},
-		"503 that does not":    {func(s *merchantauthtest.Server) { s.FailNext(1, 503, nil, to(createPath)) }, 1, 0, false},
-		"502":                  {func(s *merchantauthtest.Server) { s.FailNext(1, 502, nil, to(createPath)) }, 1, 0, false},
-		"reset before it acts": {func(s *merchantauthtest.Server) { s.Reset(1, to(createPath)) }, 1, 0, false},
+		"429 that does not":    {func(s *merchantauthtest.Server) { s.FailNext(1, 429, nil, testkit.Path(createPath)) }, 1, 0, false},
+		"503 that does not":    {func(s *merchantauthtest.Server) { s.FailNext(1, 503, nil, testkit.Path(createPath)) }, 1, 0, false},
+		"502":                  {func(s *merchantauthtest.Server) { s.FailNext(1, 502, nil, testkit.Path(createPath)) }, 1, 0, false},
+		"reset before it acts": {func(s *merchantauthtest.Server) { s.Reset(1, testkit.Path(createPath)) }, 1, 0, false},
 		"unusable success":     {func(s *merchantauthtest.Server) { answering(s, createPath, 201, `{"data":{}}`) }, 1, 0, false},
 		"expired token":        {func(s *merchantauthtest.Server) { s.ExpireTokens() }, 2, 1, true},
 		"revoked token":        {func(s *merchantauthtest.Server) { s.RevokeTokens() }, 2, 1, true},
@@ -189,7 +190,7 @@ func TestCreationIsRepeatedOnlyWhereKunaDidNotAct(t *testing.T) {
 				if tc.ok != (err == nil) {
 					t.Errorf("got %v", err)
 				}
-				equal(t, "requests, customers", fmt.Sprint(srv.Count(createPath), srv.Customers()), fmt.Sprint(tc.requests, tc.exists))
+				testkit.Equal(t, "requests, customers", fmt.Sprint(srv.Count(createPath), srv.Customers()), fmt.Sprint(tc.requests, tc.exists))
 			})
 		})
 	}
@@ -202,7 +203,7 @@ func TestSecondCustomerWithAnEmailIsRefusedByTheProvider(t *testing.T) {
 		}
 		_, err := c.CreateCustomer(t.Context(), alex())
 		e := errorIs(t, err)
-		equal(t, "status, code, ambiguous", fmt.Sprint(e.StatusCode, e.Code, e.Ambiguous()), "409CUSTOMER_EXISTSfalse")
+		testkit.Equal(t, "status, code, ambiguous", fmt.Sprint(e.StatusCode, e.Code, e.Ambiguous()), "409CUSTOMER_EXISTSfalse")
 	})
 }
 
@@ -252,15 +253,15 @@ func TestCustomersAreFoundByEveryCriterionAndByPages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "body", lastBody(t, srv, "/v2/customer/find"), `{"email":"x","createdFrom":"2024-02-09T19:23:17.005Z","take":2,"skip":1}`)
+			testkit.Equal(t, "body", lastBody(t, srv, "/v2/customer/find"), `{"email":"x","createdFrom":"2024-02-09T19:23:17.005Z","take":2,"skip":1}`)
 			got, err := c.CustomerDetails(t.Context(), "cust-0003-xyz")
 			if err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "details of", got.ExternalID, "ext2")
-			equal(t, "asked for by", lastBody(t, srv, "/v2/customer/details"), `{"id":"cust-0003-xyz"}`)
+			testkit.Equal(t, "details of", got.ExternalID, "ext2")
+			testkit.Equal(t, "asked for by", lastBody(t, srv, "/v2/customer/details"), `{"id":"cust-0003-xyz"}`)
 			_, err = c.CustomerDetails(t.Context(), "nobody")
-			equal(t, "details of nobody", errorIs(t, err).StatusCode, 404)
+			testkit.Equal(t, "details of nobody", errorIs(t, err).StatusCode, 404)
 		})
 	}
 }
@@ -270,8 +271,8 @@ func TestLookUpsAreRepeatedAfterAFailure(t *testing.T) {
 		if _, err := c.CreateCustomer(t.Context(), alex()); err != nil {
 			t.Fatal(err)
 		}
-		srv.LoseAnswers(1, to("/v2/customer/find"))
-		srv.FailNext(2, 502, nil, to("/v2/customer/details"))
+		srv.LoseAnswers(1, testkit.Path("/v2/customer/find"))
+		srv.FailNext(2, 502, nil, testkit.Path("/v2/customer/details"))
 		found, err := c.FindCustomers(t.Context(), merchantauth.CustomerQuery{Email: alex().Email})
 		if err != nil || len(found) != 1 {
 			t.Fatal(found, err)
@@ -279,7 +280,7 @@ func TestLookUpsAreRepeatedAfterAFailure(t *testing.T) {
 		if _, err := c.CustomerDetails(t.Context(), found[0].ID); err != nil {
 			t.Error(err)
 		}
-		equal(t, "requests", fmt.Sprint(srv.Count("/v2/customer/find"), srv.Count("/v2/customer/details")), "2 3")
+		testkit.Equal(t, "requests", fmt.Sprint(srv.Count("/v2/customer/find"), srv.Count("/v2/customer/details")), "2 3")
 		srv.FailNext(math.MaxInt, 500, nil)
 		_, err = c.CustomerDetails(t.Context(), found[0].ID)
 		e := errorIs(t, err, providerauth.ErrAmbiguous)
@@ -331,9 +332,9 @@ func TestCustomersOfAnAnswerAreRead(t *testing.T) {
 					t.Error(d)
 				}
 				if strings.Contains(data, one) {
-					equal(t, "raw", string(got[0].Raw()), one)
+					testkit.Equal(t, "raw", string(got[0].Raw()), one)
 					got[0].Raw()[0] = 'x'
-					equal(t, "raw after a caller changed its copy", string(got[0].Raw()), one)
+					testkit.Equal(t, "raw after a caller changed its copy", string(got[0].Raw()), one)
 				}
 			}, withKey)
 		})
@@ -354,7 +355,7 @@ func TestCustomerMarshalsAsItIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "JSON", string(again), string(b))
-	equal(t, "raw", string(out.Raw()), string(b))
-	equal(t, "raw of one that was made here", string(in.Raw()), "")
+	testkit.Equal(t, "JSON", string(again), string(b))
+	testkit.Equal(t, "raw", string(out.Raw()), string(b))
+	testkit.Equal(t, "raw of one that was made here", string(in.Raw()), "")
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -59,18 +60,18 @@ func TestErrorsOfAnAnswerAreReadInEveryForm(t *testing.T) {
 					answering(srv, createPath, status, body)
 					_, err := c.CreateCustomer(t.Context(), alex())
 					e := errorIs(t, err)
-					equal(t, "status", e.StatusCode, status)
+					testkit.Equal(t, "status", e.StatusCode, status)
 					if d := cmp.Diff(want, e.Entries, cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "Raw" }, cmp.Ignore())); d != "" {
 						t.Errorf("status %d: %s", status, d)
 					}
 					if want != nil {
 						first := merchantauth.ErrorEntry{Code: e.Code, Message: e.Message, Name: e.Name, ExpiredAt: e.ExpiredAt, Raw: e.Entries[0].Raw}
-						equal(t, "first", first, e.Entries[0])
+						testkit.Equal(t, "first", first, e.Entries[0])
 						if !json.Valid(e.Entries[0].Raw) {
 							t.Errorf("Raw is %s", e.Entries[0].Raw)
 						}
 					}
-					equal(t, "body", e.Body(), body)
+					testkit.Equal(t, "body", e.Body(), body)
 				}
 			}, withKey)
 		})
@@ -164,8 +165,8 @@ func TestDataAndErrorsDecideAndNotTheStatus(t *testing.T) {
 				case err != nil:
 					got = "refused"
 				}
-				equal(t, "outcome", got, tc.want)
-				equal(t, "out is written", out.OK, tc.want == "success")
+				testkit.Equal(t, "outcome", got, tc.want)
+				testkit.Equal(t, "out is written", out.OK, tc.want == "success")
 			}, withKey)
 		})
 	}
@@ -192,7 +193,7 @@ func TestErrorMadeElsewhereMatchesByItsOwnFields(t *testing.T) {
 	errorIs(t, e, providerauth.ErrUnauthorized, merchantauth.ErrTokenExpired)
 	errorIs(t, &merchantauth.Error{Code: "REFRESH_TOKEN_EXPIRED"}, merchantauth.ErrRefreshTokenExpired)
 	errorIs(t, &merchantauth.Error{Err: providerauth.ErrAmbiguous}, providerauth.ErrAmbiguous)
-	equal(t, "ambiguous", (&merchantauth.Error{Err: providerauth.ErrAmbiguous}).Ambiguous(), true)
+	testkit.Equal(t, "ambiguous", (&merchantauth.Error{Err: providerauth.ErrAmbiguous}).Ambiguous(), true)
 }
 
 func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
@@ -203,8 +204,8 @@ func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
 		a, b := errorIs(t, first), errorIs(t, second)
 		text := b.Error()
 		a.Op, a.Code, a.Entries[0].Code = "mine", "MINE", "MINE"
-		equal(t, "text of the other's", b.Error(), text)
-		equal(t, "entry of the other's", b.Entries[0].Code, "FORBIDDEN")
+		testkit.Equal(t, "text of the other's", b.Error(), text)
+		testkit.Equal(t, "entry of the other's", b.Entries[0].Code, "FORBIDDEN")
 	})
 }
 
@@ -226,10 +227,10 @@ func TestCallThatMayMoveMoneyIsRepeatedOnlyOn429(t *testing.T) {
 			requests  int
 			ambiguous bool
 		}{
-			{"429 that says when", func(s *merchantauthtest.Server) { s.FailNext(1, 429, soon, to("/v2/balance")) }, 2, false},
-			{"503 that says when", func(s *merchantauthtest.Server) { s.FailNext(1, 503, soon, to("/v2/balance")) }, 1, true},
-			{"502", func(s *merchantauthtest.Server) { s.FailNext(1, 502, nil, to("/v2/balance")) }, 1, true},
-			{"reset", func(s *merchantauthtest.Server) { s.Reset(1, to("/v2/balance")) }, 1, true},
+			{"429 that says when", func(s *merchantauthtest.Server) { s.FailNext(1, 429, soon, testkit.Path("/v2/balance")) }, 2, false},
+			{"503 that says when", func(s *merchantauthtest.Server) { s.FailNext(1, 503, soon, testkit.Path("/v2/balance")) }, 1, true},
+			{"502", func(s *merchantauthtest.Server) { s.FailNext(1, 502, nil, testkit.Path("/v2/balance")) }, 1, true},
+			{"reset", func(s *merchantauthtest.Server) { s.Reset(1, testkit.Path("/v2/balance")) }, 1, true},
 			{"503 of Kuna", func(s *merchantauthtest.Server) { answering(s, "/v2/balance", 503, `{"errors":[{"code":"X"}]}`) }, 1, true},
 		} {
 			t.Run(mode+", "+tc.name, func(t *testing.T) {
@@ -237,9 +238,9 @@ func TestCallThatMayMoveMoneyIsRepeatedOnlyOn429(t *testing.T) {
 					balance(srv)
 					tc.fail(srv)
 					err := ways["Call"](t, srv, c)
-					equal(t, "requests", srv.Count("/v2/balance"), tc.requests)
-					equal(t, "succeeds", err == nil, tc.requests == 2)
-					equal(t, "ambiguous", errors.Is(err, providerauth.ErrAmbiguous), tc.ambiguous)
+					testkit.Equal(t, "requests", srv.Count("/v2/balance"), tc.requests)
+					testkit.Equal(t, "succeeds", err == nil, tc.requests == 2)
+					testkit.Equal(t, "ambiguous", errors.Is(err, providerauth.ErrAmbiguous), tc.ambiguous)
 				}, change...)
 			})
 		}
@@ -251,10 +252,10 @@ func TestErrorHasTheRequestIDAndWhenToComeBack(t *testing.T) {
 	for mode, change := range modes {
 		t.Run(mode, func(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
-				srv.FailNext(1, 429, http.Header{"Retry-After": {"30"}, "X-Request-Id": {id}}, to("/v2/balance"))
+				srv.FailNext(1, 429, http.Header{"Retry-After": {"30"}, "X-Request-Id": {id}}, testkit.Path("/v2/balance"))
 				e := errorIs(t, ways["Call"](t, srv, c), providerauth.ErrRateLimited)
-				equal(t, "request id, retry after, attempts", fmt.Sprint(e.RequestID, " ", e.RetryAfter, e.Attempts), id+" 30s 1")
-				equal(t, "text", e.Error(), "merchantauth: Call: status 429, request id "+id+", retry after 30s: refused")
+				testkit.Equal(t, "request id, retry after, attempts", fmt.Sprint(e.RequestID, " ", e.RetryAfter, e.Attempts), id+" 30s 1")
+				testkit.Equal(t, "text", e.Error(), "merchantauth: Call: status 429, request id "+id+", retry after 30s: refused")
 			}, change...)
 		})
 	}
@@ -275,9 +276,9 @@ func TestClient_Contested(t *testing.T) {
 			_, err := c.FindCustomers(t.Context(), merchantauth.CustomerQuery{ExternalID: "x"})
 			e := errorIs(t, err, providerauth.ErrContested, providerauth.ErrUnauthorized)
 			after, ok := e.Retryable()
-			equal(t, "status, attempts, retry after", fmt.Sprint(e.StatusCode, ", ", e.Attempts, ", ", after, ok), "401, 2, 5s true")
-			equal(t, "RetryAfter", e.RetryAfter, 5*time.Second)
-			equal(t, "ambiguous", e.Ambiguous(), false)
+			testkit.Equal(t, "status, attempts, retry after", fmt.Sprint(e.StatusCode, ", ", e.Attempts, ", ", after, ok), "401, 2, 5s true")
+			testkit.Equal(t, "RetryAfter", e.RetryAfter, 5*time.Second)
+			testkit.Equal(t, "ambiguous", e.Ambiguous(), false)
 			time.Sleep(after)
 			srv.StrayCalls(0, 0)
 			rates(t, c)
@@ -292,7 +293,7 @@ func TestClient_Contested(t *testing.T) {
 					t.Fatal(err)
 				}
 				resp.Body.Close()
-				equal(t, "status", resp.StatusCode, http.StatusUnauthorized)
+				testkit.Equal(t, "status", resp.StatusCode, http.StatusUnauthorized)
 			}
 		})
 	})
@@ -300,8 +301,8 @@ func TestClient_Contested(t *testing.T) {
 		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 			drained(t, srv, c)
 			tok := token(t, c)
-			equal(t, "dropped", c.Invalidate(tok), false)
-			equal(t, "the same", token(t, c).Value() == tok.Value(), true)
+			testkit.Equal(t, "dropped", c.Invalidate(tok), false)
+			testkit.Equal(t, "the same", token(t, c).Value() == tok.Value(), true)
 		})
 	})
 }
@@ -310,13 +311,13 @@ func TestAttemptsAreThoseBeforeAndAfterANewToken(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		answering(srv, "/v2/balance", 401, "")
 		e := errorIs(t, ways["Call"](t, srv, c), providerauth.ErrUnauthorized)
-		equal(t, "attempts", e.Attempts, 2)
+		testkit.Equal(t, "attempts", e.Attempts, 2)
 		srv.Handle("GET /v2/x", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			merchantauthtest.WriteError(w, 401, "X", "x")
 		}))
-		srv.FailNext(1, 502, nil, to("/v2/x"))
+		srv.FailNext(1, 502, nil, testkit.Path("/v2/x"))
 		e = errorIs(t, c.Call(t.Context(), http.MethodGet, "/v2/x", nil, nil))
-		equal(t, "attempts of a read", fmt.Sprint(e.StatusCode, e.Attempts, srv.Count("/v2/x")), "401 3 3")
+		testkit.Equal(t, "attempts of a read", fmt.Sprint(e.StatusCode, e.Attempts, srv.Count("/v2/x")), "401 3 3")
 	})
 }
 
@@ -326,7 +327,7 @@ func TestATokenCallWithoutAnAnswerMayBeRepeatedAndARawRefreshNot(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		tok := token(t, c)
 		past(tok)
-		srv.LoseAnswers(math.MaxInt, to(refreshPath))
+		srv.LoseAnswers(math.MaxInt, testkit.Path(refreshPath))
 		_, err := c.CustomerDetails(t.Context(), "c-1")
 		e := errorIs(t, err, providerauth.ErrNotSent)
 		if _, ok := e.Retryable(); !ok || e.Ambiguous() {
@@ -361,7 +362,7 @@ func TestError_longAnswers(t *testing.T) {
 				_, err := c.Token(t.Context())
 				runtime.ReadMemStats(&after)
 				e := errorIs(t, err)
-				equal(t, "entries, code, message, raw", fmt.Sprint(len(e.Entries), len(e.Code), len(e.Message), len(e.Entries[0].Raw)), tc.want)
+				testkit.Equal(t, "entries, code, message, raw", fmt.Sprint(len(e.Entries), len(e.Code), len(e.Message), len(e.Entries[0].Raw)), tc.want)
 				if n := after.TotalAlloc - before.TotalAlloc; n > 16<<20 {
 					t.Errorf("%d bytes were allocated for an answer of %d", n, len(tc.body))
 				}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -23,7 +24,7 @@ func TestReplacedRefreshTokensBeyondTheBoundAreForgottenInTheOrderOfTheirExpiry(
 	for n := range merchantauth.MaxSpent {
 		g.Replace(strconv.Itoa(n), start.Add(-time.Duration(n)*time.Millisecond))
 	}
-	equal(t, "kept", g.Kept(), merchantauth.MaxSpent)
+	testkit.Equal(t, "kept", g.Kept(), merchantauth.MaxSpent)
 	for n := range merchantauth.MaxSpent / 40 {
 		g.Replace("one more", start)
 		g.Replace(strconv.Itoa(-n-1), start.Add(time.Hour))
@@ -32,7 +33,7 @@ func TestReplacedRefreshTokensBeyondTheBoundAreForgottenInTheOrderOfTheirExpiry(
 		}
 	}
 	for refresh, want := range map[string]bool{"one more": true, "0": true, strconv.Itoa(merchantauth.MaxSpent / 2): true, strconv.Itoa(merchantauth.MaxSpent - 1): false} {
-		equal(t, refresh+" is remembered", g.Replaced(refresh), want)
+		testkit.Equal(t, refresh+" is remembered", g.Replaced(refresh), want)
 	}
 }
 
@@ -57,9 +58,9 @@ func TestReplacedRefreshTokenIsRememberedUntilTheLaterOfTwoTimes(t *testing.T) {
 		g.Replace("a", time.Now().Add(2*time.Hour))
 		g.Replace("a", time.Now().Add(time.Hour))
 		time.Sleep(90 * time.Minute)
-		equal(t, "is remembered", g.Replaced("a"), true)
+		testkit.Equal(t, "is remembered", g.Replaced("a"), true)
 		time.Sleep(30 * time.Minute)
-		equal(t, "is remembered after both", g.Replaced("a"), false)
+		testkit.Equal(t, "is remembered after both", g.Replaced("a"), false)
 	})
 }
 
@@ -69,8 +70,8 @@ func spentAlready(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Cl
 	before := srv.Count(refreshPath)
 	_, err := c.Refresh(t.Context(), tok)
 	e := errorIs(t, err, providerauth.ErrInvalidRequest)
-	equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
-	equal(t, "requests", srv.Count(refreshPath)-before, 0)
+	testkit.Equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
+	testkit.Equal(t, "requests", srv.Count(refreshPath)-before, 0)
 }
 
 func TestReplacedRefreshTokenOfAnotherTokenIsNotSentAgain(t *testing.T) {
@@ -170,7 +171,7 @@ func TestManyRefreshesOfAnotherTokenAtOnceAreOneRefresh(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		equal(t, "refreshed", refreshed.Load(), 1)
+		testkit.Equal(t, "refreshed", refreshed.Load(), 1)
 		costs(t, srv, 1, 1)
 	})
 }
@@ -193,7 +194,7 @@ func TestRefreshesOfOneTokenTakeTurnsWhereItIsNotReplaced(t *testing.T) {
 					})
 				}
 				wg.Wait()
-				equal(t, "took", time.Since(start), 3*time.Second)
+				testkit.Equal(t, "took", time.Since(start), 3*time.Second)
 				costs(t, srv, 1, 3)
 			})
 		})
@@ -203,7 +204,7 @@ func TestRefreshesOfOneTokenTakeTurnsWhereItIsNotReplaced(t *testing.T) {
 func TestRefreshesOfDifferentTokensDoNotWaitForEachOther(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		var wg sync.WaitGroup
-		srv.Delay(time.Second, to(refreshPath))
+		srv.Delay(time.Second, testkit.Path(refreshPath))
 		start := time.Now()
 		for range 3 {
 			other := open(t, srv.Config())
@@ -216,7 +217,7 @@ func TestRefreshesOfDifferentTokensDoNotWaitForEachOther(t *testing.T) {
 			})
 		}
 		wg.Wait()
-		equal(t, "took", time.Since(start), time.Second)
+		testkit.Equal(t, "took", time.Since(start), time.Second)
 	})
 }
 
@@ -230,8 +231,8 @@ func TestRefreshThatWaitsForAnotherLeavesWithItsContext(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		_, err := c.Refresh(ctx, tok)
-		equal(t, "Op", errorIs(t, err, context.DeadlineExceeded).Op, "Refresh")
-		equal(t, "left after", time.Since(start), time.Second)
+		testkit.Equal(t, "Op", errorIs(t, err, context.DeadlineExceeded).Op, "Refresh")
+		testkit.Equal(t, "left after", time.Since(start), time.Second)
 		costs(t, srv, 0, 1)
 	})
 }
@@ -246,7 +247,7 @@ func TestReplacedRefreshTokenIsNotSentAgainHoweverManyCameAfterIt(t *testing.T) 
 		rates(t, c)
 		spentAlready(t, srv, c, first)
 		costs(t, srv, 1, 300)
-		equal(t, "replays", srv.Replays(), 0)
+		testkit.Equal(t, "replays", srv.Replays(), 0)
 	})
 }
 
@@ -277,7 +278,7 @@ func TestRefreshTokenThatAnAnswerBringsAgainIsGoodAgain(t *testing.T) {
 			if tok, err = c.Refresh(t.Context(), tok); err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "refresh token", tok.RefreshToken(), next)
+			testkit.Equal(t, "refresh token", tok.RefreshToken(), next)
 		}
 		costs(t, srv, 0, 3)
 	})
@@ -326,11 +327,11 @@ func TestRefreshTokenThatIsReplacedWhileRefreshWaitsIsNotSent(t *testing.T) {
 		token(t, c) // starts a refresh
 		synctest.Wait()
 		spentWhileWaiting(t, c, tok)
-		equal(t, "refreshes", srv.Count(refreshPath), 1)
+		testkit.Equal(t, "refreshes", srv.Count(refreshPath), 1)
 		srv.Intercept(nil)
 		past(tok)
 		rates(t, c)
-		equal(t, "refreshes", srv.Count(refreshPath), 1)
+		testkit.Equal(t, "refreshes", srv.Count(refreshPath), 1)
 	})
 }
 
@@ -353,7 +354,7 @@ func TestClient_RefreshThatBringsARejectedTokenAgain(t *testing.T) {
 		refreshingTo(srv, fmt.Sprintf(`{"accessToken":%q,"expiresIn":%d,"refreshToken":"another"}`, tok.Value(), tok.ExpiresAt.Unix()), false)
 		token(t, c) // starts a refresh
 		synctest.Wait()
-		equal(t, "current", c.Invalidate(tok), true)
+		testkit.Equal(t, "current", c.Invalidate(tok), true)
 		time.Sleep(2 * time.Second)
 		rates(t, c)
 		costs(t, srv, 1, 1)
@@ -364,13 +365,13 @@ func TestClient_Refresh(t *testing.T) {
 	t.Run("leaves when its context ends, and the refresh goes on", func(t *testing.T) {
 		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 			first := token(t, c)
-			srv.Delay(5*time.Second, to(refreshPath))
+			srv.Delay(5*time.Second, testkit.Path(refreshPath))
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			start := time.Now()
 			_, err := c.Refresh(ctx, first)
-			equal(t, "Op", errorIs(t, err, context.DeadlineExceeded).Op, "Refresh")
-			equal(t, "left after", time.Since(start), time.Second)
+			testkit.Equal(t, "Op", errorIs(t, err, context.DeadlineExceeded).Op, "Refresh")
+			testkit.Equal(t, "left after", time.Since(start), time.Second)
 			time.Sleep(5 * time.Second)
 			if token(t, c).ID() == first.ID() {
 				t.Error("the Client has not kept what the refresh brought")

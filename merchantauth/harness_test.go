@@ -3,18 +3,15 @@ package merchantauth_test
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -29,33 +26,28 @@ const (
 // mode unless a change says otherwise.
 func bubble(t *testing.T, opt merchantauthtest.Options, f func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client), change ...func(*merchantauth.Config)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		opt.InMemory = true
-		srv := merchantauthtest.NewServer(opt)
-		defer srv.Close()
-		cfg := srv.Config()
-		for _, ch := range change {
-			ch(&cfg)
-		}
-		c := open(t, cfg)
+	opt.InMemory = true
+	testkit.Bubble(t, merchantauthtest.NewServer, opt, func(t *testing.T, srv *merchantauthtest.Server) {
+		c := open(t, srv.Config(), change...)
 		defer c.Close()
 		f(t, srv, c)
 	})
+}
+
+func open(t testing.TB, cfg merchantauth.Config, change ...func(*merchantauth.Config)) *merchantauth.Client {
+	t.Helper()
+	return testkit.Open(t, merchantauth.New, cfg, change...)
+}
+
+func errorIs(t testing.TB, err error, targets ...error) *merchantauth.Error {
+	t.Helper()
+	return testkit.ErrorIs[*merchantauth.Error](t, err, targets...)
 }
 
 // withKey is key mode.
 func withKey(cfg *merchantauth.Config) {
 	cfg.MerchantID, cfg.Email, cfg.Password = "", "", nil
 	cfg.APIKey = providerauth.StaticSecret("api-key-1")
-}
-
-func open(t testing.TB, cfg merchantauth.Config) *merchantauth.Client {
-	t.Helper()
-	c, err := merchantauth.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 func token(t *testing.T, c *merchantauth.Client) merchantauth.Token {
@@ -74,7 +66,7 @@ func rates(t *testing.T, c *merchantauth.Client) {
 	if err := c.Call(t.Context(), http.MethodGet, "/v2/rate/equivalent", nil, &got); err != nil {
 		t.Fatalf("rates: %v", err)
 	}
-	equal(t, "rates", len(got), 1)
+	testkit.Equal(t, "rates", len(got), 1)
 }
 
 // alex is a request with all that is required.
@@ -85,42 +77,11 @@ func alex() merchantauth.CreateCustomerRequest {
 	}
 }
 
-func equal[V any](t *testing.T, what string, got, want V) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
-	}
-}
-
-func errorIs(t *testing.T, err error, targets ...error) *merchantauth.Error {
-	t.Helper()
-	for _, target := range targets {
-		if !errors.Is(err, target) {
-			t.Errorf("got %v, want %v", err, target)
-		}
-	}
-	var e *merchantauth.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("got %v (%T), want *merchantauth.Error", err, err)
-	}
-	return e
-}
-
 // costs checks how many logins and refreshes were asked for, refused and lost
 // ones included.
 func costs(t *testing.T, srv *merchantauthtest.Server, logins, refreshes int) {
 	t.Helper()
-	equal(t, "logins, refreshes", fmt.Sprint(srv.Count(loginPath), ", ", srv.Count(refreshPath)), fmt.Sprint(logins, ", ", refreshes))
-}
-
-// roundTrip is an http.RoundTripper.
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// to accepts requests to a path.
-func to(path string) func(*http.Request) bool {
-	return func(r *http.Request) bool { return r.URL.Path == path }
+	testkit.Equal(t, "logins, refreshes", fmt.Sprint(srv.Count(loginPath), ", ", srv.Count(refreshPath)), fmt.Sprint(logins, ", ", refreshes))
 }
 
 // answering makes requests to a path be answered so, without the provider
@@ -162,9 +123,6 @@ func jwt(claims string) string {
 	enc := base64.RawURLEncoding.EncodeToString
 	return enc([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + enc([]byte(claims)) + "." + enc([]byte(strings.Repeat("s", 256)))
 }
-
-// until sleeps to a time in a bubble.
-func until(unix int64) { time.Sleep(time.Until(time.Unix(unix, 0))) }
 
 // past sleeps until the token has expired.
 func past(tok merchantauth.Token) { time.Sleep(time.Until(tok.ExpiresAt) + time.Second) }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -39,13 +40,13 @@ const (
 
 func TestSampleOfKunasPageIsReadAsWhatItIs(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
-		until(1707239715)
+		testkit.Until(1707239715)
 		answering(srv, loginPath, 200, `{"data":{"accessToken":"`+sampleAccess+`","expiresIn":1707241515,"refreshToken":"`+sampleRefresh+`"}}`)
 		tok := token(t, c)
-		equal(t, "access token", tok.Value(), sampleAccess)
-		equal(t, "refresh token", tok.RefreshToken(), sampleRefresh)
-		equal(t, "left", time.Until(tok.ExpiresAt), 1800*time.Second)
-		equal(t, "left of the refresh token", time.Until(tok.RefreshExpiresAt), 48*time.Hour)
+		testkit.Equal(t, "access token", tok.Value(), sampleAccess)
+		testkit.Equal(t, "refresh token", tok.RefreshToken(), sampleRefresh)
+		testkit.Equal(t, "left", time.Until(tok.ExpiresAt), 1800*time.Second)
+		testkit.Equal(t, "left of the refresh token", time.Until(tok.RefreshExpiresAt), 48*time.Hour)
 	})
 }
 
@@ -95,19 +96,19 @@ func TestExpiresInIsADeadlineAndCheckedAgainstTheToken(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			var log bytes.Buffer
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
-				until(iat)
+				testkit.Until(iat)
 				answering(srv, loginPath, 201, fmt.Sprintf(`{"data":{"accessToken":%q,"expiresIn":%s,"refreshToken":"r"}}`, tc.access, tc.expiresIn))
 				tok, err := c.Token(t.Context())
-				equal(t, "warned", strings.Contains(log.String(), "level=WARN"), tc.warned)
+				testkit.Equal(t, "warned", strings.Contains(log.String(), "level=WARN"), tc.warned)
 				if tc.left == 0 {
 					errorIs(t, err, providerauth.ErrBadResponse)
-					equal(t, "token", tok.Value(), "")
+					testkit.Equal(t, "token", tok.Value(), "")
 					return
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
-				equal(t, "left", tok.ExpiresAt.Unix()-iat, tc.left)
+				testkit.Equal(t, "left", tok.ExpiresAt.Unix()-iat, tc.left)
 			}, func(cfg *merchantauth.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
 		})
 	}
@@ -128,9 +129,9 @@ func TestExpiryOfTheRefreshTokenIsItsOwnOrTwoDays(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
-				until(iat)
+				testkit.Until(iat)
 				answering(srv, loginPath, 200, fmt.Sprintf(`{"data":{"accessToken":"a","expiresIn":1707241515,"refreshToken":%q}}`, tc.refresh))
-				equal(t, "left", time.Until(token(t, c).RefreshExpiresAt), tc.left)
+				testkit.Equal(t, "left", time.Until(token(t, c).RefreshExpiresAt), tc.left)
 			})
 		})
 	}
@@ -155,9 +156,9 @@ func TestUnusableLoginsAreErrorsAndNoTokens(t *testing.T) {
 				answering(srv, loginPath, 200, body)
 				tok, err := c.Token(t.Context())
 				e := errorIs(t, err, providerauth.ErrBadResponse, providerauth.ErrAmbiguous)
-				equal(t, "status", e.StatusCode, 200)
-				equal(t, "token", tok.Value()+tok.RefreshToken(), "")
-				equal(t, "logins", srv.Count(loginPath), 1)
+				testkit.Equal(t, "status", e.StatusCode, 200)
+				testkit.Equal(t, "token", tok.Value()+tok.RefreshToken(), "")
+				testkit.Equal(t, "logins", srv.Count(loginPath), 1)
 			})
 		})
 	}

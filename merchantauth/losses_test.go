@@ -15,6 +15,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -128,11 +129,11 @@ func TestTenThousandCallsOverALossyProviderThatRotates(t *testing.T) {
 		c.Close() // waits for a refresh in the background, which nobody above waited for
 		t.Logf("%d calls succeeded, %d had no token, %d lost their answers; %d logins and %d refreshes acted on; lost %v",
 			ok.Load(), typed.Load(), ofBase.Load(), srv.Logins(), srv.Refreshes(), lost)
-		equal(t, "calls", ok.Load()+typed.Load()+ofBase.Load(), 10_000)
-		equal(t, "errors of the base", ofBase.Load(), int64(lost["/v2/balance"]))
-		equal(t, "calls acted on", acted.Load(), ok.Load()+ofBase.Load())
-		equal(t, "replaced refresh tokens sent again, by the witness", bad.again, 0)
-		equal(t, "replaced refresh tokens sent again, by the provider", srv.Replays(), 0)
+		testkit.Equal(t, "calls", ok.Load()+typed.Load()+ofBase.Load(), 10_000)
+		testkit.Equal(t, "errors of the base", ofBase.Load(), int64(lost["/v2/balance"]))
+		testkit.Equal(t, "calls acted on", acted.Load(), ok.Load()+ofBase.Load())
+		testkit.Equal(t, "replaced refresh tokens sent again, by the witness", bad.again, 0)
+		testkit.Equal(t, "replaced refresh tokens sent again, by the provider", srv.Replays(), 0)
 		if most := 1 + lost[refreshPath] + lost[loginPath]; srv.Logins() > most || lost[refreshPath] < 3 {
 			t.Errorf("%d logins, want at most %d", srv.Logins(), most)
 		}

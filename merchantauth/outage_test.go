@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -62,7 +63,7 @@ func TestProviderThatIsDownForAMinuteFailsNobodyWhileTheTokenIsValid(t *testing.
 				if token(t, c).ID() == tok.ID() {
 					t.Error("not refreshed after the provider was back")
 				}
-				equal(t, "logins that were granted", srv.Logins(), tc.login)
+				testkit.Equal(t, "logins that were granted", srv.Logins(), tc.login)
 			})
 		})
 	}
@@ -94,7 +95,7 @@ func TestProviderThatCannotBeConnectedToCostsNoLogin(t *testing.T) {
 		costs(t, srv, 1, 1)
 	}, func(cfg *merchantauth.Config) {
 		up := cfg.HTTPClient.Transport
-		cfg.HTTPClient = &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		cfg.HTTPClient = &http.Client{Transport: testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 			if down.Load() {
 				dials.Add(1)
 				return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}

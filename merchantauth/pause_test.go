@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -19,7 +20,7 @@ func TestRejectionsThatANewTokenDoesNotCureAreDampedAndPassedOn(t *testing.T) {
 						t.Fatal("no error")
 					}
 				}
-				equal(t, "requests", srv.Count("/v2/balance"), 51)
+				testkit.Equal(t, "requests", srv.Count("/v2/balance"), 51)
 				costs(t, srv, 1, 1)
 				time.Sleep(time.Second)
 				_ = call(t, srv, c)
@@ -57,7 +58,7 @@ func TestServerErrorDoesNotEndThePauseAfterARejection(t *testing.T) {
 					answering(srv, "/v2/balance", status, `{"errors":[{"code":"X"}]}`)
 					_ = call(t, srv, c)
 				}
-				equal(t, "requests", srv.Count("/v2/balance"), 4)
+				testkit.Equal(t, "requests", srv.Count("/v2/balance"), 4)
 				costs(t, srv, 1, 1)
 				answering(srv, "/v2/balance", 404, `{"errors":[{"code":"X"}]}`)
 				_ = call(t, srv, c) // which is about something else: the token is good

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -24,10 +25,10 @@ func TestRawLoginReplacesTheSessionOfTheClient(t *testing.T) {
 		if first.ID() == second.ID() {
 			t.Error("no new token")
 		}
-		equal(t, "token of the client", token(t, c).ID(), second.ID())
+		testkit.Equal(t, "token of the client", token(t, c).ID(), second.ID())
 		past(second)
 		rates(t, c)
-		equal(t, "refreshed with", lastBody(t, srv, refreshPath), `{"refreshToken":"`+second.RefreshToken()+`"}`)
+		testkit.Equal(t, "refreshed with", lastBody(t, srv, refreshPath), `{"refreshToken":"`+second.RefreshToken()+`"}`)
 		costs(t, srv, 2, 1)
 	})
 }
@@ -59,11 +60,11 @@ func TestRawRefreshOfTheCurrentTokenReplacesIt(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				equal(t, "token of the client", token(t, c).ID(), second.ID())
+				testkit.Equal(t, "token of the client", token(t, c).ID(), second.ID())
 				past(second)
 				rates(t, c)
 				costs(t, srv, 1, 2)
-				equal(t, "replays", srv.Replays(), 0)
+				testkit.Equal(t, "replays", srv.Replays(), 0)
 			})
 		})
 	}
@@ -86,16 +87,16 @@ func TestManyRawRefreshesOfOneTokenAreOneRefresh(t *testing.T) {
 					return
 				}
 				e := errorIs(t, err, providerauth.ErrInvalidRequest)
-				equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
+				testkit.Equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
 			})
 		}
 		wg.Wait()
-		equal(t, "refreshed", refreshed, 1)
-		equal(t, "back-off", c.Stats().BackoffUntil, time.Time{})
+		testkit.Equal(t, "refreshed", refreshed, 1)
+		testkit.Equal(t, "back-off", c.Stats().BackoffUntil, time.Time{})
 		turns := c.Stats().Refreshes
 		_, err := c.Refresh(t.Context(), first) // and later
 		errorIs(t, err, providerauth.ErrInvalidRequest)
-		equal(t, "turns for it", c.Stats().Refreshes-turns, 0)
+		testkit.Equal(t, "turns for it", c.Stats().Refreshes-turns, 0)
 		costs(t, srv, 1, 1)
 		past(token(t, c))
 		rates(t, c)
@@ -124,7 +125,7 @@ func TestRawRefreshOfAnotherTokenLeavesTheClientAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "token of the client", token(t, c).ID(), mine.ID())
+		testkit.Equal(t, "token of the client", token(t, c).ID(), mine.ID())
 		again, err := c.Refresh(t.Context(), next)
 		if err != nil {
 			t.Fatal(err)
@@ -150,7 +151,7 @@ func TestClosedClientRefreshesNothing(t *testing.T) {
 		synctest.Wait()
 		start := time.Now()
 		c.Close()
-		equal(t, "Close took", time.Since(start), time.Second)
+		testkit.Equal(t, "Close took", time.Since(start), time.Second)
 		synctest.Wait()
 		if got.Value() == "" {
 			t.Error("the refresh under way was not waited for")
@@ -158,7 +159,7 @@ func TestClosedClientRefreshesNothing(t *testing.T) {
 		errorIs(t, waiting, providerauth.ErrClosed)
 		for _, tok := range []merchantauth.Token{theirs, got, merchantauth.NewToken("", "elsewhere", time.Time{}, time.Time{})} {
 			_, err := c.Refresh(t.Context(), tok)
-			equal(t, "attempts", errorIs(t, err, providerauth.ErrClosed).Attempts, 0)
+			testkit.Equal(t, "attempts", errorIs(t, err, providerauth.ErrClosed).Attempts, 0)
 		}
 		costs(t, srv, 1, 1)
 	})
@@ -173,8 +174,8 @@ func TestRawRefreshKeepsWhatAnAnswerLeavesOut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "refresh token", next.RefreshToken(), theirs.RefreshToken())
-		equal(t, "its expiry", next.RefreshExpiresAt, theirs.RefreshExpiresAt)
+		testkit.Equal(t, "refresh token", next.RefreshToken(), theirs.RefreshToken())
+		testkit.Equal(t, "its expiry", next.RefreshExpiresAt, theirs.RefreshExpiresAt)
 	})
 }
 
@@ -187,9 +188,9 @@ func TestRawRefreshThatIsRefusedLeavesTheNextTokenToALogin(t *testing.T) {
 		if _, ok := e.Retryable(); ok {
 			t.Errorf("retryable: %v", e)
 		}
-		equal(t, "text", e.Error(), "merchantauth: Refresh: status 401, code REFRESH_TOKEN_EXPIRED: the refresh token is not accepted")
+		testkit.Equal(t, "text", e.Error(), "merchantauth: Refresh: status 401, code REFRESH_TOKEN_EXPIRED: the refresh token is not accepted")
 		costs(t, srv, 1, 1)
-		equal(t, "back-off", c.Stats().BackoffUntil, time.Time{})
+		testkit.Equal(t, "back-off", c.Stats().BackoffUntil, time.Time{})
 		rates(t, c) // at once
 		costs(t, srv, 2, 1)
 	})
@@ -201,7 +202,7 @@ func TestRawRefreshThatIsRefusedLeavesAValidTokenAlone(t *testing.T) {
 		srv.RevokeSessions()
 		_, err := c.Refresh(t.Context(), tok)
 		errorIs(t, err, providerauth.ErrUnauthorized)
-		equal(t, "token", token(t, c).ID(), tok.ID())
+		testkit.Equal(t, "token", token(t, c).ID(), tok.ID())
 		past(tok)
 		rates(t, c)
 		costs(t, srv, 2, 1)
@@ -211,7 +212,7 @@ func TestRawRefreshThatIsRefusedLeavesAValidTokenAlone(t *testing.T) {
 func TestLostRawRefreshIsNotSentAgainByItself(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		tok := token(t, c)
-		srv.LoseAnswers(1, to(refreshPath))
+		srv.LoseAnswers(1, testkit.Path(refreshPath))
 		_, err := c.Refresh(t.Context(), tok)
 		e := errorIs(t, err, providerauth.ErrAmbiguous)
 		if _, ok := e.Retryable(); ok {
@@ -227,7 +228,7 @@ func TestLostRawRefreshIsNotSentAgainByItself(t *testing.T) {
 func TestLostRawRefreshCountsAsTheFirstOfTwo(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		tok := token(t, c)
-		srv.LoseAnswers(math.MaxInt, to(refreshPath))
+		srv.LoseAnswers(math.MaxInt, testkit.Path(refreshPath))
 		_, err := c.Refresh(t.Context(), tok)
 		errorIs(t, err, providerauth.ErrAmbiguous)
 		past(tok)
@@ -256,7 +257,7 @@ func TestRefreshTokenCalledExpiredUnderAnyStatusIsNotRetryable(t *testing.T) {
 
 func TestLostRawRefreshOfAnotherTokenIsNotSentAgain(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
-		srv.LoseAnswers(math.MaxInt, to(refreshPath))
+		srv.LoseAnswers(math.MaxInt, testkit.Path(refreshPath))
 		_, err := c.Refresh(t.Context(), merchantauth.NewToken("", "elsewhere", time.Time{}, time.Time{}))
 		errorIs(t, err, providerauth.ErrAmbiguous)
 		costs(t, srv, 0, 1)
@@ -273,7 +274,7 @@ func TestRawCallsWaitForTheTurnUnderWay(t *testing.T) {
 		_, err := c.Refresh(t.Context(), tok)
 		errorIs(t, err, providerauth.ErrInvalidRequest) // that refresh has replaced it
 		costs(t, srv, 1, 1)
-		equal(t, "replays", srv.Replays(), 0)
+		testkit.Equal(t, "replays", srv.Replays(), 0)
 	})
 }
 
@@ -287,11 +288,11 @@ func TestCallersContextEndsItsWaitAndNotTheLogin(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			start := time.Now()
 			errorIs(t, call(ctx), context.DeadlineExceeded)
-			equal(t, name+" left after", fmt.Sprint(time.Since(start)), "1s")
+			testkit.Equal(t, name+" left after", fmt.Sprint(time.Since(start)), "1s")
 			cancel()
 			time.Sleep(5 * time.Second)
 			synctest.Wait()
-			equal(t, "token all the same", c.Stats().Entries, 1)
+			testkit.Equal(t, "token all the same", c.Stats().Entries, 1)
 			c.Invalidate(token(t, c))
 		}
 	})

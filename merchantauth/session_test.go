@@ -15,6 +15,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -22,18 +23,18 @@ import (
 func TestLoginAndRefreshSendWhatKunasPageShows(t *testing.T) {
 	bubble(t, merchantauthtest.Options{Email: "a&b@c.example", Password: "p<a>ss"}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		first := token(t, c)
-		equal(t, "login", lastBody(t, srv, loginPath), `{"token":"a&b@c.example","password":"p<a>ss"}`)
+		testkit.Equal(t, "login", lastBody(t, srv, loginPath), `{"token":"a&b@c.example","password":"p<a>ss"}`)
 		past(first)
 		rates(t, c)
-		equal(t, "refresh", lastBody(t, srv, refreshPath), `{"refreshToken":"`+first.RefreshToken()+`"}`)
+		testkit.Equal(t, "refresh", lastBody(t, srv, refreshPath), `{"refreshToken":"`+first.RefreshToken()+`"}`)
 		costs(t, srv, 1, 1)
 		for _, r := range srv.Requests() {
 			h := r.Header
 			auth := r.URL.Path == loginPath || r.URL.Path == refreshPath
-			equal(t, r.URL.Path+": merchant_id", len(h["Merchant_id"]) == 1, auth)
-			equal(t, r.URL.Path+": Authorization", len(h["Authorization"]) == 1, !auth)
-			equal(t, r.URL.Path+": Api-Key", len(h["Api-Key"]), 0)
-			equal(t, r.URL.Path+": accept", h.Get("Accept"), "application/json")
+			testkit.Equal(t, r.URL.Path+": merchant_id", len(h["Merchant_id"]) == 1, auth)
+			testkit.Equal(t, r.URL.Path+": Authorization", len(h["Authorization"]) == 1, !auth)
+			testkit.Equal(t, r.URL.Path+": Api-Key", len(h["Api-Key"]), 0)
+			testkit.Equal(t, r.URL.Path+": accept", h.Get("Accept"), "application/json")
 		}
 	})
 }
@@ -121,7 +122,7 @@ func TestRefreshTokenThatTheProviderNoLongerKnowsCostsOneLogin(t *testing.T) {
 				srv.RevokeSessions()
 				rates(t, c)
 				costs(t, srv, 2, 1)
-				equal(t, "logins that were granted", srv.Logins(), 2)
+				testkit.Equal(t, "logins that were granted", srv.Logins(), 2)
 			})
 		})
 	}
@@ -158,16 +159,16 @@ func TestOtherFailuresOfARefreshCostNoLogin(t *testing.T) {
 		"500 of Kuna":            {func(s *merchantauthtest.Server) { answering(s, refreshPath, 500, refusal) }, 1},
 		"503 of Kuna":            {func(s *merchantauthtest.Server) { answering(s, refreshPath, 503, refusal) }, 1},
 		"a redirect":             {func(s *merchantauthtest.Server) { answering(s, refreshPath, 302, "") }, 1},
-		"502 of a gateway, once": {func(s *merchantauthtest.Server) { s.FailNext(1, 502, nil, to(refreshPath)) }, 1},
-		"reset before it acted":  {func(s *merchantauthtest.Server) { s.Reset(1, to(refreshPath)) }, 1},
-		"no JSON, once":          {func(s *merchantauthtest.Server) { s.FailNext(1, 200, nil, to(refreshPath)) }, 1},
+		"502 of a gateway, once": {func(s *merchantauthtest.Server) { s.FailNext(1, 502, nil, testkit.Path(refreshPath)) }, 1},
+		"reset before it acted":  {func(s *merchantauthtest.Server) { s.Reset(1, testkit.Path(refreshPath)) }, 1},
+		"no JSON, once":          {func(s *merchantauthtest.Server) { s.FailNext(1, 200, nil, testkit.Path(refreshPath)) }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				first := token(t, c)
 				intoWindow(first)
 				tc.fail(srv)
-				equal(t, "token during the failure", token(t, c).ID(), first.ID())
+				testkit.Equal(t, "token during the failure", token(t, c).ID(), first.ID())
 				synctest.Wait()
 				srv.Intercept(nil)
 				time.Sleep(time.Second) // the first back-off is 250 ms at most
@@ -200,10 +201,10 @@ func TestUnusableAnswersToARefreshAreAskedForOnceMore(t *testing.T) {
 				token(t, c)
 				synctest.Wait()
 				now := token(t, c)
-				equal(t, "access token", now.ID(), first.ID())
-				equal(t, "refresh token", now.RefreshToken(), first.RefreshToken())
+				testkit.Equal(t, "access token", now.ID(), first.ID())
+				testkit.Equal(t, "refresh token", now.RefreshToken(), first.RefreshToken())
 				costs(t, srv, 1, 2)
-				equal(t, "the second one", lastBody(t, srv, refreshPath), `{"refreshToken":"`+first.RefreshToken()+`"}`)
+				testkit.Equal(t, "the second one", lastBody(t, srv, refreshPath), `{"refreshToken":"`+first.RefreshToken()+`"}`)
 			})
 		})
 	}
@@ -212,19 +213,19 @@ func TestUnusableAnswersToARefreshAreAskedForOnceMore(t *testing.T) {
 func TestLostRefreshIsSentOnceMoreAndThenReplacedByALogin(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		past(token(t, c))
-		srv.LoseAnswers(1, to(refreshPath)) // acted: the refresh token is dead
+		srv.LoseAnswers(1, testkit.Path(refreshPath)) // acted: the refresh token is dead
 		rates(t, c)
 		costs(t, srv, 2, 2) // the second refresh was refused
 
 		past(token(t, c))
-		srv.LoseAnswers(math.MaxInt, to(refreshPath))
+		srv.LoseAnswers(math.MaxInt, testkit.Path(refreshPath))
 		_, err := c.Token(t.Context())
 		errorIs(t, err, providerauth.ErrAmbiguous)
 		costs(t, srv, 2, 4)
 		time.Sleep(time.Second)
 		rates(t, c)
 		costs(t, srv, 3, 4)
-		equal(t, "replays", srv.Replays(), 0)
+		testkit.Equal(t, "replays", srv.Replays(), 0)
 	})
 }
 
@@ -241,15 +242,15 @@ func TestADayOfCallsCostsOneLogin(t *testing.T) {
 					rates(t, c)
 					time.Sleep(time.Minute)
 				}
-				equal(t, "logins asked for", srv.Count(loginPath), 1)
+				testkit.Equal(t, "logins asked for", srv.Count(loginPath), 1)
 				// A token is refreshed when 16 to 24 % of its 30 minutes are left.
 				if n := srv.Count(refreshPath); n < 24*60/26 || n > 24*60/22 {
 					t.Errorf("%d refreshes in a day, want 55 to 65", n)
 				}
-				equal(t, "same refresh token", token(t, c).RefreshToken() == first.RefreshToken(), mode != merchantauthtest.RefreshRotates)
-				equal(t, "same expiry of it", token(t, c).RefreshExpiresAt.Equal(first.RefreshExpiresAt), mode != merchantauthtest.RefreshRotates)
-				equal(t, "replays", srv.Replays(), 0)
-				equal(t, "rejected", c.Stats().Invalidations, 0)
+				testkit.Equal(t, "same refresh token", token(t, c).RefreshToken() == first.RefreshToken(), mode != merchantauthtest.RefreshRotates)
+				testkit.Equal(t, "same expiry of it", token(t, c).RefreshExpiresAt.Equal(first.RefreshExpiresAt), mode != merchantauthtest.RefreshRotates)
+				testkit.Equal(t, "replays", srv.Replays(), 0)
+				testkit.Equal(t, "rejected", c.Stats().Invalidations, 0)
 			})
 		})
 	}
@@ -258,9 +259,9 @@ func TestADayOfCallsCostsOneLogin(t *testing.T) {
 func TestRepeatedOpaqueRefreshTokenKeepsItsOwnExpiry(t *testing.T) {
 	bubble(t, merchantauthtest.Options{Refresh: merchantauthtest.RefreshRepeats, OpaqueRefresh: true}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		first := token(t, c)
-		equal(t, "life", time.Until(first.RefreshExpiresAt).Round(time.Second), 48*time.Hour)
+		testkit.Equal(t, "life", time.Until(first.RefreshExpiresAt).Round(time.Second), 48*time.Hour)
 		past(first)
-		equal(t, "expiry after a refresh", token(t, c).RefreshExpiresAt, first.RefreshExpiresAt)
+		testkit.Equal(t, "expiry after a refresh", token(t, c).RefreshExpiresAt, first.RefreshExpiresAt)
 		costs(t, srv, 1, 1)
 	})
 }
@@ -269,8 +270,8 @@ func TestSessionWithoutARefreshTokenLogsInAgain(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		answering(srv, loginPath, 200, fmt.Sprintf(`{"data":{"accessToken":"opaque","expiresIn":%d}}`, time.Now().Unix()+1800))
 		tok := token(t, c)
-		equal(t, "refresh token", tok.RefreshToken(), "")
-		equal(t, "its expiry", tok.RefreshExpiresAt, time.Time{})
+		testkit.Equal(t, "refresh token", tok.RefreshToken(), "")
+		testkit.Equal(t, "its expiry", tok.RefreshExpiresAt, time.Time{})
 		srv.Intercept(nil)
 		past(tok)
 		rates(t, c)
@@ -311,7 +312,7 @@ func TestRefusedLoginWaitsTheLongestBackOffOrForAnotherPassword(t *testing.T) {
 				if took := time.Since(start); took > 2*time.Second {
 					t.Errorf("the new password was tried after %v, want at most 2 s", took)
 				}
-				equal(t, "logins", srv.Count(loginPath)-before, 1)
+				testkit.Equal(t, "logins", srv.Count(loginPath)-before, 1)
 			}, func(cfg *merchantauth.Config) {
 				cfg.Password = func(context.Context) (string, error) { return password.Load().(string), nil }
 			})
@@ -323,7 +324,7 @@ func TestRefusedLoginNamesTheProxyThatMayHaveDroppedTheHeader(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		_, err := c.Token(t.Context())
 		e := errorIs(t, err)
-		equal(t, "text", e.Error(), "merchantauth: Login: status 401, code INVALID_CREDENTIALS: the e-mail, the password or the merchant id is not accepted, "+
+		testkit.Equal(t, "text", e.Error(), "merchantauth: Login: status 401, code INVALID_CREDENTIALS: the e-mail, the password or the merchant id is not accepted, "+
 			"or a proxy on the way dropped the header merchant_id (nginx does, unless underscores_in_headers is on)")
 	}, func(cfg *merchantauth.Config) { cfg.Password = providerauth.StaticSecret("wrong") })
 }
@@ -349,7 +350,7 @@ func TestPasswordIsAskedForOncePerLogin(t *testing.T) {
 			past(token(t, c)) // nine refreshes
 			rates(t, c)
 		}
-		equal(t, "calls", calls.Load(), 1)
+		testkit.Equal(t, "calls", calls.Load(), 1)
 	}, func(cfg *merchantauth.Config) {
 		cfg.Password = func(context.Context) (string, error) { calls.Add(1); return "password-1", nil }
 	})
@@ -358,8 +359,8 @@ func TestPasswordIsAskedForOncePerLogin(t *testing.T) {
 func TestInvalidatedTokenIsRefreshedNotLoggedInFor(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		tok := token(t, c)
-		equal(t, "current", c.Invalidate(tok), true)
-		equal(t, "again", c.Invalidate(tok), false)
+		testkit.Equal(t, "current", c.Invalidate(tok), true)
+		testkit.Equal(t, "again", c.Invalidate(tok), false)
 		if token(t, c).ID() == tok.ID() {
 			t.Error("the invalidated token is back")
 		}
@@ -399,7 +400,7 @@ func TestKeepWarmRefreshesWithoutACaller(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		token(t, c)
 		time.Sleep(5 * time.Hour)
-		equal(t, "logins", srv.Count(loginPath), 1)
+		testkit.Equal(t, "logins", srv.Count(loginPath), 1)
 		if n := srv.Count(refreshPath); n < 10 || n > 14 {
 			t.Errorf("%d refreshes in five hours, want 10 to 14", n)
 		}
@@ -425,10 +426,10 @@ func TestPanicOfALoginIsLoggedWithoutItsValue(t *testing.T) {
 		_, err := c.Token(t.Context())
 		errorIs(t, err, providerauth.ErrAmbiguous)
 		for text, want := range map[string]bool{"level=ERROR": true, "a token retrieval panicked": true, "password-1": false} {
-			equal(t, text+" is in the log", strings.Contains(log.String(), text), want)
+			testkit.Equal(t, text+" is in the log", strings.Contains(log.String(), text), want)
 		}
 	}, func(cfg *merchantauth.Config) {
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
-		cfg.HTTPClient = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { panic("password-1") })}
+		cfg.HTTPClient = &http.Client{Transport: testkit.RoundTrip(func(*http.Request) (*http.Response, error) { panic("password-1") })}
 	})
 }

@@ -58,7 +58,7 @@ func TestClient_BadEndpoints(t *testing.T) { testkit.BadEndpoints(t, subject) }
 
 func TestClient_RepeatedToken(t *testing.T) {
 	bubble(t, merchantauthtest.Options{Refresh: merchantauthtest.RefreshOmits}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
-		srv.RepeatTokens(1, 0, to(refreshPath))
+		srv.RepeatTokens(1, 0, testkit.Path(refreshPath))
 		token(t, c)
 		srv.StrayCalls(1000, 0)
 		for range 3600 { // an hour
@@ -66,6 +66,6 @@ func TestClient_RepeatedToken(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		calls, _ := srv.Strays()
-		equal(t, "strays, tokens lost", fmt.Sprint(calls, ", ", c.Stats().Contested), "3, 0")
+		testkit.Equal(t, "strays, tokens lost", fmt.Sprint(calls, ", ", c.Stats().Contested), "3, 0")
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -77,11 +78,11 @@ func TestHeaderNamesGoOutAsKunasPagePrintsThem(t *testing.T) {
 	}
 	resp.Body.Close()
 	all := lines()
-	equal(t, "merchant_id lines", count(all, "merchant_id: merchant-1"), 2)
-	equal(t, "lines with merchant_id in any case", countFold(all, "merchant_id:"), 2)
-	equal(t, "Authorization lines", count(all, "Authorization: Bearer acc"), 2)
-	equal(t, "User-Agent lines", count(all, "User-Agent: providerauth-go"), 4)
-	equal(t, "Accept lines", count(all, "Accept: application/json"), 4)
+	testkit.Equal(t, "merchant_id lines", count(all, "merchant_id: merchant-1"), 2)
+	testkit.Equal(t, "lines with merchant_id in any case", countFold(all, "merchant_id:"), 2)
+	testkit.Equal(t, "Authorization lines", count(all, "Authorization: Bearer acc"), 2)
+	testkit.Equal(t, "User-Agent lines", count(all, "User-Agent: providerauth-go"), 4)
+	testkit.Equal(t, "Accept lines", count(all, "Accept: application/json"), 4)
 
 	url, lines = socket(t, `{"data":{}}`, `{"data":{}}`)
 	c = open(t, merchantauth.Config{BaseURL: url, APIKey: providerauth.StaticSecret("k")})
@@ -100,11 +101,11 @@ func TestHeaderNamesGoOutAsKunasPagePrintsThem(t *testing.T) {
 	}
 	resp.Body.Close()
 	all = lines()
-	equal(t, "Api-key lines", count(all, "Api-key: k"), 2)
-	equal(t, "lines with api-key in any case", countFold(all, "api-key:"), 2)
-	equal(t, "Authorization in key mode", countFold(all, "authorization:"), 0)
-	equal(t, "merchant_id in key mode", countFold(all, "merchant_id:"), 0)
-	equal(t, "Content-Type lines", count(all, "Content-Type: application/json"), 1)
+	testkit.Equal(t, "Api-key lines", count(all, "Api-key: k"), 2)
+	testkit.Equal(t, "lines with api-key in any case", countFold(all, "api-key:"), 2)
+	testkit.Equal(t, "Authorization in key mode", countFold(all, "authorization:"), 0)
+	testkit.Equal(t, "merchant_id in key mode", countFold(all, "merchant_id:"), 0)
+	testkit.Equal(t, "Content-Type lines", count(all, "Content-Type: application/json"), 1)
 }
 
 func count(lines []string, line string) (n int) {
@@ -184,7 +185,7 @@ func TestRejectedTokenIsReplacedOnceUnderAnyStatus(t *testing.T) {
 						})
 					}
 					wg.Wait()
-					equal(t, "invalidations", c.Stats().Invalidations, 1)
+					testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 					costs(t, srv, 1, 1)
 				})
 			})
@@ -211,8 +212,8 @@ func TestOtherErrorsReplaceNothing(t *testing.T) {
 					tok := token(t, c)
 					answering(srv, "/v2/balance", tc.status, tc.body)
 					_ = call(t, srv, c)
-					equal(t, "requests", srv.Count("/v2/balance"), 1)
-					equal(t, "token", token(t, c).ID(), tok.ID())
+					testkit.Equal(t, "requests", srv.Count("/v2/balance"), 1)
+					testkit.Equal(t, "token", token(t, c).ID(), tok.ID())
 				})
 			})
 		}
@@ -247,8 +248,8 @@ func TestCallThatMayHaveBeenActedOnIsNotMadeAgainForItsToken(t *testing.T) {
 					} else if err == nil || !strings.Contains(err.Error(), `"c1"`) {
 						t.Errorf("got %v, want the answer", err)
 					}
-					equal(t, "requests", srv.Count(tc.path), 1)
-					equal(t, "token", token(t, c).ID(), tok.ID())
+					testkit.Equal(t, "requests", srv.Count(tc.path), 1)
+					testkit.Equal(t, "token", token(t, c).ID(), tok.ID())
 				})
 			})
 		}
@@ -262,7 +263,7 @@ func TestUnauthorizedAnswerReplacesTheTokenWhateverElseIsInIt(t *testing.T) {
 				token(t, c)
 				answering(srv, "/v2/balance", 401, `{"data":{"id":"c1"},"errors":[{"code":"UNAUTHORIZED"}]}`)
 				_ = call(t, srv, c)
-				equal(t, "requests", srv.Count("/v2/balance"), 2)
+				testkit.Equal(t, "requests", srv.Count("/v2/balance"), 2)
 				costs(t, srv, 1, 1)
 			})
 		})
@@ -311,7 +312,7 @@ func TestRejectionSeenByTheTransportCorrectsTheClock(t *testing.T) {
 		if err := ways["HTTPClient"](t, srv, c); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "left of the new token", time.Until(token(t, c).ExpiresAt).Round(time.Minute), 30*time.Minute)
+		testkit.Equal(t, "left of the new token", time.Until(token(t, c).ExpiresAt).Round(time.Minute), 30*time.Minute)
 		costs(t, srv, 1, 1)
 	})
 }
@@ -328,7 +329,7 @@ func (c *connection) Close() error { return nil }
 func TestConnectionThatChangesItsProtocolIsHandedOnUnread(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		conn := &connection{}
-		base := roundTrip(func(*http.Request) (*http.Response, error) {
+		base := testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: http.Header{}, Body: conn, ContentLength: -1}, nil
 		})
 		resp, err := c.Transport(base).RoundTrip(mustRequest(srv.URL() + "/v2/stream"))
@@ -352,9 +353,9 @@ func TestKeyModeMakesNoAuthenticationCallAndReplaysNothing(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				equal(t, "keys asked for", keys, 3)
+				testkit.Equal(t, "keys asked for", keys, 3)
 				for _, r := range srv.Requests() {
-					equal(t, "headers", fmt.Sprint(r.Header["Api-Key"], r.Header["Authorization"], r.Header["Merchant_id"]), "[api-key-1] [] []")
+					testkit.Equal(t, "headers", fmt.Sprint(r.Header["Api-Key"], r.Header["Authorization"], r.Header["Merchant_id"]), "[api-key-1] [] []")
 				}
 				for _, body := range []string{
 					`{"errors":[{"code":"UNAUTHORIZED","message":"Invalid API key"}]}`,
@@ -366,7 +367,7 @@ func TestKeyModeMakesNoAuthenticationCallAndReplaysNothing(t *testing.T) {
 					if err == nil || !strings.Contains(err.Error(), "UNAUTHORIZED") {
 						t.Errorf("got %v", err)
 					}
-					equal(t, "requests", srv.Count("/v2/balance")-before, 1)
+					testkit.Equal(t, "requests", srv.Count("/v2/balance")-before, 1)
 				}
 				for name, err := range map[string]error{
 					"Token": func() error { _, err := c.Token(t.Context()); return err }(),
@@ -377,11 +378,11 @@ func TestKeyModeMakesNoAuthenticationCallAndReplaysNothing(t *testing.T) {
 					}(),
 				} {
 					e := errorIs(t, err, merchantauth.ErrNoSession)
-					equal(t, "Op, attempts", fmt.Sprint(e.Op, e.Attempts), name+"0")
-					equal(t, "text", e.Error(), "merchantauth: "+name+": there is no session: the client uses an API key")
+					testkit.Equal(t, "Op, attempts", fmt.Sprint(e.Op, e.Attempts), name+"0")
+					testkit.Equal(t, "text", e.Error(), "merchantauth: "+name+": there is no session: the client uses an API key")
 				}
-				equal(t, "invalidated", c.Invalidate(merchantauth.NewToken("a", "", time.Now(), time.Time{})), false)
-				equal(t, "stats", c.Stats(), providerauth.Stats{})
+				testkit.Equal(t, "invalidated", c.Invalidate(merchantauth.NewToken("a", "", time.Now(), time.Time{})), false)
+				testkit.Equal(t, "stats", c.Stats(), providerauth.Stats{})
 				costs(t, srv, 0, 0)
 			}, withKey, func(cfg *merchantauth.Config) {
 				cfg.APIKey = counting(&keys, "api-key-1")
@@ -397,14 +398,14 @@ func TestCredentialsGoToTheConfiguredOriginOnly(t *testing.T) {
 				for _, url := range []string{"https://127.0.0.1:1/base/x", "http://127.0.0.1:2/base/x", "http://evil.example.com/base/x"} {
 					_, err := c.HTTPClient().Get(url)
 					e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrInvalidRequest)
-					equal(t, "Op", e.Op, "Transport")
-					equal(t, "field", e.Fields["URL"] != "", true)
+					testkit.Equal(t, "Op", e.Op, "Transport")
+					testkit.Equal(t, "field", e.Fields["URL"] != "", true)
 				}
 				for _, path := range []string{"https://evil.example.com/x", "//evil.example.com", "/../x"} {
 					e := errorIs(t, c.Call(t.Context(), "GET", path, nil, nil), providerauth.ErrInvalidRequest)
-					equal(t, "field of "+path, e.Fields["path"] != "", true)
+					testkit.Equal(t, "field of "+path, e.Fields["path"] != "", true)
 				}
-				equal(t, "requests", len(srv.Requests()), 0)
+				testkit.Equal(t, "requests", len(srv.Requests()), 0)
 			}, change...)
 		})
 	}
@@ -415,14 +416,14 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		token(t, c)
 		srv.FailNext(2, http.StatusTemporaryRedirect, http.Header{"Location": {"/base/elsewhere"}})
 		e := errorIs(t, c.Call(t.Context(), "POST", "/v2/x", nil, nil), providerauth.ErrBadResponse)
-		equal(t, "status", e.StatusCode, 307)
+		testkit.Equal(t, "status", e.StatusCode, 307)
 		resp, err := c.HTTPClient().Get(srv.URL() + "/v2/x")
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		equal(t, "status for HTTPClient", resp.StatusCode, 307)
-		equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
+		testkit.Equal(t, "status for HTTPClient", resp.StatusCode, 307)
+		testkit.Equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
 	})
 }
 
@@ -430,7 +431,7 @@ func TestCallThatHasNoTokenIsNotSent(t *testing.T) {
 	for way, call := range ways {
 		t.Run(way, func(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
-				srv.LoseAnswers(10, to(loginPath))
+				srv.LoseAnswers(10, testkit.Path(loginPath))
 				err := call(t, srv, c)
 				e := errorIs(t, err, providerauth.ErrNotSent)
 				if e.Ambiguous() || errors.Is(err, providerauth.ErrAmbiguous) {
@@ -439,7 +440,7 @@ func TestCallThatHasNoTokenIsNotSent(t *testing.T) {
 				if _, ok := e.Retryable(); !ok {
 					t.Errorf("not retryable: %v", err)
 				}
-				equal(t, "requests", srv.Count("/v2/balance"), 0)
+				testkit.Equal(t, "requests", srv.Count("/v2/balance"), 0)
 			})
 		})
 	}
@@ -459,9 +460,9 @@ func TestHeadersOfTheCallerAreKeptButForTheOtherCredential(t *testing.T) {
 		resp.Body.Close()
 		all := srv.Requests()
 		h := all[len(all)-1].Header
-		equal(t, "headers", fmt.Sprint(h["User-Agent"], h["Accept"], h["X-Own"]), "[operator/1] [text/plain] [1]")
-		equal(t, "the other credential", len(h["Api-Key"]), 0)
-		equal(t, "content type of a request without a body", len(h["Content-Type"]), 0)
-		equal(t, "headers of the caller's request", len(r.Header), 4)
+		testkit.Equal(t, "headers", fmt.Sprint(h["User-Agent"], h["Accept"], h["X-Own"]), "[operator/1] [text/plain] [1]")
+		testkit.Equal(t, "the other credential", len(h["Api-Key"]), 0)
+		testkit.Equal(t, "content type of a request without a body", len(h["Content-Type"]), 0)
+		testkit.Equal(t, "headers of the caller's request", len(r.Header), 4)
 	})
 }

@@ -26,14 +26,10 @@ func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewWire(t, h)
-		cfg := merchantauth.Config{
+		c := open(t, merchantauth.Config{
 			MerchantID: "m-<&>é", Email: "a&b@merchant.example", Password: providerauth.StaticSecret(`p<&>"é`),
 			BaseURL: testkit.WireURL, HTTPClient: w.Client(),
-		}
-		for _, ch := range change {
-			ch(&cfg)
-		}
-		c := open(t, cfg)
+		}, change...)
 		defer c.Close()
 		f(t, w, c)
 	})

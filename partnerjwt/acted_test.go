@@ -10,6 +10,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -38,7 +39,7 @@ func TestError_Retryable(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				srv.FailActed(3, status, http.Header{"Retry-After": {"1"}})
 				errorIs(t, repeat(func() error { return trade(t.Context(), c) }), providerauth.ErrAmbiguous)
-				equal(t, "trades", srv.Trades(), 1)
+				testkit.Equal(t, "trades", srv.Trades(), 1)
 			})
 		})
 	}
@@ -58,7 +59,7 @@ func TestClient_HTTPClient(t *testing.T) {
 				resp.Body.Close()
 				t.Error("no error")
 			}
-			equal(t, "trades", srv.Trades(), 1)
+			testkit.Equal(t, "trades", srv.Trades(), 1)
 		})
 	})
 }
@@ -86,6 +87,6 @@ func TestClient_Call_keyOfTheOperator(t *testing.T) {
 		portfolio(t, c) // whose connection is kept
 		srv.LoseAnswers(2)
 		errorIs(t, trade(t.Context(), c), providerauth.ErrAmbiguous)
-		equal(t, "trades", srv.Trades(), 1)
+		testkit.Equal(t, "trades", srv.Trades(), 1)
 	})
 }

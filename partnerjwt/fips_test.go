@@ -12,6 +12,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -61,8 +62,8 @@ func TestClient_fipsOnly(t *testing.T) {
 	t.Run("New reports a static secret that is too short", func(t *testing.T) {
 		_, err := partnerjwt.New(withSecret(providerauth.StaticSecret(shortSecret)))
 		e := errorIs(t, err, providerauth.ErrInvalidRequest)
-		equal(t, "fields", len(e.Fields), 1)
-		equal(t, "rule", e.Fields["Secret"], fipsRule)
+		testkit.Equal(t, "fields", len(e.Fields), 1)
+		testkit.Equal(t, "rule", e.Fields["Secret"], fipsRule)
 	})
 	t.Run("New does not call a function", func(t *testing.T) {
 		open(t, withSecret(func(context.Context) (string, error) { panic("called") }))
@@ -107,6 +108,6 @@ func TestClient_fipsOnly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "client", claims.ClientID, "client-1")
+		testkit.Equal(t, "client", claims.ClientID, "client-1")
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -22,47 +23,21 @@ import (
 // bubble runs f with a server and a client of it in simulated time.
 func bubble(t *testing.T, f func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client), change ...func(*partnerjwt.Config)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true})
-		defer srv.Close()
-		cfg := srv.Config()
-		for _, ch := range change {
-			ch(&cfg)
-		}
-		c := open(t, cfg)
+	testkit.Bubble(t, partnerjwttest.NewServer, partnerjwttest.Options{InMemory: true}, func(t *testing.T, srv *partnerjwttest.Server) {
+		c := open(t, srv.Config(), change...)
 		defer c.Close()
 		f(t, srv, c)
 	})
 }
 
-func open(t *testing.T, cfg partnerjwt.Config) *partnerjwt.Client {
+func open(t testing.TB, cfg partnerjwt.Config, change ...func(*partnerjwt.Config)) *partnerjwt.Client {
 	t.Helper()
-	c, err := partnerjwt.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return testkit.Open(t, partnerjwt.New, cfg, change...)
 }
 
-func equal[V comparable](t *testing.T, what string, got, want V) {
+func errorIs(t testing.TB, err error, targets ...error) *partnerjwt.Error {
 	t.Helper()
-	if got != want {
-		t.Errorf("%s: got %v, want %v", what, got, want)
-	}
-}
-
-func errorIs(t *testing.T, err error, targets ...error) *partnerjwt.Error {
-	t.Helper()
-	for _, target := range targets {
-		if !errors.Is(err, target) {
-			t.Errorf("got %v, want %v", err, target)
-		}
-	}
-	var e *partnerjwt.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("got %T, want *partnerjwt.Error", err)
-	}
-	return e
+	return testkit.ErrorIs[*partnerjwt.Error](t, err, targets...)
 }
 
 func portfolio(t *testing.T, c *partnerjwt.Client) {
@@ -92,8 +67,8 @@ func TestTokenIsTheDocumentedOneByteForByte(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			equal(t, "token", tok.Value(), tc.token)
-			equal(t, "expires", tok.ExpiresAt.Unix(), 1700000900)
+			testkit.Equal(t, "token", tok.Value(), tc.token)
+			testkit.Equal(t, "expires", tok.ExpiresAt.Unix(), 1700000900)
 		}, func(cfg *partnerjwt.Config) {
 			cfg.ClientID, cfg.Secret = tc.clientID, providerauth.StaticSecret(tc.secret)
 		})
@@ -107,7 +82,7 @@ func TestOneTokenServesAllCallsUntilItIsRenewedBeforeItExpires(t *testing.T) {
 			wg.Go(func() { portfolio(t, c) })
 		}
 		wg.Wait()
-		equal(t, "tokens", srv.Tokens(), 1)
+		testkit.Equal(t, "tokens", srv.Tokens(), 1)
 		first, _ := c.Token(t.Context())
 		time.Sleep(14 * time.Minute) // it lives 15
 		portfolio(t, c)
@@ -118,8 +93,8 @@ func TestOneTokenServesAllCallsUntilItIsRenewedBeforeItExpires(t *testing.T) {
 		}
 		time.Sleep(5 * time.Minute)
 		portfolio(t, c)
-		equal(t, "requests", srv.Count("/portfolio"), 102)
-		equal(t, "refused", c.Stats().Invalidations, 0)
+		testkit.Equal(t, "requests", srv.Count("/portfolio"), 102)
+		testkit.Equal(t, "refused", c.Stats().Invalidations, 0)
 	})
 }
 
@@ -152,8 +127,8 @@ func TestRevokedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
 					})
 				}
 				wg.Wait()
-				equal(t, "invalidations", c.Stats().Invalidations, 1)
-				equal(t, "tokens", srv.Tokens(), 2)
+				testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
+				testkit.Equal(t, "tokens", srv.Tokens(), 2)
 			})
 		})
 	}
@@ -166,10 +141,10 @@ func TestWrongSecretCostsOneReplayAndIsReported(t *testing.T) {
 		if _, ok := e.Retryable(); ok || e.Ambiguous() {
 			t.Errorf("a refusal is neither retryable nor ambiguous: %v", e)
 		}
-		equal(t, "attempts", e.Attempts, 2)
-		equal(t, "message", e.Message, "Unauthorized")
-		equal(t, "requests", srv.Count("/trade"), 2)
-		equal(t, "trades", srv.Trades(), 0)
+		testkit.Equal(t, "attempts", e.Attempts, 2)
+		testkit.Equal(t, "message", e.Message, "Unauthorized")
+		testkit.Equal(t, "requests", srv.Count("/trade"), 2)
+		testkit.Equal(t, "trades", srv.Trades(), 0)
 	}, func(cfg *partnerjwt.Config) { cfg.Secret = providerauth.StaticSecret("wrong") })
 }
 
@@ -178,7 +153,7 @@ func TestSkewedClockIsCorrectedByTheDateOfTheRejection(t *testing.T) {
 		bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 			srv.SetClockOffset(offset)
 			portfolio(t, c)
-			equal(t, "requests", srv.Count("/portfolio"), 2)
+			testkit.Equal(t, "requests", srv.Count("/portfolio"), 2)
 			tok, _ := c.Token(t.Context())
 			if left := time.Until(tok.ExpiresAt); left < 14*time.Minute || left > 16*time.Minute {
 				t.Errorf("the token is said to live %v by this machine's clock, want 15 minutes", left)
@@ -187,7 +162,7 @@ func TestSkewedClockIsCorrectedByTheDateOfTheRejection(t *testing.T) {
 				time.Sleep(3 * time.Minute)
 				portfolio(t, c)
 			}
-			equal(t, "invalidations", c.Stats().Invalidations, 1)
+			testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 		})
 	}
 }
@@ -199,8 +174,8 @@ func TestLostTradeIsAmbiguousAndNotSentAgain(t *testing.T) {
 		if _, ok := e.Retryable(); ok || !e.Ambiguous() {
 			t.Errorf("retryable or not ambiguous: %v", e)
 		}
-		equal(t, "trades", srv.Trades(), 1)
-		equal(t, "requests", srv.Count("/trade"), 1)
+		testkit.Equal(t, "trades", srv.Trades(), 1)
+		testkit.Equal(t, "requests", srv.Count("/trade"), 1)
 	})
 }
 
@@ -209,13 +184,13 @@ func TestFailureOfTheServerSaysNothingOfTheToken(t *testing.T) {
 		portfolio(t, c)
 		time.Sleep(time.Second) // the next token is another one
 		srv.FailNext(2, http.StatusUnauthorized, nil)
-		equal(t, "attempts", errorIs(t, trade(t.Context(), c), providerauth.ErrUnauthorized).Attempts, 2)
+		testkit.Equal(t, "attempts", errorIs(t, trade(t.Context(), c), providerauth.ErrUnauthorized).Attempts, 2)
 		srv.FailNext(1, http.StatusInternalServerError, nil)
-		equal(t, "status", errorIs(t, trade(t.Context(), c)).StatusCode, 500)
+		testkit.Equal(t, "status", errorIs(t, trade(t.Context(), c)).StatusCode, 500)
 		srv.FailNext(1, http.StatusUnauthorized, nil)
 		// It was not the token, so another such answer replaces nothing.
-		equal(t, "attempts", errorIs(t, trade(t.Context(), c), providerauth.ErrUnauthorized).Attempts, 1)
-		equal(t, "invalidations", c.Stats().Invalidations, 1)
+		testkit.Equal(t, "attempts", errorIs(t, trade(t.Context(), c), providerauth.ErrUnauthorized).Attempts, 1)
+		testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 	})
 }
 
@@ -223,7 +198,7 @@ func TestPortfolioIsAskedForAgainAfterAFailure(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		srv.FailNext(2, http.StatusBadGateway, nil)
 		portfolio(t, c)
-		equal(t, "requests", srv.Count("/portfolio"), 3)
+		testkit.Equal(t, "requests", srv.Count("/portfolio"), 3)
 		srv.FailNext(3, http.StatusServiceUnavailable, http.Header{"Retry-After": {"7"}})
 		_, err := c.Portfolio(t.Context())
 		var e *partnerjwt.Error
@@ -231,7 +206,7 @@ func TestPortfolioIsAskedForAgainAfterAFailure(t *testing.T) {
 			t.Fatal(err)
 		}
 		after, ok := e.Retryable()
-		equal(t, "status, retry", fmt.Sprint(e.StatusCode, after, ok, e.Ambiguous()), "503 7s true false")
+		testkit.Equal(t, "status, retry", fmt.Sprint(e.StatusCode, after, ok, e.Ambiguous()), "503 7s true false")
 	})
 }
 
@@ -272,7 +247,7 @@ func TestPortfolioIsReadExactly(t *testing.T) {
 			for _, h := range holdings {
 				got = append(got, fmt.Sprint(h.Ticker, " ", h.Quantity, " ", h.AveragePurchasePrice))
 			}
-			equal(t, body, strings.Join(got, ","), want)
+			testkit.Equal(t, body, strings.Join(got, ","), want)
 		})
 	}
 }
@@ -327,7 +302,7 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 			if strings.Contains(fmt.Sprintf("%v %+v", err, e.Fields), "hunter2") {
 				t.Errorf("the error holds a password: %v", err)
 			}
-			equal(t, "attempts", e.Attempts, 0)
+			testkit.Equal(t, "attempts", e.Attempts, 0)
 		})
 	}
 }
@@ -338,7 +313,7 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		var none context.Context
 		_, err := c.Token(none)
-		equal(t, "field", errorIs(t, err, providerauth.ErrInvalidRequest).Fields["ctx"], "must not be nil")
+		testkit.Equal(t, "field", errorIs(t, err, providerauth.ErrInvalidRequest).Fields["ctx"], "must not be nil")
 		_, err = c.Portfolio(none)
 		errorIs(t, err, providerauth.ErrInvalidRequest)
 		errorIs(t, c.Call(none, "GET", "/portfolio", nil, nil), providerauth.ErrInvalidRequest)
@@ -349,19 +324,19 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 		for _, path := range []string{"https://evil.example.com/x", "//evil.example.com", "/../x", "portfolio\n"} {
 			errorIs(t, c.Call(t.Context(), "GET", path, nil, nil), providerauth.ErrInvalidRequest)
 		}
-		equal(t, "field", errorIs(t, c.Call(t.Context(), "POST", "/trade", nil, struct{}{}), providerauth.ErrInvalidRequest).Fields["out"],
+		testkit.Equal(t, "field", errorIs(t, c.Call(t.Context(), "POST", "/trade", nil, struct{}{}), providerauth.ErrInvalidRequest).Fields["out"],
 			"must be nil or a pointer that is not nil")
 		errorIs(t, c.Call(t.Context(), "GET POST", "/portfolio", nil, nil), providerauth.ErrInvalidRequest)
 		errorIs(t, c.Call(t.Context(), "POST", "/trade", make(chan int), nil), providerauth.ErrInvalidRequest)
 		errorIs(t, c.Call(t.Context(), "POST", "/trade", providerauth.Number{}, nil), providerauth.ErrInvalidRequest)
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 		(partnerjwt.Token{}).SetAuthHeader(nil)
 		r := &http.Request{}
 		(partnerjwt.Token{}).SetAuthHeader(r)
-		equal(t, "headers of a zero token", len(r.Header), 0)
-		equal(t, "zero token invalidated", c.Invalidate(partnerjwt.Token{}), false)
+		testkit.Equal(t, "headers of a zero token", len(r.Header), 0)
+		testkit.Equal(t, "zero token invalidated", c.Invalidate(partnerjwt.Token{}), false)
 		partnerjwt.NewToken("abc", time.Time{}).SetAuthHeader(r)
-		equal(t, "header", r.Header.Get("Authorization"), "Bearer abc")
+		testkit.Equal(t, "header", r.Header.Get("Authorization"), "Bearer abc")
 	})
 }
 
@@ -388,8 +363,8 @@ func TestContextOfTheCallerEndsItsCallOnly(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		e := errorIs(t, trade(ctx, c), context.DeadlineExceeded, providerauth.ErrAmbiguous)
-		equal(t, "left after", time.Since(start), time.Second)
-		equal(t, "status", e.StatusCode, 0)
+		testkit.Equal(t, "left after", time.Since(start), time.Second)
+		testkit.Equal(t, "status", e.StatusCode, 0)
 	})
 }
 
@@ -407,14 +382,14 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		srv.FailNext(1, http.StatusTemporaryRedirect, http.Header{"Location": {"/base/elsewhere"}})
 		e := errorIs(t, trade(t.Context(), c))
-		equal(t, "status", e.StatusCode, 307)
+		testkit.Equal(t, "status", e.StatusCode, 307)
 		srv.FailNext(1, http.StatusFound, http.Header{"Location": {"/base/elsewhere"}})
 		resp, err := c.HTTPClient().Get(srv.URL() + "/portfolio")
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		equal(t, "status for HTTPClient", resp.StatusCode, 302)
-		equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
+		testkit.Equal(t, "status for HTTPClient", resp.StatusCode, 302)
+		testkit.Equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
@@ -35,7 +36,7 @@ func TestSecretThatTakesTimeIsRotatedWithoutALostRequestDuringARenewal(t *testin
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
-		equal(t, "trades", srv.Trades(), 32)
+		testkit.Equal(t, "trades", srv.Trades(), 32)
 	}, func(cfg *partnerjwt.Config) {
 		cfg.Secret = func(context.Context) (string, error) {
 			value := secret.Load().(string)
@@ -63,8 +64,8 @@ func TestCallsThatCannotBeSentAreRefusedWithTheirField(t *testing.T) {
 				t.Errorf("%s: %+v", tc.field, e.Fields)
 			}
 		}
-		equal(t, "requests", len(srv.Requests()), 0)
-		equal(t, "tokens minted", c.Stats().Refreshes, 0)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "tokens minted", c.Stats().Refreshes, 0)
 	})
 }
 
@@ -75,7 +76,7 @@ func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
 		a, b := errorIs(t, first, providerauth.ErrSecretUnavailable), errorIs(t, second, providerauth.ErrSecretUnavailable)
 		text := b.Error()
 		a.Op, a.StatusCode = "mine", http.StatusTeapot
-		equal(t, "text of the other's", b.Error(), text)
+		testkit.Equal(t, "text of the other's", b.Error(), text)
 	}, func(cfg *partnerjwt.Config) {
 		cfg.Secret = func(context.Context) (string, error) { return "", nil }
 	})
@@ -95,7 +96,7 @@ func TestDeadlineThatPassesWhileATokenIsWaitedForIsRetryable(t *testing.T) {
 		if _, ok := errorIs(t, err, context.Canceled).Retryable(); ok {
 			t.Error("what the caller gave up is retryable")
 		}
-		equal(t, "trades", srv.Trades(), 0)
+		testkit.Equal(t, "trades", srv.Trades(), 0)
 	}, func(cfg *partnerjwt.Config) {
 		cfg.Secret = func(context.Context) (string, error) { time.Sleep(time.Second); return "secret-1", nil }
 	})
@@ -143,7 +144,7 @@ func TestSecretIsRotatedWithoutALostRequest(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				close(stop)
 				wg.Wait()
-				equal(t, "trades", int64(srv.Trades()), calls.Load())
+				testkit.Equal(t, "trades", int64(srv.Trades()), calls.Load())
 			}, func(cfg *partnerjwt.Config) {
 				cfg.Secret = func(context.Context) (string, error) { return secret.Load().(string), nil }
 			})
@@ -157,7 +158,7 @@ func TestSecretIsAskedForOncePerTokenAndNotToAttachAFreshOne(t *testing.T) {
 		for range 100 {
 			portfolio(t, c)
 		}
-		equal(t, "calls", calls.Load(), 1)
+		testkit.Equal(t, "calls", calls.Load(), 1)
 	}, func(cfg *partnerjwt.Config) {
 		cfg.Secret = func(context.Context) (string, error) { calls.Add(1); return "secret-1", nil }
 	})
@@ -179,13 +180,13 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 					errorIs(t, err, sealed)
 				}
 				e := errorIs(t, trade(t.Context(), c), providerauth.ErrNotSent, providerauth.ErrSecretUnavailable)
-				equal(t, "ambiguous", e.Ambiguous(), false)
+				testkit.Equal(t, "ambiguous", e.Ambiguous(), false)
 				if _, ok := e.Retryable(); !ok {
 					t.Error("not retryable, though the vault may be opened")
 				}
 				_, err = c.HTTPClient().Get(srv.URL() + "/portfolio")
-				equal(t, "Op of the transport's error", errorIs(t, err, providerauth.ErrNotSent).Op, "Transport")
-				equal(t, "requests", len(srv.Requests()), 0)
+				testkit.Equal(t, "Op of the transport's error", errorIs(t, err, providerauth.ErrNotSent).Op, "Transport")
+				testkit.Equal(t, "requests", len(srv.Requests()), 0)
 			}, func(cfg *partnerjwt.Config) { cfg.Secret = f })
 		})
 	}
@@ -250,7 +251,7 @@ func TestClient_cachedSecret(t *testing.T) {
 				t.Errorf("a rejection has the vault asked again: %v", err)
 			}
 		}
-		equal(t, "times that the vault was asked", asked.Load(), 2)
+		testkit.Equal(t, "times that the vault was asked", asked.Load(), 2)
 	}, func(cfg *partnerjwt.Config) {
 		cfg.Secret = providerauth.CachedSecret(func(context.Context) (string, error) {
 			asked.Add(1)

@@ -56,6 +56,6 @@ func TestClient_Transport_opaqueURL(t *testing.T) {
 		if e.Fields["URL"] == "" {
 			t.Errorf("the error names %v, want URL", e.Fields)
 		}
-		equal(t, "tokens that were seen", srv.Tokens(), 0)
+		testkit.Equal(t, "tokens that were seen", srv.Tokens(), 0)
 	})
 }

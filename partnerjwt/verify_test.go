@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 )
 
@@ -156,11 +157,11 @@ func TestVerify(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					equal(t, "client", got.ClientID, "client-1")
+					testkit.Equal(t, "client", got.ClientID, "client-1")
 					return
 				}
 				e := errorIs(t, err, partnerjwt.ErrInvalidToken)
-				equal(t, "rule", e.Fields["token"], tc.rule)
+				testkit.Equal(t, "rule", e.Fields["token"], tc.rule)
 			})
 		})
 	}

@@ -25,13 +25,9 @@ func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewWire(t, h)
-		cfg := partnerjwt.Config{
+		c := open(t, partnerjwt.Config{
 			ClientID: "client-1", Secret: providerauth.StaticSecret(wireSecret), BaseURL: testkit.WireURL, HTTPClient: w.Client(),
-		}
-		for _, ch := range change {
-			ch(&cfg)
-		}
-		c := open(t, cfg)
+		}, change...)
 		defer c.Close()
 		f(t, w, c)
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -38,31 +39,31 @@ func TestError_Retryable(t *testing.T) {
 		t.Run(fmt.Sprint("a caller who repeats while it is ok acts once, answered a failure under ", status), func(t *testing.T) {
 			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 				soon := http.Header{"Retry-After": {"1"}}
-				srv.FailActed(3, status, soon, on(transfer))
+				srv.FailActed(3, status, soon, testkit.Path(transfer))
 				e := errorIs(t, repeat(func(n int) error {
 					_, err := c.Transfer(t.Context(), brl, in(t, fmt.Sprint("tx-", n), "5"))
 					return err
 				}), providerauth.ErrAmbiguous)
-				equal(t, "wallet after Transfer", srv.Balance(brl), "5")
-				equal(t, "code", e.Code, platformtokentest.CodeFault)
+				testkit.Equal(t, "wallet after Transfer", srv.Balance(brl), "5")
+				testkit.Equal(t, "code", e.Code, platformtokentest.CodeFault)
 
-				srv.FailActed(3, status, soon, on(transfer))
+				srv.FailActed(3, status, soon, testkit.Path(transfer))
 				errorIs(t, repeat(func(n int) error {
 					body := struct {
 						TxID         string                  `json:"txId"`
 						TransferType platformtoken.Direction `json:"transferType"`
 						Amount       providerauth.Number     `json:"amount"`
-					}{fmt.Sprint("raw-", n), platformtoken.TransferIn, providerauth.Number{Amount: amount(t, "2")}}
+					}{fmt.Sprint("raw-", n), platformtoken.TransferIn, providerauth.Number{Amount: testkit.ParseAmount(t, "2")}}
 					return c.CallFor(t.Context(), brl, "POST", transfer, body, nil)
 				}), providerauth.ErrAmbiguous)
-				equal(t, "wallet after CallFor", srv.Balance(brl), "7")
+				testkit.Equal(t, "wallet after CallFor", srv.Balance(brl), "7")
 
-				srv.FailActed(3, status, soon, on(enterGame))
+				srv.FailActed(3, status, soon, testkit.Path(enterGame))
 				errorIs(t, repeat(func(int) error {
 					_, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
 					return err
 				}), providerauth.ErrAmbiguous)
-				equal(t, "games entered", srv.Count(enterGame), 1)
+				testkit.Equal(t, "games entered", srv.Count(enterGame), 1)
 			})
 		})
 	}
@@ -77,7 +78,7 @@ func TestClient_EnterGame(t *testing.T) {
 			if _, ok := e.Retryable(); ok {
 				t.Errorf("retryable: %v", e)
 			}
-			equal(t, "requests", srv.Count(enterGame), 1)
+			testkit.Equal(t, "requests", srv.Count(enterGame), 1)
 		})
 	})
 }
@@ -87,21 +88,21 @@ func TestConfig_Rejected(t *testing.T) {
 	for way, move := range map[string]func(*testing.T, *platformtokentest.Server, *platformtoken.Client){
 		"Transfer": func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client) {
 			_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
-			equal(t, "code", errorIs(t, err, providerauth.ErrAmbiguous).Code, platformtokentest.CodeFault)
+			testkit.Equal(t, "code", errorIs(t, err, providerauth.ErrAmbiguous).Code, platformtokentest.CodeFault)
 		},
 		"HTTPClientFor": func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			_, body := do(t, c.HTTPClientFor(brl), srv, transfer, `{"txId":"tx-1","transferType":1,"amount":5}`)
-			equal(t, "the answer is handed on", strings.Contains(body, "9999"), true)
+			testkit.Equal(t, "the answer is handed on", strings.Contains(body, "9999"), true)
 		},
 	} {
 		for _, status := range []int{408, 500, 503} {
 			t.Run(fmt.Sprint("a transfer that fails under ", status, " is not sent again, ", way), func(t *testing.T) {
 				bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 					token(t, c, brl)
-					srv.FailActed(2, status, nil, on(transfer))
+					srv.FailActed(2, status, nil, testkit.Path(transfer))
 					move(t, srv, c)
-					equal(t, "wallet", srv.Balance(brl), "5")
-					equal(t, "transfers, tokens", []int{srv.Count(transfer), srv.Created(brl.UserID)}, []int{1, 1})
+					testkit.Equal(t, "wallet", srv.Balance(brl), "5")
+					testkit.Equal(t, "transfers, tokens", []int{srv.Count(transfer), srv.Created(brl.UserID)}, []int{1, 1})
 				}, every)
 			})
 		}
@@ -110,9 +111,9 @@ func TestConfig_Rejected(t *testing.T) {
 	t.Run("a read that fails under 500 is made again if it says so", func(t *testing.T) {
 		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			token(t, c, brl)
-			srv.FailActed(1, 500, nil, on(getBalance))
+			srv.FailActed(1, 500, nil, testkit.Path(getBalance))
 			balance(t, c, brl)
-			equal(t, "tokens", srv.Created(brl.UserID), 2)
+			testkit.Equal(t, "tokens", srv.Created(brl.UserID), 2)
 		}, func(cfg *platformtoken.Config) {
 			every(cfg)
 			cfg.MaxAttempts = 1

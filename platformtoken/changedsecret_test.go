@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -30,7 +31,7 @@ func TestClient_Token_changedSecret(t *testing.T) {
 				t.Error("a token for a wrong secret")
 			}
 		}
-		equal(t, "requests with the wrong secret", srv.Count(createToken)-before, 1)
+		testkit.Equal(t, "requests with the wrong secret", srv.Count(createToken)-before, 1)
 		wrong.Store(false)
 		time.Sleep(time.Second)
 		_, _ = c.Token(t.Context(), brl) // sees the change

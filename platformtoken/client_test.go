@@ -14,6 +14,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -69,18 +70,18 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 				}
 			}
 			slices.Sort(got)
-			equal(t, "fields", got, tc.fields)
+			testkit.Equal(t, "fields", got, tc.fields)
 			if strings.Contains(fmt.Sprintf("%v %+v", err, e.Fields), "hunter2") {
 				t.Errorf("the error holds a password: %v", err)
 			}
-			equal(t, "op, status, attempts", fmt.Sprint(e.Op, " ", e.StatusCode, " ", e.Attempts), "New 0 0")
+			testkit.Equal(t, "op, status, attempts", fmt.Sprint(e.Op, " ", e.StatusCode, " ", e.Attempts), "New 0 0")
 		})
 	}
 }
 
 func TestWrongPlayersAndRequestsCostNoRequest(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
-		ctx, one := t.Context(), amount(t, "1")
+		ctx, one := t.Context(), testkit.ParseAmount(t, "1")
 		for name, id := range map[string]string{
 			"empty": "", "blank": "  ", "newline": "u\n", "leading space": " u", "bad UTF-8": "a\xff", "control": "a\x00b", "line separator": "a\u2028b",
 		} {
@@ -108,22 +109,22 @@ func TestWrongPlayersAndRequestsCostNoRequest(t *testing.T) {
 			errorIs(t, posted, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
 		}
 		_, err := c.Token(ctx, platformtoken.Player{UserID: "u", Currency: "B\nRL"})
-		equal(t, "currency", errorIs(t, err).Fields["Currency"] != "", true)
+		testkit.Equal(t, "currency", errorIs(t, err).Fields["Currency"] != "", true)
 		_, err = c.CreateToken(ctx, platformtoken.CreateTokenRequest{UserID: "u", Language: "zh,en"})
-		equal(t, "language", errorIs(t, err).Fields["Language"] != "", true)
+		testkit.Equal(t, "language", errorIs(t, err).Fields["Language"] != "", true)
 		_, err = c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: "u", Language: "e n"})
 		e := errorIs(t, err)
-		equal(t, "language and game", len(e.Fields), 2)
+		testkit.Equal(t, "language and game", len(e.Fields), 2)
 		_, err = c.TransferStatus(ctx, brl, "")
-		equal(t, "record id", errorIs(t, err).Fields["recordID"], "required")
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "record id", errorIs(t, err).Fields["recordID"], "required")
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 	})
 }
 
 func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		var none context.Context
-		req := platformtoken.TransferRequest{TxID: "t", Direction: platformtoken.TransferIn, Amount: amount(t, "1")}
+		req := platformtoken.TransferRequest{TxID: "t", Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, "1")}
 		for name, call := range map[string]func() error{
 			"Token":          func() error { _, err := c.Token(none, brl); return err },
 			"TokenSource":    func() error { _, err := c.TokenSource(brl).Token(none); return err },
@@ -139,13 +140,13 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 			"CallFor": func() error { return c.CallFor(none, brl, "POST", "/x", nil, nil) },
 		} {
 			e := errorIs(t, call(), providerauth.ErrInvalidRequest)
-			equal(t, name, e.Fields, map[string]string{"ctx": "must not be nil"})
+			testkit.Equal(t, name, e.Fields, map[string]string{"ctx": "must not be nil"})
 		}
 		for _, rt := range []http.RoundTripper{c.Transport(nil), c.TransportFor(brl, nil)} {
 			for _, r := range []*http.Request{nil, {}, {URL: &url.URL{}}} {
 				_, err := rt.RoundTrip(r)
 				e := errorIs(t, err, providerauth.ErrInvalidRequest, providerauth.ErrNotSent)
-				equal(t, "op", e.Op, "Transport")
+				testkit.Equal(t, "op", e.Op, "Transport")
 			}
 		}
 		for _, tc := range []struct {
@@ -166,23 +167,23 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 				c.CallFor(t.Context(), brl, tc.method, tc.path, tc.in, nil), // a typo must not kill the player's token
 			} {
 				e := errorIs(t, err, providerauth.ErrInvalidRequest)
-				equal(t, "fields of "+tc.path, len(e.Fields) == 1 && e.Fields[tc.field] != "", true)
+				testkit.Equal(t, "fields of "+tc.path, len(e.Fields) == 1 && e.Fields[tc.field] != "", true)
 			}
 		}
-		equal(t, "field of Call", errorIs(t, c.Call(t.Context(), "POST", "/x", nil, 1), providerauth.ErrInvalidRequest).Fields["out"] != "", true)
-		equal(t, "field of CallFor", errorIs(t, c.CallFor(t.Context(), brl, "POST", "/x", nil, 1)).Fields["out"] != "", true)
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "field of Call", errorIs(t, c.Call(t.Context(), "POST", "/x", nil, 1), providerauth.ErrInvalidRequest).Fields["out"] != "", true)
+		testkit.Equal(t, "field of CallFor", errorIs(t, c.CallFor(t.Context(), brl, "POST", "/x", nil, 1)).Fields["out"] != "", true)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 
 		(platformtoken.Token{}).SetAuthHeader(nil)
 		r := &http.Request{}
 		(platformtoken.Token{}).SetAuthHeader(r)
-		equal(t, "headers of a zero token", len(r.Header), 0)
-		equal(t, "zero token invalidated", c.Invalidate(platformtoken.Token{}), false)
+		testkit.Equal(t, "headers of a zero token", len(r.Header), 0)
+		testkit.Equal(t, "zero token invalidated", c.Invalidate(platformtoken.Token{}), false)
 		tok := token(t, c, brl)
 		tok.SetAuthHeader(r)
-		equal(t, "header", r.Header.Get("Authorization"), "Bearer "+tok.Value())
-		equal(t, "invalidated", c.Invalidate(tok), true)
-		equal(t, "a second time", c.Invalidate(tok), false)
+		testkit.Equal(t, "header", r.Header.Get("Authorization"), "Bearer "+tok.Value())
+		testkit.Equal(t, "invalidated", c.Invalidate(tok), true)
+		testkit.Equal(t, "a second time", c.Invalidate(tok), false)
 	})
 }
 
@@ -214,9 +215,9 @@ func TestLanguageOfTheConfigIsSent(t *testing.T) {
 		_ = c.Call(t.Context(), http.MethodPost, "/x", nil, nil)
 		do(t, c.HTTPClient(), srv, "/game/getRecords", `{"tenantId":1}`)
 		do(t, c.HTTPClientFor(brl), srv, getBalance, `{}`)
-		equal(t, "requests", len(srv.Requests()), 7)
+		testkit.Equal(t, "requests", len(srv.Requests()), 7)
 		for _, r := range srv.Requests() {
-			equal(t, "language of "+r.URL.Path, r.Header.Values("Accept-Language"), []string{"zh"})
+			testkit.Equal(t, "language of "+r.URL.Path, r.Header.Values("Accept-Language"), []string{"zh"})
 		}
 	}, func(cfg *platformtoken.Config) { cfg.Language = "zh" })
 }
@@ -233,8 +234,8 @@ func TestRequestIDOfTheAnswerIsInTheError(t *testing.T) {
 			"CreateToken": created, "Balance": read, "Transfer": moved, "Call": c.Call(t.Context(), http.MethodPost, "/x", nil, nil),
 		} {
 			e := errorIs(t, err)
-			equal(t, call, e.RequestID, id)
-			equal(t, call+" in the text", strings.Contains(e.Error(), id), true)
+			testkit.Equal(t, call, e.RequestID, id)
+			testkit.Equal(t, call+" in the text", strings.Contains(e.Error(), id), true)
 		}
 	})
 }
@@ -244,9 +245,9 @@ func TestTokenIsNamedByAShortHash(t *testing.T) {
 	if len(a.ID()) != 12 || a.ID() == b.ID() {
 		t.Errorf("ids %q and %q", a.ID(), b.ID())
 	}
-	equal(t, "text", a.String(), "platformtoken.Token(id "+a.ID()+", expires 1970-01-01T00:00:00Z)")
-	equal(t, "value for the log", a.LogValue().String(), "[id="+a.ID()+" expires_at="+a.LogValue().Group()[1].Value.String()+"]")
-	equal(t, "id of no token", platformtoken.Token{}.ID(), "")
+	testkit.Equal(t, "text", a.String(), "platformtoken.Token(id "+a.ID()+", expires 1970-01-01T00:00:00Z)")
+	testkit.Equal(t, "value for the log", a.LogValue().String(), "[id="+a.ID()+" expires_at="+a.LogValue().Group()[1].Value.String()+"]")
+	testkit.Equal(t, "id of no token", platformtoken.Token{}.ID(), "")
 }
 
 func TestBoundedMemoryCostsAnEvictedPlayerOneToken(t *testing.T) {
@@ -270,14 +271,14 @@ func TestBoundedMemoryCostsAnEvictedPlayerOneToken(t *testing.T) {
 	if st.Entries > bound || st.Entries < bound*9/10 {
 		t.Errorf("%d entries, want about %d", st.Entries, bound)
 	}
-	equal(t, "evicted", int(st.Evictions)+st.Entries, players)
-	equal(t, "evicted live", st.EvictedLive, st.Evictions)
-	equal(t, "requests", p.requests.Load(), int64(players))
+	testkit.Equal(t, "evicted", int(st.Evictions)+st.Entries, players)
+	testkit.Equal(t, "evicted live", st.EvictedLive, st.Evictions)
+	testkit.Equal(t, "requests", p.requests.Load(), int64(players))
 	for range 10 {
 		token(t, c, platformtoken.Player{UserID: "player-0"}) // who was evicted
 		token(t, c, platformtoken.Player{UserID: fmt.Sprint("player-", players-1)})
 	}
-	equal(t, "requests of the one who came back", p.requests.Load(), int64(players+1))
+	testkit.Equal(t, "requests of the one who came back", p.requests.Load(), int64(players+1))
 }
 
 func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
@@ -288,7 +289,7 @@ func TestWaitersOfOneTokenHaveAnErrorEach(t *testing.T) {
 		a, b := errorIs(t, first), errorIs(t, second)
 		text := b.Error()
 		a.Op, a.StatusCode, a.TxID = "mine", http.StatusTeapot, "mine"
-		equal(t, "text of the other's", b.Error(), text)
+		testkit.Equal(t, "text of the other's", b.Error(), text)
 	})
 }
 
@@ -306,5 +307,5 @@ func TestHundredThousandPlayersAreKeptByDefault(t *testing.T) {
 	if st.Entries > bound || st.Entries < bound*9/10 {
 		t.Errorf("%d entries, want about %d", st.Entries, bound)
 	}
-	equal(t, "evicted", int(st.Evictions)+st.Entries, players)
+	testkit.Equal(t, "evicted", int(st.Evictions)+st.Entries, players)
 }

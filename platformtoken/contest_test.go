@@ -12,6 +12,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -94,14 +95,14 @@ func TestContestIsBoundedAndCallersGetThePlatforms401(t *testing.T) {
 		ct.on.Store(false)
 		time.Sleep(30 * time.Second)
 		for path, want := range map[string]int{getBalance: 200, getStatus: 404} {
-			equal(t, "status of "+path, call(path), want)
+			testkit.Equal(t, "status of "+path, call(path), want)
 		}
 		n := ct.creations.Load()
 		for range 100 {
-			equal(t, "status", call(getBalance), 200)
+			testkit.Equal(t, "status", call(getBalance), 200)
 			time.Sleep(500 * time.Millisecond)
 		}
-		equal(t, "creations when all is well", ct.creations.Load(), n)
+		testkit.Equal(t, "creations when all is well", ct.creations.Load(), n)
 	})
 }
 
@@ -118,15 +119,15 @@ func TestContestThatStopsWhenThePausesAreLongestIsOverThirtySecondsLater(t *test
 			if time.Since(longest) > 4*time.Minute {
 				t.Fatal("no token is replaced any more")
 			}
-			equal(t, "status", call(getStatus), 401)
+			testkit.Equal(t, "status", call(getStatus), 401)
 			before := ct.creations.Load()
-			equal(t, "status", call(getBalance), 401)
+			testkit.Equal(t, "status", call(getBalance), 401)
 			begun = time.Now().After(longest) && ct.creations.Load() > before
 		}
 		ct.on.Store(false)
 		time.Sleep(30 * time.Second)
-		equal(t, "status of the balance", call(getBalance), 200)
-		equal(t, "status of what is not there", call(getStatus), 404)
+		testkit.Equal(t, "status of the balance", call(getBalance), 200)
+		testkit.Equal(t, "status of what is not there", call(getStatus), 404)
 	})
 }
 
@@ -153,7 +154,7 @@ func TestContestOfCallersThatInvalidateByThemselvesIsBounded(t *testing.T) {
 		_, err := c.Balance(t.Context(), brl)
 		e := errorIs(t, err, providerauth.ErrContested, providerauth.ErrUnauthorized)
 		after, ok := e.Retryable()
-		equal(t, "retryable, after the time to the next draw", ok && after > 0 && after <= 5*time.Second && after == e.RetryAfter, true)
+		testkit.Equal(t, "retryable, after the time to the next draw", ok && after > 0 && after <= 5*time.Second && after == e.RetryAfter, true)
 
 		ct.on.Store(false)
 		time.Sleep(30 * time.Second)
@@ -161,7 +162,7 @@ func TestContestOfCallersThatInvalidateByThemselvesIsBounded(t *testing.T) {
 		for range 10 {
 			balance(t, c, brl)
 		}
-		equal(t, "creations when all is well", ct.creations.Load(), n+1)
+		testkit.Equal(t, "creations when all is well", ct.creations.Load(), n+1)
 	})
 }
 
@@ -184,7 +185,7 @@ func TestRejectionWithAnotherCauseOnOnePathLeavesTheOthersUnharmed(t *testing.T)
 			wg.Go(func() {
 				for ; time.Now().Before(over); time.Sleep(time.Second) {
 					_, err := c.TransferStatus(t.Context(), brl, "r1")
-					equal(t, "status", errorIs(t, err, providerauth.ErrUnauthorized).StatusCode, 401)
+					testkit.Equal(t, "status", errorIs(t, err, providerauth.ErrUnauthorized).StatusCode, 401)
 				}
 			})
 			wg.Go(func() {
@@ -192,7 +193,7 @@ func TestRejectionWithAnotherCauseOnOnePathLeavesTheOthersUnharmed(t *testing.T)
 				for n := 0; time.Now().Before(over); n++ {
 					balance(t, c, brl)
 					if _, err := c.Transfer(t.Context(), brl, platformtoken.TransferRequest{
-						TxID: fmt.Sprint("tx-", i, "-", n), Direction: platformtoken.TransferIn, Amount: amount(t, "1"),
+						TxID: fmt.Sprint("tx-", i, "-", n), Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, "1"),
 					}); err != nil {
 						t.Error(err)
 					}
@@ -218,10 +219,10 @@ func TestTokenKilledFromOutsideEveryThirtySecondsCostsNoCall(t *testing.T) {
 		for range 20 {
 			balance(t, c, brl)
 			ct.srv.OutsideCreate(brl.UserID)
-			crowd(10, func(int) { balance(t, c, brl) })
+			testkit.Crowd(10, func(int) { balance(t, c, brl) })
 			time.Sleep(30 * time.Second)
 		}
-		equal(t, "creations", ct.creations.Load(), 21)
+		testkit.Equal(t, "creations", ct.creations.Load(), 21)
 	})
 }
 
@@ -234,7 +235,7 @@ func TestTwoCurrenciesOfOnePlayerInTurnEndInErrContestedAndNotInAStorm(t *testin
 			tok, err := c.Token(t.Context(), p)
 			switch {
 			case err == nil:
-				equal(t, "made for", tok.Player, p)
+				testkit.Equal(t, "made for", tok.Player, p)
 			case !errors.Is(err, providerauth.ErrContested):
 				t.Error(err)
 			}
@@ -254,9 +255,9 @@ func TestEmptyCurrencyIsServedByTheLiveTokenWhateverItsCurrency(t *testing.T) {
 		ct.on.Store(false)
 		first := token(t, c, brl)
 		same := token(t, c, platformtoken.Player{UserID: brl.UserID})
-		equal(t, "token", same.Value(), first.Value())
-		equal(t, "made for", same.Player, brl)
-		equal(t, "creations", ct.creations.Load(), 1)
+		testkit.Equal(t, "token", same.Value(), first.Value())
+		testkit.Equal(t, "made for", same.Player, brl)
+		testkit.Equal(t, "creations", ct.creations.Load(), 1)
 		other := token(t, c, platformtoken.Player{UserID: "other", Currency: "BRL"})
 		if other.Value() == first.Value() {
 			t.Error("two players have one token")
@@ -267,18 +268,18 @@ func TestEmptyCurrencyIsServedByTheLiveTokenWhateverItsCurrency(t *testing.T) {
 func TestCallerOfAnotherCurrencySharesNoFlight(t *testing.T) {
 	contested(t, func(t *testing.T, ct *contest, c *platformtoken.Client) {
 		ct.on.Store(false)
-		ct.srv.Delay(time.Second, on(createToken))
-		crowd(2, func(i int) {
+		ct.srv.Delay(time.Second, testkit.Path(createToken))
+		testkit.Crowd(2, func(i int) {
 			p := platformtoken.Player{UserID: brl.UserID, Currency: []string{"BRL", "USD"}[i]}
 			tok, err := c.Token(t.Context(), p)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			equal(t, "made for", tok.Player, p)
+			testkit.Equal(t, "made for", tok.Player, p)
 		})
-		equal(t, "creations", ct.creations.Load(), 2)
-		equal(t, "at once", ct.srv.MaxConcurrent(brl.UserID), 1)
+		testkit.Equal(t, "creations", ct.creations.Load(), 2)
+		testkit.Equal(t, "at once", ct.srv.MaxConcurrent(brl.UserID), 1)
 	})
 }
 

@@ -13,24 +13,25 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
 
 func TestOneTokenServesAllCallsOfAPlayer(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
-		crowd(100, func(int) { balance(t, c, brl) })
-		equal(t, "tokens", srv.Created(brl.UserID), 1)
+		testkit.Crowd(100, func(int) { balance(t, c, brl) })
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 1)
 		source := c.TokenSource(brl)
 		tok, err := source.Token(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "token", tok.Value(), token(t, c, brl).Value())
-		equal(t, "player", tok.Player, brl)
-		equal(t, "assumed", tok.ExpiryAssumed, false)
-		equal(t, "suspect", tok.Suspect(), false)
-		equal(t, "entries", c.Stats().Entries, 1)
+		testkit.Equal(t, "token", tok.Value(), token(t, c, brl).Value())
+		testkit.Equal(t, "player", tok.Player, brl)
+		testkit.Equal(t, "assumed", tok.ExpiryAssumed, false)
+		testkit.Equal(t, "suspect", tok.Suspect(), false)
+		testkit.Equal(t, "entries", c.Stats().Entries, 1)
 	})
 }
 
@@ -39,11 +40,11 @@ func TestTwentyRequestsWithOneDeadTokenCauseOneNewOne(t *testing.T) {
 		"Balance": func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client, _ int) { balance(t, c, brl) },
 		"Transfer": func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client, i int) {
 			tx := fmt.Sprint("tx-", i)
-			got, err := c.Transfer(t.Context(), brl, platformtoken.TransferRequest{TxID: tx, Direction: platformtoken.TransferIn, Amount: amount(t, "1.5")})
+			got, err := c.Transfer(t.Context(), brl, platformtoken.TransferRequest{TxID: tx, Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, "1.5")})
 			if err != nil {
 				t.Error(err)
 			}
-			equal(t, "state", got.State, platformtoken.TransferSucceeded)
+			testkit.Equal(t, "state", got.State, platformtoken.TransferSucceeded)
 		},
 		"CallFor": func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client, _ int) {
 			var out struct{ Balance providerauth.Number }
@@ -54,7 +55,7 @@ func TestTwentyRequestsWithOneDeadTokenCauseOneNewOne(t *testing.T) {
 		},
 		"HTTPClientFor": func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client, _ int) {
 			status, _ := do(t, c.HTTPClientFor(brl), srv, getBalance, `{"userId":"t1_225478"}`)
-			equal(t, "status", status, 200)
+			testkit.Equal(t, "status", status, 200)
 		},
 	} {
 		for _, inOK := range []bool{false, true} {
@@ -62,10 +63,10 @@ func TestTwentyRequestsWithOneDeadTokenCauseOneNewOne(t *testing.T) {
 				bubble(t, platformtokentest.Options{FailuresInOK: inOK}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 					token(t, c, brl)
 					srv.OutsideCreate(brl.UserID)
-					crowd(20, func(i int) { call(t, srv, c, i) })
-					equal(t, "tokens: the first, the outside one, and one more", srv.Created(brl.UserID), 3)
-					equal(t, "invalidations", c.Stats().Invalidations, uint64(1))
-					equal(t, "at once", srv.MaxConcurrent(brl.UserID), 1)
+					testkit.Crowd(20, func(i int) { call(t, srv, c, i) })
+					testkit.Equal(t, "tokens: the first, the outside one, and one more", srv.Created(brl.UserID), 3)
+					testkit.Equal(t, "invalidations", c.Stats().Invalidations, uint64(1))
+					testkit.Equal(t, "at once", srv.MaxConcurrent(brl.UserID), 1)
 				})
 			})
 		}
@@ -76,17 +77,17 @@ func TestTokenIsRenewedBeforeItExpiresAndCallersWaitForThat(t *testing.T) {
 	bubble(t, platformtokentest.Options{TokenLifetime: time.Hour}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		first := token(t, c, brl)
 		time.Sleep(54 * time.Minute)
-		equal(t, "token before its time is over", token(t, c, brl).Value(), first.Value())
+		testkit.Equal(t, "token before its time is over", token(t, c, brl).Value(), first.Value())
 		time.Sleep(4 * time.Minute)
-		srv.Delay(time.Second, on(createToken))
+		srv.Delay(time.Second, testkit.Path(createToken))
 		start := time.Now()
-		crowd(100, func(int) {
+		testkit.Crowd(100, func(int) {
 			if tok := token(t, c, brl); tok.Value() == first.Value() {
 				t.Error("a caller was given the token that was being killed")
 			}
 		})
-		equal(t, "waited", time.Since(start), time.Second)
-		equal(t, "tokens", srv.Created(brl.UserID), 2)
+		testkit.Equal(t, "waited", time.Since(start), time.Second)
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 2)
 	})
 }
 
@@ -94,13 +95,13 @@ func TestRefusedRenewalLeavesTheOldTokenInUse(t *testing.T) {
 	bubble(t, platformtokentest.Options{TokenLifetime: time.Hour}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		first := token(t, c, brl)
 		time.Sleep(58 * time.Minute)
-		srv.FailNext(1, http.StatusInternalServerError, nil, on(createToken))
-		crowd(100, func(int) {
+		srv.FailNext(1, http.StatusInternalServerError, nil, testkit.Path(createToken))
+		testkit.Crowd(100, func(int) {
 			tok := token(t, c, brl)
-			equal(t, "token", tok.Value(), first.Value())
-			equal(t, "suspect", tok.Suspect(), false)
+			testkit.Equal(t, "token", tok.Value(), first.Value())
+			testkit.Equal(t, "suspect", tok.Suspect(), false)
 		})
-		equal(t, "requests", srv.Count(createToken), 2)
+		testkit.Equal(t, "requests", srv.Count(createToken), 2)
 	})
 }
 
@@ -108,7 +109,7 @@ func TestLostAnswerIsSentForOnceMore(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		srv.LoseAnswers(1)
 		balance(t, c, brl)
-		equal(t, "tokens", srv.Created(brl.UserID), 2)
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 2)
 	})
 }
 
@@ -116,20 +117,20 @@ func TestTokenIsSuspectWhenAnswersAreLostTwiceAndIsReplacedWhenItIsDead(t *testi
 	bubble(t, platformtokentest.Options{TokenLifetime: time.Hour}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		first := token(t, c, brl)
 		time.Sleep(58 * time.Minute)
-		srv.LoseAnswers(2, on(createToken)) // the first of them kills the token
+		srv.LoseAnswers(2, testkit.Path(createToken)) // the first of them kills the token
 		tok := token(t, c, brl)
-		equal(t, "token", tok.Value(), first.Value())
-		equal(t, "suspect", tok.Suspect(), true)
+		testkit.Equal(t, "token", tok.Value(), first.Value())
+		testkit.Equal(t, "suspect", tok.Suspect(), true)
 		balance(t, c, brl) // refused, and then replaced in spite of the back-off
-		equal(t, "suspect", token(t, c, brl).Suspect(), false)
-		equal(t, "tokens", srv.Created(brl.UserID), 4)
+		testkit.Equal(t, "suspect", token(t, c, brl).Suspect(), false)
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 4)
 
 		time.Sleep(58 * time.Minute)
-		srv.Reset(2, on(createToken)) // this time nothing has reached the platform
+		srv.Reset(2, testkit.Path(createToken)) // this time nothing has reached the platform
 		tok = token(t, c, brl)
-		equal(t, "suspect", tok.Suspect(), true)
+		testkit.Equal(t, "suspect", tok.Suspect(), true)
 		balance(t, c, brl)
-		equal(t, "tokens", srv.Created(brl.UserID), 4)
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 4)
 	})
 }
 
@@ -140,8 +141,8 @@ func TestUnusableAnswerToTokenMeansThatTheOldOneIsDead(t *testing.T) {
 		answering(srv, 200, `{"isSuccess":true,"code":0,"data":{"token":"not a token"}}`)
 		_, err := c.Token(t.Context(), brl)
 		e := errorIs(t, err, providerauth.ErrBadResponse, providerauth.ErrAmbiguous)
-		equal(t, "op and status", fmt.Sprint(e.Op, e.StatusCode), "Token200")
-		equal(t, "requests", srv.Count(createToken), 3)
+		testkit.Equal(t, "op and status", fmt.Sprint(e.Op, e.StatusCode), "Token200")
+		testkit.Equal(t, "requests", srv.Count(createToken), 3)
 		srv.Intercept(nil)
 		time.Sleep(time.Minute)
 		balance(t, c, brl)
@@ -154,27 +155,27 @@ func TestRequestThatActsLateCostsOneReplay(t *testing.T) {
 		first := token(t, c, brl)
 		time.Sleep(10 * time.Second)
 		rec, _ := srv.Token(first.Value())
-		equal(t, "killed by", rec.KilledBy, platformtokentest.ByLate)
+		testkit.Equal(t, "killed by", rec.KilledBy, platformtokentest.ByLate)
 		balance(t, c, brl)
-		equal(t, "tokens", srv.Created(brl.UserID), 3)
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 3)
 	})
 }
 
 func TestRefusalOfATokenIsReportedAndSharedDuringTheBackOff(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		answering(srv, 200, `{"isSuccess":false,"code":2014,"message":"player disabled"}`)
-		crowd(50, func(int) {
+		testkit.Crowd(50, func(int) {
 			_, err := c.Token(t.Context(), brl)
 			e := errorIs(t, err)
-			equal(t, "status, code, message", fmt.Sprint(e.StatusCode, " ", e.Code, " ", e.Message), "200 2014 player disabled")
-			equal(t, "ambiguous", e.Ambiguous(), false)
+			testkit.Equal(t, "status, code, message", fmt.Sprint(e.StatusCode, " ", e.Code, " ", e.Message), "200 2014 player disabled")
+			testkit.Equal(t, "ambiguous", e.Ambiguous(), false)
 			if _, ok := e.Retryable(); !ok {
 				t.Error("not retryable, though nobody knows which codes are passing")
 			}
 		})
-		equal(t, "requests", srv.Count(createToken), 1)
+		testkit.Equal(t, "requests", srv.Count(createToken), 1)
 		_, err := c.Balance(t.Context(), brl)
-		equal(t, "requests", srv.Count(createToken)+srv.Count(getBalance), 1)
+		testkit.Equal(t, "requests", srv.Count(createToken)+srv.Count(getBalance), 1)
 		errorIs(t, err, providerauth.ErrNotSent)
 		srv.Intercept(nil)
 		time.Sleep(time.Second)
@@ -193,7 +194,7 @@ func TestRefusalUnderAStatusThatIsFinalBacksOffForLong(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		_, err = c.Token(t.Context(), brl)
 		errorIs(t, err)
-		equal(t, "requests", srv.Count(createToken), 1)
+		testkit.Equal(t, "requests", srv.Count(createToken), 1)
 		time.Sleep(time.Minute)
 		token(t, c, brl)
 	})
@@ -207,20 +208,20 @@ func TestCreateTokenIsAlwaysANewOneAndBecomesTheCachedOne(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, body := last(t, srv)
-		equal(t, "body", body, `{"tenantId":1,"userId":"t1_225478","currency":"USD"}`)
-		equal(t, "language", r.Header.Get("Accept-Language"), "zh")
+		testkit.Equal(t, "body", body, `{"tenantId":1,"userId":"t1_225478","currency":"USD"}`)
+		testkit.Equal(t, "language", r.Header.Get("Accept-Language"), "zh")
 		usd := platformtoken.Player{UserID: brl.UserID, Currency: "USD"}
-		equal(t, "made for", got.Player, usd)
-		equal(t, "cached", token(t, c, usd).Value(), got.Value())
-		equal(t, "the first one is current", c.Invalidate(first), false)
-		equal(t, "tokens", srv.Created(brl.UserID), 2)
+		testkit.Equal(t, "made for", got.Player, usd)
+		testkit.Equal(t, "cached", token(t, c, usd).Value(), got.Value())
+		testkit.Equal(t, "the first one is current", c.Invalidate(first), false)
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 2)
 	})
 }
 
 func TestTokenIsNotHandedOutWhileCreateTokenIsKillingIt(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		token(t, c, brl)
-		srv.Delay(time.Second, on(createToken))
+		srv.Delay(time.Second, testkit.Path(createToken))
 		var wg sync.WaitGroup
 		var made platformtoken.Token
 		wg.Go(func() {
@@ -229,8 +230,8 @@ func TestTokenIsNotHandedOutWhileCreateTokenIsKillingIt(t *testing.T) {
 		synctest.Wait()
 		got := token(t, c, brl)
 		wg.Wait()
-		equal(t, "token", got.Value(), made.Value())
-		equal(t, "tokens", srv.Created(brl.UserID), 2)
+		testkit.Equal(t, "token", got.Value(), made.Value())
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 2)
 	})
 }
 
@@ -239,7 +240,7 @@ func TestCreateTokensOfOnePlayerRunOneAfterAnother(t *testing.T) {
 		srv.Delay(time.Second)
 		var mu sync.Mutex
 		values := map[string]bool{}
-		crowd(5, func(int) {
+		testkit.Crowd(5, func(int) {
 			tok, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: "u"})
 			if err != nil {
 				t.Error(err)
@@ -248,9 +249,9 @@ func TestCreateTokensOfOnePlayerRunOneAfterAnother(t *testing.T) {
 			values[tok.Value()] = true
 			mu.Unlock()
 		})
-		equal(t, "different tokens", len(values), 5)
-		equal(t, "tokens", srv.Created("u"), 5)
-		equal(t, "at once", srv.MaxConcurrent("u"), 1)
+		testkit.Equal(t, "different tokens", len(values), 5)
+		testkit.Equal(t, "tokens", srv.Created("u"), 5)
+		testkit.Equal(t, "at once", srv.MaxConcurrent("u"), 1)
 	})
 }
 
@@ -262,7 +263,7 @@ func TestLostCreateTokenIsAmbiguousAndNotSentAgain(t *testing.T) {
 		if _, ok := e.Retryable(); ok || e.Op != "CreateToken" || e.Attempts != 1 {
 			t.Errorf("retryable, or not one attempt of CreateToken: %v", e)
 		}
-		equal(t, "requests", srv.Count(createToken), 1)
+		testkit.Equal(t, "requests", srv.Count(createToken), 1)
 	})
 }
 
@@ -270,7 +271,7 @@ func TestTokenIsAskedForAgainIfNothingWasSent(t *testing.T) {
 	n := 0
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		token(t, c, brl)
-		equal(t, "tries, requests", fmt.Sprint(n, srv.Count(createToken)), "3 1")
+		testkit.Equal(t, "tries, requests", fmt.Sprint(n, srv.Count(createToken)), "3 1")
 	}, tapping(func(r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		if n++; n < 3 {
 			return nil, dialError()
@@ -293,10 +294,10 @@ func TestRefusalThatSaysWhenToComeBackEndsTheFlightAllTheSame(t *testing.T) {
 					srv.FailNext(1, status, http.Header{"Retry-After": {"1"}})
 					start := time.Now()
 					e := errorIs(t, create(t.Context(), c))
-					equal(t, "status, attempts, ambiguous", fmt.Sprint(e.StatusCode, e.Attempts, e.Ambiguous()), fmt.Sprint(status, 1, false))
-					equal(t, "RetryAfter", e.RetryAfter, time.Second)
-					equal(t, "took", time.Since(start), 0*time.Second)
-					equal(t, "requests", srv.Count(createToken), 1)
+					testkit.Equal(t, "status, attempts, ambiguous", fmt.Sprint(e.StatusCode, e.Attempts, e.Ambiguous()), fmt.Sprint(status, 1, false))
+					testkit.Equal(t, "RetryAfter", e.RetryAfter, time.Second)
+					testkit.Equal(t, "took", time.Since(start), 0*time.Second)
+					testkit.Equal(t, "requests", srv.Count(createToken), 1)
 				})
 			})
 		}
@@ -308,8 +309,8 @@ func TestTokenRepeatedUnchangedIsAccepted(t *testing.T) {
 		answering(srv, 200, `{"isSuccess":true,"code":0,"data":{"token":"always.the-same"}}`)
 		for range 3 {
 			tok := token(t, c, brl)
-			equal(t, "token", tok.Value(), "always.the-same")
-			equal(t, "assumed", tok.ExpiryAssumed, true)
+			testkit.Equal(t, "token", tok.Value(), "always.the-same")
+			testkit.Equal(t, "assumed", tok.ExpiryAssumed, true)
 			time.Sleep(30 * time.Hour)
 		}
 		// Refused all the same, it is of no use.
@@ -327,9 +328,9 @@ func TestContextOfTheCallerEndsItsWaitOnly(t *testing.T) {
 		start := time.Now()
 		_, err := c.Token(ctx, brl)
 		errorIs(t, err, context.DeadlineExceeded)
-		equal(t, "left after", time.Since(start), 10*time.Millisecond)
+		testkit.Equal(t, "left after", time.Since(start), 10*time.Millisecond)
 		token(t, c, brl)
-		equal(t, "requests", srv.Count(createToken), 1)
+		testkit.Equal(t, "requests", srv.Count(createToken), 1)
 	})
 }
 
@@ -348,10 +349,10 @@ func TestRefreshBeforeIsHonoured(t *testing.T) {
 		token(t, c, brl)
 		time.Sleep(37 * time.Minute) // a renewal is up to a tenth of RefreshBefore early
 		token(t, c, brl)
-		equal(t, "tokens", srv.Created(brl.UserID), 1)
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 1)
 		time.Sleep(4 * time.Minute)
 		token(t, c, brl)
-		equal(t, "tokens", srv.Created(brl.UserID), 2)
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 2)
 	}, func(cfg *platformtoken.Config) { cfg.RefreshBefore = 20 * time.Minute })
 }
 
@@ -384,7 +385,7 @@ func TestCloseWaitsForACreationUnderWay(t *testing.T) {
 		cancel()
 		start := time.Now()
 		c.Close()
-		equal(t, "waited", time.Since(start), 3*time.Second)
+		testkit.Equal(t, "waited", time.Since(start), 3*time.Second)
 		wg.Wait()
 		token(t, c, brl) // which has come
 	})
@@ -415,7 +416,7 @@ func TestClient_CreateToken_unusableAnswers(t *testing.T) {
 				_, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: brl.UserID, Currency: brl.Currency})
 				errorIs(t, err, providerauth.ErrBadResponse, providerauth.ErrAmbiguous)
 				after, err := c.Token(t.Context(), brl)
-				equal(t, "served, suspect", fmt.Sprint(err == nil && after.Value() == before.Value(), after.Suspect()), fmt.Sprint(tc.served, tc.served))
+				testkit.Equal(t, "served, suspect", fmt.Sprint(err == nil && after.Value() == before.Value(), after.Suspect()), fmt.Sprint(tc.served, tc.served))
 			})
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -24,7 +25,7 @@ func TestClient_Transfer_rejectedUnderARedirect(t *testing.T) {
 			})
 		})
 		_, err := c.Transfer(t.Context(), brl, platformtoken.TransferRequest{
-			TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: amount(t, "1"),
+			TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, "1"),
 		})
 		if err != nil {
 			t.Error(err)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -106,7 +107,7 @@ func TestAnswersAreJudgedByStatusFlagAndCode(t *testing.T) {
 					case e.Ambiguous():
 						got = ambiguous
 					}
-					equal(t, name, fmt.Sprint(got, e.StatusCode, e.Code, e.Attempts), fmt.Sprint(tc.want, tc.status, tc.code, 1))
+					testkit.Equal(t, name, fmt.Sprint(got, e.StatusCode, e.Code, e.Attempts), fmt.Sprint(tc.want, tc.status, tc.code, 1))
 					if _, ok := e.Retryable(); ok && tc.want != refused {
 						t.Errorf("%s: retryable", name)
 					}
@@ -152,7 +153,7 @@ func TestGETIsRepeatedAndPOSTIsNot(t *testing.T) {
 		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			srv.FailNext(3, http.StatusBadGateway, nil)
 			e := errorIs(t, c.Call(t.Context(), method, "/x", nil, nil))
-			equal(t, method, e.Attempts, want)
+			testkit.Equal(t, method, e.Attempts, want)
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -34,12 +35,12 @@ func TestSampleOfThePageIsReadInEveryZone(t *testing.T) {
 	for _, offset := range []time.Duration{0, -3 * time.Hour, 14 * time.Hour} {
 		local(t, offset, func() {
 			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
-				until(1741931415) // its nbf
+				testkit.Until(1741931415) // its nbf
 				answering(srv, 200, `{"isSuccess":true,"code":0,"data":{"token":"`+sample+`","expires":"2025-03-15 05:50:15"}}`)
 				tok := token(t, c, brl)
-				equal(t, "token", tok.Value(), sample)
-				equal(t, "expires", tok.ExpiresAt.UTC(), time.Date(2025, 3, 15, 5, 50, 15, 0, time.UTC))
-				equal(t, "assumed", tok.ExpiryAssumed, false)
+				testkit.Equal(t, "token", tok.Value(), sample)
+				testkit.Equal(t, "expires", tok.ExpiresAt.UTC(), time.Date(2025, 3, 15, 5, 50, 15, 0, time.UTC))
+				testkit.Equal(t, "assumed", tok.ExpiryAssumed, false)
 			})
 		})
 	}
@@ -125,16 +126,16 @@ func TestTokenLivesAsLongAsTheAnswerSays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
-				until(now)
+				testkit.Until(now)
 				expires := ""
 				if tc.expires != "" {
 					expires = `,"expires":` + tc.expires
 				}
 				answering(srv, 200, `{"isSuccess":true,"code":0,"data":{"token":"`+tc.token+`"`+expires+`}}`)
 				tok := token(t, c, brl)
-				equal(t, "token", tok.Value(), tc.token)
-				equal(t, "life", time.Until(tok.ExpiresAt), tc.life)
-				equal(t, "assumed", tok.ExpiryAssumed, tc.assumed)
+				testkit.Equal(t, "token", tok.Value(), tc.token)
+				testkit.Equal(t, "life", time.Until(tok.ExpiresAt), tc.life)
+				testkit.Equal(t, "assumed", tok.ExpiryAssumed, tc.assumed)
 			})
 		})
 	}
@@ -159,7 +160,7 @@ func TestExpiryThatIsNotUsedIsLogged(t *testing.T) {
 		if got != "" {
 			got = "ignored=" + got
 		}
-		equal(t, answer, got, want)
+		testkit.Equal(t, answer, got, want)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
 
@@ -47,14 +48,14 @@ func TestClient_fipsOnly(t *testing.T) {
 			cfg := cfg
 			cfg.Secret = secret
 			_, err := platformtoken.New(cfg)
-			equal(t, name, errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"Secret": rule})
+			testkit.Equal(t, name, errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"Secret": rule})
 		}
 	})
 	t.Run("a Signer works", func(t *testing.T) {
 		cfg := cfg
 		cfg.Signer = platformtoken.SignerFunc(func(context.Context, platformtoken.SignInput) (string, error) { return "signed", nil })
 		cfg.HTTPClient = &http.Client{Transport: tap(func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
-			equal(t, "sign", r.Header["sign"], []string{"signed"})
+			testkit.Equal(t, "sign", r.Header["sign"], []string{"signed"})
 			return &http.Response{
 				StatusCode: http.StatusOK, Header: http.Header{}, Request: r,
 				Body: io.NopCloser(strings.NewReader(`{"isSuccess":true,"data":{"token":"token-1","expires":253402300799}}`)),
@@ -62,6 +63,6 @@ func TestClient_fipsOnly(t *testing.T) {
 		}).through(nil)}
 		c := open(t, cfg)
 		defer c.Close()
-		equal(t, "token", token(t, c, brl).Value(), "token-1")
+		testkit.Equal(t, "token", token(t, c, brl).Value(), "token-1")
 	})
 }

@@ -1,18 +1,12 @@
 package platformtoken_test
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
-
-	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -26,32 +20,27 @@ const (
 
 var brl = platformtoken.Player{UserID: "t1_225478", Currency: "BRL"}
 
+var defaults = platformtokentest.Options{}
+
 // bubble runs f with a server and a client of it in simulated time.
 func bubble(t *testing.T, opt platformtokentest.Options, f func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client), change ...func(*platformtoken.Config)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		opt.InMemory = true
-		srv := platformtokentest.NewServer(opt)
-		defer srv.Close()
-		cfg := srv.Config()
-		for _, ch := range change {
-			ch(&cfg)
-		}
-		c := open(t, cfg)
+	opt.InMemory = true
+	testkit.Bubble(t, platformtokentest.NewServer, opt, func(t *testing.T, srv *platformtokentest.Server) {
+		c := open(t, srv.Config(), change...)
 		defer c.Close()
 		f(t, srv, c)
 	})
 }
 
-var defaults = platformtokentest.Options{}
-
-func open(t testing.TB, cfg platformtoken.Config) *platformtoken.Client {
+func open(t testing.TB, cfg platformtoken.Config, change ...func(*platformtoken.Config)) *platformtoken.Client {
 	t.Helper()
-	c, err := platformtoken.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return testkit.Open(t, platformtoken.New, cfg, change...)
+}
+
+func errorIs(t testing.TB, err error, targets ...error) *platformtoken.Error {
+	t.Helper()
+	return testkit.ErrorIs[*platformtoken.Error](t, err, targets...)
 }
 
 func token(t *testing.T, c *platformtoken.Client, p platformtoken.Player) platformtoken.Token {
@@ -72,48 +61,6 @@ func balance(t *testing.T, c *platformtoken.Client, p platformtoken.Player) plat
 	}
 	return b
 }
-
-func amount(t testing.TB, s string) providerauth.Amount {
-	t.Helper()
-	a, err := providerauth.ParseAmount(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-func equal[V any](t testing.TB, what string, got, want V) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
-	}
-}
-
-func errorIs(t testing.TB, err error, targets ...error) *platformtoken.Error {
-	t.Helper()
-	for _, target := range targets {
-		if !errors.Is(err, target) {
-			t.Errorf("got %v, want %v", err, target)
-		}
-	}
-	var e *platformtoken.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("got %v (%T), want *platformtoken.Error", err, err)
-	}
-	return e
-}
-
-// crowd calls f from n goroutines at once and waits for them.
-func crowd(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { f(i) })
-	}
-	wg.Wait()
-}
-
-// until sleeps to a time in a bubble.
-func until(unix int64) { time.Sleep(time.Until(time.Unix(unix, 0))) }
 
 // last is the last request that the server got.
 func last(t *testing.T, srv *platformtokentest.Server) (*http.Request, string) {
@@ -139,11 +86,6 @@ func answering(srv *platformtokentest.Server, status int, body string) {
 			_, _ = io.WriteString(w, body)
 		})
 	})
-}
-
-// on accepts requests to a path, for faults.
-func on(path string) func(*http.Request) bool {
-	return func(r *http.Request) bool { return r.URL.Path == path }
 }
 
 // do sends a request to path and returns the status and the body.

@@ -77,17 +77,17 @@ func TestClient_memory(t *testing.T) {
 			defer c.Close()
 			_, err := c.Token(t.Context(), brl)
 			e := errorIs(t, err)
-			equal(t, "message, request id, body", fmt.Sprint(len(e.Message), len(e.RequestID), len(e.Body())), "1024 128 4096")
+			testkit.Equal(t, "message, request id, body", fmt.Sprint(len(e.Message), len(e.RequestID), len(e.Body())), "1024 128 4096")
 			_, err = c.Token(t.Context(), brl)
 			e = errorIs(t, err)
-			equal(t, "within the back-off", fmt.Sprint(len(e.Message), len(e.RequestID), len(e.Body())), "256 128 0")
+			testkit.Equal(t, "within the back-off", fmt.Sprint(len(e.Message), len(e.RequestID), len(e.Body())), "256 128 0")
 		})
 	})
 	t.Run("an id of any length is an error of the call", func(t *testing.T) {
 		c := open(t, platformtoken.Config{BaseURL: "https://api.example.com", TenantID: 1, Secret: providerauth.StaticSecret("0123456789abcdef")})
 		defer c.Close()
 		_, err := c.Token(t.Context(), platformtoken.Player{UserID: strings.Repeat("u", 257), Currency: strings.Repeat("c", 33)})
-		equal(t, "fields", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{
+		testkit.Equal(t, "fields", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{
 			"UserID": "must have at most 256 characters", "Currency": "must have at most 32 characters",
 		})
 	})

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
 
@@ -65,7 +66,7 @@ func TestClient_HTTPClientFor(t *testing.T) {
 				if sendWithKey(t, c.HTTPClientFor(brl), srv, header, body) == nil {
 					t.Error("no error")
 				}
-				equal(t, "transfers", moved.Load(), 1)
+				testkit.Equal(t, "transfers", moved.Load(), 1)
 			})
 		}
 	}
@@ -91,7 +92,7 @@ func TestClient_HTTPClientFor(t *testing.T) {
 		if err := sendWithKey(t, c.HTTPClientFor(brl), srv, "Idempotency-Key", io.MultiReader(strings.NewReader(transferBody))); err != nil {
 			t.Error(err)
 		}
-		equal(t, "wallet, dials", fmt.Sprint(srv.Balance(brl), " ", dials.Load()), "5 2")
+		testkit.Equal(t, "wallet, dials", fmt.Sprint(srv.Balance(brl), " ", dials.Load()), "5 2")
 	})
 }
 
@@ -103,13 +104,13 @@ func TestClient_TransportFor(t *testing.T) {
 		defer c.Close()
 		pool := new(http.Transport)
 		defer pool.CloseIdleConnections()
-		srv.FailNext(1, http.StatusServiceUnavailable, nil, on(transfer))
+		srv.FailNext(1, http.StatusServiceUnavailable, nil, testkit.Path(transfer))
 		hc := &http.Client{Transport: c.TransportFor(brl, again{pool})}
 		if err := sendWithKey(t, hc, srv, "Idempotency-Key", strings.NewReader(transferBody)); err != nil {
 			t.Error(err)
 		}
-		equal(t, "wallet", srv.Balance(brl), "5")
-		equal(t, "requests", srv.Count(transfer), 2)
+		testkit.Equal(t, "wallet", srv.Balance(brl), "5")
+		testkit.Equal(t, "requests", srv.Count(transfer), 2)
 	})
 }
 

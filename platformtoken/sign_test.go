@@ -19,6 +19,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -30,16 +31,16 @@ func TestSignatureAndBodyAreTheDocumentedOnesByteForByte(t *testing.T) {
 		{"игрок&<1>", "", `{"tenantId":1,"userId":"игрок&<1>"}`, "2921017800fff869d251e716135f78a7"},
 	} {
 		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
-			until(1741837297)
+			testkit.Until(1741837297)
 			token(t, c, platformtoken.Player{UserID: tc.userID, Currency: tc.currency})
 			r, body := last(t, srv)
-			equal(t, "method and path", r.Method+" "+r.URL.Path, "POST /auth/createToken")
-			equal(t, "body", body, tc.body)
-			equal(t, "sign", r.Header.Get("sign"), tc.sign)
-			equal(t, "timestamp", r.Header.Get("timestamp"), "1741837297")
-			equal(t, "language", r.Header.Get("Accept-Language"), "en")
-			equal(t, "content type", r.Header.Get("Content-Type"), "application/json; charset=utf-8")
-			equal(t, "authorization", r.Header.Values("Authorization"), nil)
+			testkit.Equal(t, "method and path", r.Method+" "+r.URL.Path, "POST /auth/createToken")
+			testkit.Equal(t, "body", body, tc.body)
+			testkit.Equal(t, "sign", r.Header.Get("sign"), tc.sign)
+			testkit.Equal(t, "timestamp", r.Header.Get("timestamp"), "1741837297")
+			testkit.Equal(t, "language", r.Header.Get("Accept-Language"), "en")
+			testkit.Equal(t, "content type", r.Header.Get("Content-Type"), "application/json; charset=utf-8")
+			testkit.Equal(t, "authorization", r.Header.Values("Authorization"), nil)
 		})
 	}
 }
@@ -80,8 +81,8 @@ func TestHeaderNamesGoOutAsThePageSpellsThem(t *testing.T) {
 
 	_ = c.Call(t.Context(), http.MethodPost, "/player/register", nil, nil)
 	head := <-heads
-	equal(t, "request line", head[0], "POST /v1/player/register HTTP/1.1")
-	equal(t, "names of Call", spelled(head), want)
+	testkit.Equal(t, "request line", head[0], "POST /v1/player/register HTTP/1.1")
+	testkit.Equal(t, "names of Call", spelled(head), want)
 
 	// A caller's own spellings are replaced, not joined.
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String()+"/v1/x", strings.NewReader("{}"))
@@ -95,11 +96,11 @@ func TestHeaderNamesGoOutAsThePageSpellsThem(t *testing.T) {
 	}
 	resp.Body.Close()
 	head = <-heads
-	equal(t, "names of HTTPClient", spelled(head), []string{"Content-Type", "accept-language", "sign", "timestamp"})
+	testkit.Equal(t, "names of HTTPClient", spelled(head), []string{"Content-Type", "accept-language", "sign", "timestamp"})
 	if !slices.Contains(head, "accept-language: zh") || !slices.Contains(head, "Content-Type: text/plain") {
 		t.Errorf("a header of the caller's was replaced: %q", head)
 	}
-	equal(t, "the caller's header", len(r.Header), 5)
+	testkit.Equal(t, "the caller's header", len(r.Header), 5)
 }
 
 // answerOnce reads one request and returns the lines of its head.
@@ -115,22 +116,22 @@ func answerOnce(conn net.Conn) (head []string) {
 func TestSignerSeesExactlyTheBytesThatAreSent(t *testing.T) {
 	var seen []platformtoken.SignInput
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
-		until(1741837297)
+		testkit.Until(1741837297)
 		answering(srv, 200, `{"isSuccess":true,"code":0,"data":null}`)
 		if err := c.Call(t.Context(), http.MethodPost, "/player/register?x=1", map[string]string{"userId": "a&b"}, nil); err != nil {
 			t.Fatal(err)
 		}
 		r, body := last(t, srv)
-		equal(t, "input of Call", seen, []platformtoken.SignInput{{
+		testkit.Equal(t, "input of Call", seen, []platformtoken.SignInput{{
 			Method: "POST", Path: "/base/player/register", Body: []byte(body), Timestamp: "1741837297",
 		}})
-		equal(t, "sign", r.Header.Get("sign"), "signature 1")
+		testkit.Equal(t, "sign", r.Header.Get("sign"), "signature 1")
 		do(t, c.HTTPClient(), srv, "/game/getRecords", `{ "tenantId" : 1 }`)
-		equal(t, "input of HTTPClient", string(seen[1].Body), `{ "tenantId" : 1 }`)
+		testkit.Equal(t, "input of HTTPClient", string(seen[1].Body), `{ "tenantId" : 1 }`)
 		if err := c.Call(t.Context(), http.MethodPost, "/x", nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "input without a body", len(seen[2].Body), 0)
+		testkit.Equal(t, "input without a body", len(seen[2].Body), 0)
 	}, func(cfg *platformtoken.Config) {
 		cfg.Secret = nil
 		cfg.Signer = platformtoken.SignerFunc(func(_ context.Context, in platformtoken.SignInput) (string, error) {
@@ -144,14 +145,14 @@ func TestSignerSeesExactlyTheBytesThatAreSent(t *testing.T) {
 func TestEveryAttemptIsSignedAnew(t *testing.T) {
 	var signed []string
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
-		srv.FailNext(2, http.StatusServiceUnavailable, http.Header{"Retry-After": {"2"}}, on(getBalance))
+		srv.FailNext(2, http.StatusServiceUnavailable, http.Header{"Retry-After": {"2"}}, testkit.Path(getBalance))
 		balance(t, c, brl)
 		var sent []string
 		for _, r := range srv.Requests() {
 			sent = append(sent, r.Header.Get("timestamp"))
 		}
-		equal(t, "sent", sent, []string{"946684800", "946684800", "946684802", "946684804"})
-		equal(t, "signed", signed, sent)
+		testkit.Equal(t, "sent", sent, []string{"946684800", "946684800", "946684802", "946684804"})
+		testkit.Equal(t, "signed", signed, sent)
 	}, func(cfg *platformtoken.Config) {
 		cfg.Secret = nil
 		cfg.Signer = platformtoken.SignerFunc(func(_ context.Context, in platformtoken.SignInput) (string, error) {
@@ -167,11 +168,11 @@ func TestReplayIsSignedAnewAndKeepsItsBody(t *testing.T) {
 	bubble(t, platformtokentest.Options{TimestampTolerance: 5 * time.Second}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		balance(t, c, brl)
 		srv.OutsideCreate(brl.UserID)
-		srv.Delay(3*time.Second, on(getBalance)) // so that the replay is seconds later
+		srv.Delay(3*time.Second, testkit.Path(getBalance)) // so that the replay is seconds later
 		status, body := do(t, c.HTTPClientFor(brl), srv, getBalance, `{"userId":"t1_225478"}`)
-		equal(t, "answer", body, `{"isSuccess":true,"code":0,"data":{"balance":0,"currency":"BRL"}}`)
-		equal(t, "status", status, 200)
-		equal(t, "requests", srv.Count(getBalance), 3)
+		testkit.Equal(t, "answer", body, `{"isSuccess":true,"code":0,"data":{"balance":0,"currency":"BRL"}}`)
+		testkit.Equal(t, "status", status, 200)
+		testkit.Equal(t, "requests", srv.Count(getBalance), 3)
 		all := srv.Requests()
 		first, second := all[len(all)-3], all[len(all)-1]
 		if first.Header.Get("timestamp") == second.Header.Get("timestamp") || first.Header.Get("Authorization") == second.Header.Get("Authorization") {
@@ -187,7 +188,7 @@ func TestSecretIsAskedForOncePerRequest(t *testing.T) {
 			balance(t, c, brl)
 		}
 		do(t, c.HTTPClient(), srv, "/game/getRecords", `{"tenantId":1}`)
-		equal(t, "calls", calls, len(srv.Requests()))
+		testkit.Equal(t, "calls", calls, len(srv.Requests()))
 	}, func(cfg *platformtoken.Config) {
 		secret := cfg.Secret
 		cfg.Secret = func(ctx context.Context) (string, error) { calls++; return secret(ctx) }
@@ -201,10 +202,10 @@ func TestRotatedSecretTakesEffectWithTheNextRequest(t *testing.T) {
 		srv.RotateSecrets("another")
 		_, err := c.Balance(t.Context(), brl)
 		e := errorIs(t, err)
-		equal(t, "code", e.Code, platformtokentest.CodeSign)
+		testkit.Equal(t, "code", e.Code, platformtokentest.CodeSign)
 		secret = "another"
 		balance(t, c, brl)
-		equal(t, "tokens: the signature is not the token's fault", srv.Created(brl.UserID), 1)
+		testkit.Equal(t, "tokens: the signature is not the token's fault", srv.Created(brl.UserID), 1)
 	}, func(cfg *platformtoken.Config) {
 		cfg.Secret = func(context.Context) (string, error) { return secret, nil }
 	})
@@ -216,9 +217,9 @@ func TestChangedSecretEndsTheBackOff(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		for range 5 {
 			_, err := c.Token(t.Context(), brl)
-			equal(t, "code", errorIs(t, err).Code, platformtokentest.CodeSign)
+			testkit.Equal(t, "code", errorIs(t, err).Code, platformtokentest.CodeSign)
 		}
-		equal(t, "requests", srv.Count(createToken), 1)
+		testkit.Equal(t, "requests", srv.Count(createToken), 1)
 		secret.Store("0123456789abcdef0123456789abcdef")
 		time.Sleep(time.Second)
 		_, _ = c.Token(t.Context(), brl) // lets the Client look whether it has changed
@@ -265,7 +266,7 @@ func TestUnavailableSignatureCostsNoRequest(t *testing.T) {
 				}
 				_, err = c.CreateToken(ctx, platformtoken.CreateTokenRequest{UserID: "u"})
 				errorIs(t, err, providerauth.ErrSecretUnavailable)
-				_, transferred := c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx", Direction: platformtoken.TransferIn, Amount: amount(t, "1")})
+				_, transferred := c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx", Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, "1")})
 				_, entered := c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: "u", GameID: 1})
 				_, signed := c.HTTPClient().Post(srv.URL()+"/game/getRecords", "application/json", strings.NewReader("{}"))
 				_, attached := c.HTTPClientFor(brl).Post(srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
@@ -278,7 +279,7 @@ func TestUnavailableSignatureCostsNoRequest(t *testing.T) {
 						t.Errorf("%s: not retryable, though the vault may be opened, or ambiguous: %v", call, e)
 					}
 				}
-				equal(t, "requests", len(srv.Requests()), 0)
+				testkit.Equal(t, "requests", len(srv.Requests()), 0)
 			}, tc.change)
 		})
 	}
@@ -293,9 +294,9 @@ func TestTimestampFollowsThePlatformsClock(t *testing.T) {
 		bubble(t, platformtokentest.Options{TimestampTolerance: 10 * time.Second}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			srv.SetClockOffset(offset)
 			status, _ := do(t, c.HTTPClient(), srv, "/game/getRecords", `{"tenantId":1}`)
-			equal(t, "the first answer, which corrects the clock", status, 403)
+			testkit.Equal(t, "the first answer, which corrects the clock", status, 403)
 			status, _ = do(t, c.HTTPClient(), srv, "/game/getRecords", `{"tenantId":1}`)
-			equal(t, "the second", status, 200)
+			testkit.Equal(t, "the second", status, 200)
 			tok := token(t, c, brl)
 			if left := time.Until(tok.ExpiresAt); left < 23*time.Hour+59*time.Minute || left > 24*time.Hour+time.Minute {
 				t.Errorf("the token is said to live %v by this machine's clock, want 24 hours", left)

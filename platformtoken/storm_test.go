@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -174,9 +175,9 @@ func TestRotationStorm(t *testing.T) {
 			creations: map[string][]*creation{}, running: map[string]int{}, outside: map[string]int{},
 		}
 		odds := rand.New(rand.NewPCG(3, 4)) // the filters are asked one at a time
-		srv.ActLate(math.MaxInt, stormActLate, on(createToken), func(*http.Request) bool { return odds.Float64() < stormLate })
-		srv.FailNext(math.MaxInt, http.StatusInternalServerError, nil, on(createToken), func(*http.Request) bool { return odds.Float64() < stormRefused })
-		srv.LoseAnswers(math.MaxInt, on(createToken), func(*http.Request) bool { return odds.Float64() < stormLostMore })
+		srv.ActLate(math.MaxInt, stormActLate, testkit.Path(createToken), func(*http.Request) bool { return odds.Float64() < stormLate })
+		srv.FailNext(math.MaxInt, http.StatusInternalServerError, nil, testkit.Path(createToken), func(*http.Request) bool { return odds.Float64() < stormRefused })
+		srv.LoseAnswers(math.MaxInt, testkit.Path(createToken), func(*http.Request) bool { return odds.Float64() < stormLostMore })
 		srv.LoseAnswers(math.MaxInt, func(*http.Request) bool { return odds.Float64() < stormLost })
 
 		cfg := srv.Config()

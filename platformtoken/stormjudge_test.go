@@ -8,6 +8,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -218,5 +219,5 @@ func (s *storm) judgeMoney() {
 			s.t.Errorf("%s has %s, and should have %s", player, got, want.RatString())
 		}
 	}
-	equal(s.t, "money that has come from nowhere", s.srv.Total(), "0")
+	testkit.Equal(s.t, "money that has come from nowhere", s.srv.Total(), "0")
 }

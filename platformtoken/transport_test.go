@@ -12,6 +12,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -19,10 +20,10 @@ import (
 func TestTransportSignsWithoutATokenAndTransportForWithOne(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		status, _ := do(t, c.HTTPClient(), srv, "/game/enter", `{"tenantId":1,"userId":"u","gameId":7}`)
-		equal(t, "status", status, 200)
-		equal(t, "tokens", srv.Count(createToken), 0)
+		testkit.Equal(t, "status", status, 200)
+		testkit.Equal(t, "tokens", srv.Count(createToken), 0)
 		status, body := do(t, c.HTTPClientFor(brl), srv, getBalance, `{"userId":"t1_225478"}`)
-		equal(t, "answer", fmt.Sprint(status, body), `200{"isSuccess":true,"code":0,"data":{"balance":0,"currency":"BRL"}}`)
+		testkit.Equal(t, "answer", fmt.Sprint(status, body), `200{"isSuccess":true,"code":0,"data":{"balance":0,"currency":"BRL"}}`)
 	})
 }
 
@@ -39,9 +40,9 @@ func TestTransportLeavesTheCallersRequestAsItWas(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		equal(t, "header", r.Header, http.Header{"X-Own": {"1"}})
+		testkit.Equal(t, "header", r.Header, http.Header{"X-Own": {"1"}})
 		got, _ := last(t, srv)
-		equal(t, "own header", got.Header.Get("X-Own"), "1")
+		testkit.Equal(t, "own header", got.Header.Get("X-Own"), "1")
 	})
 }
 
@@ -58,8 +59,8 @@ func TestBodyThatCannotBeRewoundIsReplayedAllTheSame(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		equal(t, "status", resp.StatusCode, 200)
-		equal(t, "requests", srv.Count(getBalance), 2)
+		testkit.Equal(t, "status", resp.StatusCode, 200)
+		testkit.Equal(t, "requests", srv.Count(getBalance), 2)
 	})
 }
 
@@ -94,14 +95,14 @@ func TestBodyThatCannotBeSignedIsNotSent(t *testing.T) {
 					r.ContentLength = tc.length
 					_, err = rt.RoundTrip(r)
 					e := errorIs(t, err, tc.want, providerauth.ErrNotSent)
-					equal(t, "op", e.Op, "Transport")
-					equal(t, "ambiguous", e.Ambiguous(), false)
-					equal(t, "the body is closed", closed, true)
+					testkit.Equal(t, "op", e.Op, "Transport")
+					testkit.Equal(t, "ambiguous", e.Ambiguous(), false)
+					testkit.Equal(t, "the body is closed", closed, true)
 					if strings.Contains(fmt.Sprint(err), "fire") {
 						t.Errorf("what the body says is printed: %v", err)
 					}
 				}
-				equal(t, "requests", len(srv.Requests()), 0)
+				testkit.Equal(t, "requests", len(srv.Requests()), 0)
 			})
 		})
 	}
@@ -114,7 +115,7 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 func TestLargestBodyIsSent(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		status, _ := do(t, c.HTTPClient(), srv, "/game/getRecords", strings.Repeat(" ", 1<<20))
-		equal(t, "status", status, 200)
+		testkit.Equal(t, "status", status, 200)
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL()+"/game/getRecords", io.MultiReader())
 		if err != nil {
 			t.Fatal(err)
@@ -124,7 +125,7 @@ func TestLargestBodyIsSent(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		equal(t, "status without a body", resp.StatusCode, 200)
+		testkit.Equal(t, "status without a body", resp.StatusCode, 200)
 	})
 }
 
@@ -134,11 +135,11 @@ func TestOtherOriginsGetNothing(t *testing.T) {
 			for _, hc := range []*http.Client{c.HTTPClient(), c.HTTPClientFor(brl)} {
 				_, err := hc.Post(target, "application/json", strings.NewReader("{}"))
 				e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrInvalidRequest)
-				equal(t, "op", e.Op, "Transport")
-				equal(t, "field", e.Fields["URL"] != "", true)
+				testkit.Equal(t, "op", e.Op, "Transport")
+				testkit.Equal(t, "field", e.Fields["URL"] != "", true)
 			}
 		}
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 	})
 }
 
@@ -149,11 +150,11 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		srv.FailNext(3, http.StatusTemporaryRedirect, to)
 		for _, hc := range []*http.Client{c.HTTPClient(), c.HTTPClientFor(brl)} {
 			status, _ := do(t, hc, srv, getBalance, `{}`)
-			equal(t, "status", status, 307)
+			testkit.Equal(t, "status", status, 307)
 		}
 		_, err := c.Balance(t.Context(), brl)
-		equal(t, "status", errorIs(t, err, providerauth.ErrBadResponse).StatusCode, 307)
-		equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
+		testkit.Equal(t, "status", errorIs(t, err, providerauth.ErrBadResponse).StatusCode, 307)
+		testkit.Equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
 	})
 }
 
@@ -163,9 +164,9 @@ func TestRejectedIsAskedByPathStatusAndCode(t *testing.T) {
 		token(t, c, brl)
 		srv.OutsideCreate(brl.UserID)
 		status, body := do(t, c.HTTPClientFor(brl), srv, getBalance, `{"userId":"t1_225478"}`)
-		equal(t, "answer", fmt.Sprint(status, body), `200{"isSuccess":false,"code":9004,"message":"The token is missing, dead or expired"}`)
+		testkit.Equal(t, "answer", fmt.Sprint(status, body), `200{"isSuccess":false,"code":9004,"message":"The token is missing, dead or expired"}`)
 		_, err := c.Balance(t.Context(), brl)
-		equal(t, "code", errorIs(t, err).Code, platformtokentest.CodeToken)
+		testkit.Equal(t, "code", errorIs(t, err).Code, platformtokentest.CodeToken)
 		if err := c.CallFor(t.Context(), brl, http.MethodPost, "player/getBalance?x=1", nil, nil); err == nil {
 			t.Error("no error")
 		}
@@ -173,7 +174,7 @@ func TestRejectedIsAskedByPathStatusAndCode(t *testing.T) {
 		tok := token(t, c, brl)
 		c.Invalidate(tok)
 		balance(t, c, brl) // is not asked about
-		equal(t, "asked", asked, []string{"/player/getBalance 200 9004", "/player/getBalance 200 9004", "/player/getBalance 200 9004"})
+		testkit.Equal(t, "asked", asked, []string{"/player/getBalance 200 9004", "/player/getBalance 200 9004", "/player/getBalance 200 9004"})
 	}, func(cfg *platformtoken.Config) {
 		cfg.Rejected = func(path string, status, code int) bool {
 			asked = append(asked, fmt.Sprint(path, " ", status, " ", code))
@@ -190,7 +191,7 @@ func TestPathOutsideTheBaseURLIsShownWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		equal(t, "asked", asked, "/based/x 404 0")
+		testkit.Equal(t, "asked", asked, "/based/x 404 0")
 	}, func(cfg *platformtoken.Config) {
 		cfg.Rejected = func(path string, status, code int) bool {
 			asked = fmt.Sprint(path, " ", status, " ", code)
@@ -216,15 +217,15 @@ func TestAnswersPassThroughTransportUnchanged(t *testing.T) {
 func TestRejectionThatANewTokenDoesNotCureGoesToTheCaller(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		token(t, c, brl)
-		srv.FailNext(3, http.StatusUnauthorized, nil, on(getBalance))
+		srv.FailNext(3, http.StatusUnauthorized, nil, testkit.Path(getBalance))
 		_, err := c.Balance(t.Context(), brl)
 		e := errorIs(t, err, providerauth.ErrUnauthorized)
-		equal(t, "attempts", e.Attempts, 2)
+		testkit.Equal(t, "attempts", e.Attempts, 2)
 		_, err = c.Balance(t.Context(), brl) // passed on at once, for a second
-		equal(t, "attempts", errorIs(t, err).Attempts, 1)
-		equal(t, "tokens", srv.Created(brl.UserID), 2)
+		testkit.Equal(t, "attempts", errorIs(t, err).Attempts, 1)
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 2)
 		status, _ := do(t, c.HTTPClientFor(brl), srv, getStatus, `{"recordId":"r"}`)
-		equal(t, "status of another path", status, 404)
+		testkit.Equal(t, "status of another path", status, 404)
 	})
 }
 
@@ -242,7 +243,7 @@ func TestRejectionInsideA200IsErrUnauthorizedToo(t *testing.T) {
 		})
 		_, err := c.Balance(t.Context(), brl)
 		e := errorIs(t, err, providerauth.ErrUnauthorized)
-		equal(t, "status, code, attempts", fmt.Sprint(e.StatusCode, " ", e.Code, " ", e.Attempts), "200 9004 2")
+		testkit.Equal(t, "status, code, attempts", fmt.Sprint(e.StatusCode, " ", e.Code, " ", e.Attempts), "200 9004 2")
 	})
 }
 
@@ -257,14 +258,14 @@ func TestFailureOfThePlatformDoesNotEndTheDamper(t *testing.T) {
 			t.Run(name+body, func(t *testing.T) {
 				bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 					token(t, c, brl)
-					srv.FailNext(2, http.StatusUnauthorized, nil, on(getBalance))
-					equal(t, "attempts", errorIs(t, call(t.Context(), c)).Attempts, 2)
+					srv.FailNext(2, http.StatusUnauthorized, nil, testkit.Path(getBalance))
+					testkit.Equal(t, "attempts", errorIs(t, call(t.Context(), c)).Attempts, 2)
 					answering(srv, http.StatusInternalServerError, body)
-					equal(t, "status", errorIs(t, call(t.Context(), c)).StatusCode, 500)
+					testkit.Equal(t, "status", errorIs(t, call(t.Context(), c)).StatusCode, 500)
 					srv.Intercept(nil)
-					srv.FailNext(1, http.StatusUnauthorized, nil, on(getBalance))
-					equal(t, "attempts within the pause", errorIs(t, call(t.Context(), c), providerauth.ErrUnauthorized).Attempts, 1)
-					equal(t, "tokens", srv.Created(brl.UserID), 2)
+					srv.FailNext(1, http.StatusUnauthorized, nil, testkit.Path(getBalance))
+					testkit.Equal(t, "attempts within the pause", errorIs(t, call(t.Context(), c), providerauth.ErrUnauthorized).Attempts, 1)
+					testkit.Equal(t, "tokens", srv.Created(brl.UserID), 2)
 				}, func(cfg *platformtoken.Config) { cfg.MaxAttempts = 1 })
 			})
 		}
@@ -274,15 +275,15 @@ func TestFailureOfThePlatformDoesNotEndTheDamper(t *testing.T) {
 func TestTransportAndCallsShareTheDamper(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		token(t, c, brl)
-		srv.FailNext(4, http.StatusUnauthorized, nil, on(getBalance))
+		srv.FailNext(4, http.StatusUnauthorized, nil, testkit.Path(getBalance))
 		_, err := c.Balance(t.Context(), brl)
 		errorIs(t, err, providerauth.ErrUnauthorized)
 		status, _ := do(t, c.HTTPClientFor(brl), srv, getBalance, `{}`)
-		equal(t, "status", status, 401)
+		testkit.Equal(t, "status", status, 401)
 		if err := c.CallFor(t.Context(), brl, "POST", "player/getBalance", nil, nil); err == nil {
 			t.Error("no error")
 		}
-		equal(t, "tokens", srv.Created(brl.UserID), 2)
+		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 2)
 	})
 }
 
@@ -291,12 +292,12 @@ func TestFirstAnswerStandsIfTheReplayCannotBeSigned(t *testing.T) {
 	for name, call := range map[string]func(*testing.T, *platformtokentest.Server, *platformtoken.Client){
 		"Balance": func(t *testing.T, _ *platformtokentest.Server, c *platformtoken.Client) {
 			_, err := c.Balance(t.Context(), brl)
-			equal(t, "status", errorIs(t, err, providerauth.ErrUnauthorized).StatusCode, 401)
+			testkit.Equal(t, "status", errorIs(t, err, providerauth.ErrUnauthorized).StatusCode, 401)
 		},
 		"HTTPClientFor": func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			status, body := do(t, c.HTTPClientFor(brl), srv, getBalance, `{"userId":"t1_225478"}`)
-			equal(t, "status", status, 401)
-			equal(t, "the body is whole", strings.Contains(body, "9004"), true)
+			testkit.Equal(t, "status", status, 401)
+			testkit.Equal(t, "the body is whole", strings.Contains(body, "9004"), true)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -356,18 +357,18 @@ func TestLostAnswersOfTransportAreTheBasesErrors(t *testing.T) {
 		if err == nil || errors.As(err, &e) {
 			t.Errorf("got %v, want an error that is not ours", err)
 		}
-		equal(t, "requests", srv.Count(getBalance), 1)
+		testkit.Equal(t, "requests", srv.Count(getBalance), 1)
 	})
 }
 
 func TestTimeoutOfTheOperatorsClientIsKept(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
-		equal(t, "timeout", c.HTTPClient().Timeout, 3*time.Second)
+		testkit.Equal(t, "timeout", c.HTTPClient().Timeout, 3*time.Second)
 		srv.Delay(time.Minute)
 		start := time.Now()
 		_, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 1})
 		errorIs(t, err, providerauth.ErrAmbiguous)
-		equal(t, "took", time.Since(start), 3*time.Second)
+		testkit.Equal(t, "took", time.Since(start), 3*time.Second)
 	}, func(cfg *platformtoken.Config) {
 		hc := *cfg.HTTPClient
 		hc.Timeout = 3 * time.Second

@@ -11,12 +11,13 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
 
 func in(t testing.TB, txID, units string) platformtoken.TransferRequest {
-	return platformtoken.TransferRequest{TxID: txID, Direction: platformtoken.TransferIn, Amount: amount(t, units)}
+	return platformtoken.TransferRequest{TxID: txID, Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, units)}
 }
 
 func TestMoneyMovesInAndOutExactly(t *testing.T) {
@@ -26,34 +27,34 @@ func TestMoneyMovesInAndOutExactly(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "transfer", got, platformtoken.Transfer{TxID: "tx-1", RecordID: "r1", State: platformtoken.TransferSucceeded})
+		testkit.Equal(t, "transfer", got, platformtoken.Transfer{TxID: "tx-1", RecordID: "r1", State: platformtoken.TransferSucceeded})
 		r, body := last(t, srv)
-		equal(t, "body", body, `{"txId":"tx-1","transferType":1,"amount":100.1}`)
-		equal(t, "bearer", r.Header.Get("Authorization"), "Bearer "+token(t, c, brl).Value())
+		testkit.Equal(t, "body", body, `{"txId":"tx-1","transferType":1,"amount":100.1}`)
+		testkit.Equal(t, "bearer", r.Header.Get("Authorization"), "Bearer "+token(t, c, brl).Value())
 
-		out := platformtoken.TransferRequest{TxID: "tx-2", Direction: platformtoken.TransferOut, Amount: amount(t, "0.000000000000000001")}
+		out := platformtoken.TransferRequest{TxID: "tx-2", Direction: platformtoken.TransferOut, Amount: testkit.ParseAmount(t, "0.000000000000000001")}
 		if _, err := c.Transfer(ctx, brl, out); err != nil {
 			t.Fatal(err)
 		}
 		_, body = last(t, srv)
-		equal(t, "body", body, `{"txId":"tx-2","transferType":2,"amount":0.000000000000000001}`)
-		equal(t, "wallet", srv.Balance(brl), "100.099999999999999999")
-		equal(t, "total", srv.Total(), "0")
+		testkit.Equal(t, "body", body, `{"txId":"tx-2","transferType":2,"amount":0.000000000000000001}`)
+		testkit.Equal(t, "wallet", srv.Balance(brl), "100.099999999999999999")
+		testkit.Equal(t, "total", srv.Total(), "0")
 
 		state, err := c.TransferStatus(ctx, brl, got.RecordID)
 		if err != nil || state != platformtoken.TransferSucceeded || !state.Final() {
 			t.Errorf("state %v, %v", state, err)
 		}
 		_, body = last(t, srv)
-		equal(t, "body", body, `{"recordId":"r1"}`)
+		testkit.Equal(t, "body", body, `{"recordId":"r1"}`)
 
 		srv.Deposit(brl, "-100")
 		b := balance(t, c, brl)
-		equal(t, "balance", fmt.Sprint(b.Amount, " ", b.Currency), "0.099999999999999999 BRL")
+		testkit.Equal(t, "balance", fmt.Sprint(b.Amount, " ", b.Currency), "0.099999999999999999 BRL")
 		_, body = last(t, srv)
-		equal(t, "body", body, `{"userId":"t1_225478"}`)
+		testkit.Equal(t, "body", body, `{"userId":"t1_225478"}`)
 		srv.Deposit(brl, "-0.1")
-		equal(t, "sign of the balance", balance(t, c, brl).Amount.Sign(), -1)
+		testkit.Equal(t, "sign of the balance", balance(t, c, brl).Amount.Sign(), -1)
 	})
 }
 
@@ -63,7 +64,7 @@ func TestPendingTransferIsNoError(t *testing.T) {
 		if err != nil || got.State != platformtoken.TransferProcessing || got.State.Final() {
 			t.Fatalf("got %v, %v", got, err)
 		}
-		equal(t, "wallet", srv.Balance(brl), "0")
+		testkit.Equal(t, "wallet", srv.Balance(brl), "0")
 		for _, want := range []platformtoken.TransferState{platformtoken.TransferProcessing, platformtoken.TransferSucceeded} {
 			srv.Settle("tx-1", want)
 			state, err := c.TransferStatus(t.Context(), brl, got.RecordID)
@@ -71,21 +72,21 @@ func TestPendingTransferIsNoError(t *testing.T) {
 				t.Errorf("got %v, %v, want %v", state, err, want)
 			}
 		}
-		equal(t, "wallet", srv.Balance(brl), "5")
+		testkit.Equal(t, "wallet", srv.Balance(brl), "5")
 	})
 }
 
 func TestLostTransferIsAmbiguousNamesItsTxIDAndIsNotSentAgain(t *testing.T) {
 	for name, fault := range map[string]func(*platformtokentest.Server){
-		"lost":    func(srv *platformtokentest.Server) { srv.LoseAnswers(1, on(transfer)) },
-		"cut":     func(srv *platformtokentest.Server) { srv.Truncate(1, on(transfer)) },
-		"reset":   func(srv *platformtokentest.Server) { srv.Reset(1, on(transfer)) },
-		"late":    func(srv *platformtokentest.Server) { srv.ActLate(1, time.Second, on(transfer)) },
-		"gateway": func(srv *platformtokentest.Server) { srv.FailNext(1, 502, nil, on(transfer)) },
+		"lost":    func(srv *platformtokentest.Server) { srv.LoseAnswers(1, testkit.Path(transfer)) },
+		"cut":     func(srv *platformtokentest.Server) { srv.Truncate(1, testkit.Path(transfer)) },
+		"reset":   func(srv *platformtokentest.Server) { srv.Reset(1, testkit.Path(transfer)) },
+		"late":    func(srv *platformtokentest.Server) { srv.ActLate(1, time.Second, testkit.Path(transfer)) },
+		"gateway": func(srv *platformtokentest.Server) { srv.FailNext(1, 502, nil, testkit.Path(transfer)) },
 		"unavailable": func(srv *platformtokentest.Server) {
-			srv.FailNext(1, 503, http.Header{"Retry-After": {"1"}}, on(transfer))
+			srv.FailNext(1, 503, http.Header{"Retry-After": {"1"}}, testkit.Path(transfer))
 		},
-		"slow": func(srv *platformtokentest.Server) { srv.Delay(time.Minute, on(transfer)) },
+		"slow": func(srv *platformtokentest.Server) { srv.Delay(time.Minute, testkit.Path(transfer)) },
 		"unusable": func(srv *platformtokentest.Server) {
 			srv.Intercept(func(next http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -110,8 +111,8 @@ func TestLostTransferIsAmbiguousNamesItsTxIDAndIsNotSentAgain(t *testing.T) {
 				if !strings.Contains(e.Error(), "Transfer tx-1") {
 					t.Errorf("the text does not name the transfer: %v", e)
 				}
-				equal(t, "result", got, platformtoken.Transfer{})
-				equal(t, "requests", srv.Count(transfer), 1)
+				testkit.Equal(t, "result", got, platformtoken.Transfer{})
+				testkit.Equal(t, "requests", srv.Count(transfer), 1)
 			})
 		})
 	}
@@ -126,12 +127,12 @@ func TestCallThatMayMoveMoneyIsNotSentAgainAfterA503(t *testing.T) {
 				"CallFor": func() error { return c.CallFor(t.Context(), brl, method, "/x", nil, nil) },
 			} {
 				before := srv.Count("/x")
-				srv.FailNext(1, http.StatusServiceUnavailable, http.Header{"Retry-After": {"1"}}, on("/x"))
+				srv.FailNext(1, http.StatusServiceUnavailable, http.Header{"Retry-After": {"1"}}, testkit.Path("/x"))
 				e := errorIs(t, call(), providerauth.ErrAmbiguous)
 				if _, ok := e.Retryable(); ok || e.StatusCode != http.StatusServiceUnavailable {
 					t.Errorf("%s %s: retryable, or another status: %v", name, method, e)
 				}
-				equal(t, name+" "+method+": attempts, requests", []int{e.Attempts, srv.Count("/x") - before}, []int{1, 1})
+				testkit.Equal(t, name+" "+method+": attempts, requests", []int{e.Attempts, srv.Count("/x") - before}, []int{1, 1})
 			}
 		})
 	}
@@ -142,11 +143,11 @@ func TestTransferThatWasRefusedForItsTokenIsSentAgainAndThenMayBeLost(t *testing
 		token(t, c, brl)
 		srv.OutsideCreate(brl.UserID)
 		n := 0
-		srv.LoseAnswers(1, on(transfer), func(*http.Request) bool { n++; return n == 2 })
+		srv.LoseAnswers(1, testkit.Path(transfer), func(*http.Request) bool { n++; return n == 2 })
 		_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
 		e := errorIs(t, err, providerauth.ErrAmbiguous)
-		equal(t, "attempts", e.Attempts, 2)
-		equal(t, "wallet", srv.Balance(brl), "5")
+		testkit.Equal(t, "attempts", e.Attempts, 2)
+		testkit.Equal(t, "wallet", srv.Balance(brl), "5")
 	})
 }
 
@@ -166,10 +167,10 @@ func TestRejectedThatIsWrongDoesNotMakeAnUnclearTransferBeSentAgain(t *testing.T
 			})
 			_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
 			errorIs(t, err, providerauth.ErrAmbiguous)
-			equal(t, "requests", srv.Count(transfer), 1)
+			testkit.Equal(t, "requests", srv.Count(transfer), 1)
 			do(t, c.HTTPClientFor(brl), srv, transfer, `{}`)
-			equal(t, "requests", srv.Count(transfer), 2)
-			equal(t, "tokens", srv.Created(brl.UserID), 1)
+			testkit.Equal(t, "requests", srv.Count(transfer), 2)
+			testkit.Equal(t, "tokens", srv.Created(brl.UserID), 1)
 		}, func(cfg *platformtoken.Config) { cfg.Rejected = func(string, int, int) bool { return true } })
 	}
 }
@@ -195,7 +196,7 @@ func TestFailedTokenCallBeforeATransferIsNotSentAndNeverAmbiguous(t *testing.T) 
 				if _, ok := e.Retryable(); ok != tc.retryable {
 					t.Errorf("retryable: %v", ok)
 				}
-				equal(t, "requests", srv.Count(transfer), 0)
+				testkit.Equal(t, "requests", srv.Count(transfer), 0)
 			})
 		})
 	}
@@ -230,9 +231,9 @@ func TestTransferIsCheckedBeforeAnythingIsSent(t *testing.T) {
 			"no direction":       {func(r *platformtoken.TransferRequest) { r.Direction = 0 }, "Direction"},
 			"third direction":    {func(r *platformtoken.TransferRequest) { r.Direction = 3 }, "Direction"},
 			"amount never set":   {func(r *platformtoken.TransferRequest) { r.Amount = providerauth.Amount{} }, "Amount"},
-			"amount of zero":     {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "0") }, "Amount"},
-			"amount below zero":  {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "-1") }, "Amount"},
-			"amount of zero, .0": {func(r *platformtoken.TransferRequest) { r.Amount = amount(t, "0.00") }, "Amount"},
+			"amount of zero":     {func(r *platformtoken.TransferRequest) { r.Amount = testkit.ParseAmount(t, "0") }, "Amount"},
+			"amount below zero":  {func(r *platformtoken.TransferRequest) { r.Amount = testkit.ParseAmount(t, "-1") }, "Amount"},
+			"amount of zero, .0": {func(r *platformtoken.TransferRequest) { r.Amount = testkit.ParseAmount(t, "0.00") }, "Amount"},
 			"amount of 20 digits, read from a balance": {func(r *platformtoken.TransferRequest) {
 				if err := json.Unmarshal([]byte("33.333333333333333333"), &r.Amount); err != nil {
 					t.Error(err)
@@ -253,8 +254,8 @@ func TestTransferIsCheckedBeforeAnythingIsSent(t *testing.T) {
 			}
 		}
 		_, err := c.Transfer(t.Context(), platformtoken.Player{}, platformtoken.TransferRequest{})
-		equal(t, "fields", len(errorIs(t, err).Fields), 4)
-		equal(t, "requests", len(srv.Requests()), 0)
+		testkit.Equal(t, "fields", len(errorIs(t, err).Fields), 4)
+		testkit.Equal(t, "requests", len(srv.Requests()), 0)
 	})
 }
 
@@ -287,13 +288,13 @@ func TestBalanceIsReadExactly(t *testing.T) {
 			b, err := c.Balance(t.Context(), brl)
 			if want == "" {
 				errorIs(t, err, providerauth.ErrBadResponse)
-				equal(t, "balance beside an error", b == platformtoken.Balance{}, true)
+				testkit.Equal(t, "balance beside an error", b == platformtoken.Balance{}, true)
 				return
 			}
 			if err != nil {
 				t.Fatalf("%s: %v", data, err)
 			}
-			equal(t, data, fmt.Sprint(b.Amount, " ", b.Currency), want)
+			testkit.Equal(t, data, fmt.Sprint(b.Amount, " ", b.Currency), want)
 		})
 	}
 }
@@ -329,7 +330,7 @@ func TestTransferAnswersAreReadStrictly(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", data, err)
 			}
-			equal(t, data, fmt.Sprint(got.RecordID, " ", got.State), want)
+			testkit.Equal(t, data, fmt.Sprint(got.RecordID, " ", got.State), want)
 		})
 	}
 }
@@ -341,7 +342,7 @@ func TestStatusThatIsMissingIsNoState(t *testing.T) {
 			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
 			state, err := c.TransferStatus(t.Context(), brl, "r1")
 			errorIs(t, err, providerauth.ErrBadResponse)
-			equal(t, "state", state, platformtoken.TransferState(0))
+			testkit.Equal(t, "state", state, platformtoken.TransferState(0))
 		}
 	})
 }
@@ -351,13 +352,13 @@ func TestReadingCallsAreRepeatedWhereThatHelps(t *testing.T) {
 		if _, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "1")); err != nil {
 			t.Fatal(err)
 		}
-		srv.LoseAnswers(2, on(getBalance))
+		srv.LoseAnswers(2, testkit.Path(getBalance))
 		balance(t, c, brl)
-		srv.FailNext(2, http.StatusBadGateway, nil, on(getStatus))
+		srv.FailNext(2, http.StatusBadGateway, nil, testkit.Path(getStatus))
 		if _, err := c.TransferStatus(t.Context(), brl, "r1"); err != nil {
 			t.Error(err)
 		}
-		equal(t, "requests", srv.Count(getBalance)+srv.Count(getStatus), 6)
+		testkit.Equal(t, "requests", srv.Count(getBalance)+srv.Count(getStatus), 6)
 	})
 }
 
@@ -368,24 +369,24 @@ func TestUsedTxIDAndEmptyWalletAreRefusals(t *testing.T) {
 		}
 		_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "1"))
 		e := errorIs(t, err)
-		equal(t, "code", e.Code, platformtokentest.CodeTxID)
+		testkit.Equal(t, "code", e.Code, platformtokentest.CodeTxID)
 		out := in(t, "tx-2", "2")
 		out.Direction = platformtoken.TransferOut
 		_, err = c.Transfer(t.Context(), brl, out)
 		e2 := errorIs(t, err)
-		equal(t, "code", e2.Code, platformtokentest.CodeBalance)
+		testkit.Equal(t, "code", e2.Code, platformtokentest.CodeBalance)
 		for _, e := range []*platformtoken.Error{e, e2} {
 			if _, ok := e.Retryable(); ok || e.Ambiguous() {
 				t.Errorf("retryable or ambiguous: %v", e)
 			}
 		}
-		equal(t, "wallet", srv.Balance(brl), "1")
+		testkit.Equal(t, "wallet", srv.Balance(brl), "1")
 	})
 }
 
 func TestNamesOfDirectionsAndStates(t *testing.T) {
-	equal(t, "directions", fmt.Sprint(platformtoken.TransferIn, platformtoken.TransferOut, platformtoken.Direction(7)), "in out Direction(7)")
-	equal(t, "states", fmt.Sprint(platformtoken.TransferProcessing, platformtoken.TransferSucceeded, platformtoken.TransferFailed), "processing succeeded failed")
+	testkit.Equal(t, "directions", fmt.Sprint(platformtoken.TransferIn, platformtoken.TransferOut, platformtoken.Direction(7)), "in out Direction(7)")
+	testkit.Equal(t, "states", fmt.Sprint(platformtoken.TransferProcessing, platformtoken.TransferSucceeded, platformtoken.TransferFailed), "processing succeeded failed")
 }
 
 func TestEnterGameReturnsTheLaunchURLWithoutATokenBeingMade(t *testing.T) {
@@ -394,16 +395,16 @@ func TestEnterGameReturnsTheLaunchURLWithoutATokenBeingMade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "url", got.URL, "https://play.example.com/?t=1&g=7&k=launch-key&l=zh")
+		testkit.Equal(t, "url", got.URL, "https://play.example.com/?t=1&g=7&k=launch-key&l=zh")
 		r, body := last(t, srv)
-		equal(t, "body", body, `{"tenantId":1,"userId":"u","gameId":7,"currency":"BRL","language":"zh"}`)
-		equal(t, "authorization", len(r.Header.Values("Authorization")), 0)
-		equal(t, "requests", len(srv.Requests()), 1)
+		testkit.Equal(t, "body", body, `{"tenantId":1,"userId":"u","gameId":7,"currency":"BRL","language":"zh"}`)
+		testkit.Equal(t, "authorization", len(r.Header.Values("Authorization")), 0)
+		testkit.Equal(t, "requests", len(srv.Requests()), 1)
 		if _, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7}); err != nil {
 			t.Fatal(err)
 		}
 		_, body = last(t, srv)
-		equal(t, "body", body, `{"tenantId":1,"userId":"u","gameId":7}`)
+		testkit.Equal(t, "body", body, `{"tenantId":1,"userId":"u","gameId":7}`)
 	})
 }
 
@@ -413,7 +414,7 @@ func TestEnterGameTakesNothingForAURLThatIsNone(t *testing.T) {
 			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+data+`}`)
 			got, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
 			errorIs(t, err, providerauth.ErrBadResponse)
-			equal(t, data, got.URL, "")
+			testkit.Equal(t, data, got.URL, "")
 		}
 	})
 }
@@ -423,6 +424,6 @@ func TestEnterGameIsNotSentAgainAfterALostAnswer(t *testing.T) {
 		srv.LoseAnswers(1)
 		_, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
 		errorIs(t, err, providerauth.ErrAmbiguous)
-		equal(t, "requests", len(srv.Requests()), 1)
+		testkit.Equal(t, "requests", len(srv.Requests()), 1)
 	})
 }

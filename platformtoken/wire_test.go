@@ -33,13 +33,9 @@ func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, 
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := testkit.NewWire(t, h)
-		cfg := platformtoken.Config{
+		c := open(t, platformtoken.Config{
 			BaseURL: testkit.WireURL, TenantID: 1001, Secret: providerauth.StaticSecret("wire-test-secret"), HTTPClient: w.Client(),
-		}
-		for _, ch := range change {
-			ch(&cfg)
-		}
-		c := open(t, cfg)
+		}, change...)
 		defer c.Close()
 		f(t, w, c)
 	})
@@ -59,12 +55,12 @@ func TestWire_Types(t *testing.T) {
 	s.Add("platformtoken.TransferState, read", testkit.Reads(func(d platformtoken.TransferState) string { return fmt.Sprint(int(d)) },
 		`1`, `2`, `3`, `4`, `"1"`, `"failed"`, `null`))
 	s.Add("platformtoken.Player", testkit.Marshalled(brl))
-	s.Add("platformtoken.Balance", testkit.Marshalled(platformtoken.Balance{Amount: amount(t, "25.5"), Currency: "BRL"}))
+	s.Add("platformtoken.Balance", testkit.Marshalled(platformtoken.Balance{Amount: testkit.ParseAmount(t, "25.5"), Currency: "BRL"}))
 	s.Add("platformtoken.Balance never set", testkit.Marshalled(platformtoken.Balance{}))
 	s.Add("platformtoken.Balance, read", testkit.Reads(func(b platformtoken.Balance) string { return b.Amount.String() + " " + b.Currency },
 		`{"Amount":25.5,"Currency":"BRL"}`, `{"Amount":"25.5","Currency":"BRL"}`))
 	s.Add("platformtoken.TransferRequest", testkit.Marshalled(platformtoken.TransferRequest{
-		TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: amount(t, "25.5"),
+		TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, "25.5"),
 	}))
 	s.Add("platformtoken.Transfer", testkit.Marshalled(platformtoken.Transfer{TxID: "tx-1", RecordID: "r-1", State: platformtoken.TransferFailed}))
 	s.Add("platformtoken.CreateTokenRequest", testkit.Marshalled(platformtoken.CreateTokenRequest{UserID: "u", Currency: "BRL", Language: "en"}))
@@ -107,10 +103,10 @@ func TestWire_Calls(t *testing.T) {
 		_, err = c.Balance(ctx, brl)
 		sent("Balance, 90 seconds later", err)
 		for _, a := range []string{"25.5", "100", "0.000000000000000001", "123456789012345678"} {
-			_, err = c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: amount(t, a)})
+			_, err = c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, a)})
 			sent("Transfer in of "+a, err)
 		}
-		_, err = c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx-1", Direction: platformtoken.TransferOut, Amount: amount(t, "1.50")})
+		_, err = c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx-1", Direction: platformtoken.TransferOut, Amount: testkit.ParseAmount(t, "1.50")})
 		sent("Transfer out of 1.50", err)
 		_, err = c.TransferStatus(ctx, brl, "r-<&>")
 		sent("TransferStatus", err)
@@ -187,7 +183,7 @@ func TestWire_RejectedToken(t *testing.T) {
 	onWire(t, rejecting(), func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
 		testkit.Must(t, c.CallFor(t.Context(), brl, http.MethodPost, "/player/other", struct {
 			A providerauth.Number `json:"a"`
-		}{providerauth.Number{Amount: amount(t, "25.5")}}, nil))
+		}{providerauth.Number{Amount: testkit.ParseAmount(t, "25.5")}}, nil))
 		s.Add("CallFor", w.Sent())
 	})
 	onWire(t, rejecting(), func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
@@ -246,7 +242,7 @@ func TestWire_Answers(t *testing.T) {
 		`envelope {"isSuccess":false,"code":0,"data":{"balance":1}}`, `envelope {"isSuccess":true,"code":"0","data":{"balance":1}}`,
 		`envelope {"isSuccess":true,"code":7,"data":{"balance":1}}`, `envelope {"isSuccess":"true","data":{"balance":1}}`, `envelope {"isSuccess":true}`, `envelope `)
 	read("Transfer", func(ctx context.Context, c *platformtoken.Client) (any, error) {
-		return c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: amount(t, "1")})
+		return c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx-1", Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, "1")})
 	},
 		`{"txId":"tx-1","recordId":"r-1","status":1}`, `{"recordId":12345678901234567890,"status":"2"}`, `{"recordId":"r","status":3.0}`,
 		`{"recordId":"r","status":9}`, `{"recordId":"r","status":0}`, `{"recordId":"r","status":-1}`, `{"recordId":"r","status":1.5}`,

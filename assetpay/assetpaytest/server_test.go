@@ -10,13 +10,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 const (
@@ -86,24 +84,13 @@ func inventory(t *testing.T, srv *assetpaytest.Server, header ...string) answer 
 
 func memory(t *testing.T, opt assetpaytest.Options, f func(t *testing.T, srv *assetpaytest.Server)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		opt.InMemory = true
-		srv := assetpaytest.NewServer(opt)
-		defer srv.Close()
-		f(t, srv)
-	})
-}
-
-func equal[V any](t *testing.T, what string, got, want V) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
-	}
+	opt.InMemory = true
+	testkit.Bubble(t, assetpaytest.NewServer, opt, f)
 }
 
 func refused(t *testing.T, a answer, status, code int, key string) {
 	t.Helper()
-	equal(t, "status, code, key", fmt.Sprint(a.status, a.Error.Code, a.Error.Key), fmt.Sprint(status, code, key))
+	testkit.Equal(t, "status, code, key", fmt.Sprint(a.status, a.Error.Code, a.Error.Key), fmt.Sprint(status, code, key))
 	if a.Success == nil || *a.Success || a.RequestID == "" {
 		t.Errorf("no error envelope: %s", a.body)
 	}
@@ -113,9 +100,9 @@ func TestIssuedTokenIsTheDocumentedOne(t *testing.T) {
 	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
 		time.Sleep(time.Until(time.Unix(1709550000, 0)))
 		tok := authenticate(t, srv, good).token(t)
-		equal(t, "signature", tok[strings.LastIndex(tok, "."):], ".8KrX3vFwAfRm-kyeXBBtd_mB8m3muDmRoYalcVs20YA")
+		testkit.Equal(t, "signature", tok[strings.LastIndex(tok, "."):], ".8KrX3vFwAfRm-kyeXBBtd_mB8m3muDmRoYalcVs20YA")
 		tok = authenticate(t, srv, strings.TrimSuffix(good, "}")+`,"clientId":"user-123","clientData":{"totalWager":5000,"kycLevel":2,"fiatDeposits":true,"cryptoDeposits":false}}`).token(t)
-		equal(t, "signature", tok[strings.LastIndex(tok, "."):], ".Q2SC3dIMgnDRUVxsk-mtldkheo_mM6W0J8iCvkcQJAY")
+		testkit.Equal(t, "signature", tok[strings.LastIndex(tok, "."):], ".Q2SC3dIMgnDRUVxsk-mtldkheo_mM6W0J8iCvkcQJAY")
 	})
 }
 
@@ -125,9 +112,9 @@ func TestTokensLiveAsLongAsTheOptionSays(t *testing.T) {
 		payload, _ := base64.RawURLEncoding.DecodeString(strings.Split(tok, ".")[1])
 		var c struct{ Iat, Exp int64 }
 		_ = json.Unmarshal(payload, &c)
-		equal(t, "exp - iat", c.Exp-c.Iat, 31536000)
+		testkit.Equal(t, "exp - iat", c.Exp-c.Iat, 31536000)
 		time.Sleep(365*24*time.Hour - time.Second)
-		equal(t, "status", inventory(t, srv, "Authorization", "Bearer "+tok).status, 200)
+		testkit.Equal(t, "status", inventory(t, srv, "Authorization", "Bearer "+tok).status, 200)
 		time.Sleep(time.Second)
 		refused(t, inventory(t, srv, "Authorization", "Bearer "+tok), 401, 1111, "TOKEN_EXPIRED")
 	})
@@ -166,7 +153,7 @@ func TestRequestsAreCheckedByTheRulesOfTheSpecification(t *testing.T) {
 		memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
 			a := authenticate(t, srv, body)
 			if fields == "" {
-				equal(t, body, a.status, 200)
+				testkit.Equal(t, body, a.status, 200)
 				return
 			}
 			refused(t, a, 400, 1001, "VALIDATION_FAILED")
@@ -178,8 +165,8 @@ func TestRequestsAreCheckedByTheRulesOfTheSpecification(t *testing.T) {
 			for _, name := range strings.Fields(fields) {
 				want[name] = true
 			}
-			equal(t, body, got, want)
-			equal(t, "stored", srv.ClientData(steamID), "")
+			testkit.Equal(t, body, got, want)
+			testkit.Equal(t, "stored", srv.ClientData(steamID), "")
 		})
 	}
 }
@@ -196,13 +183,13 @@ func TestValidationAnswersInTheFormsThatAreDocumented(t *testing.T) {
 		if err := json.Unmarshal(a.Error.Message, &lines); err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "fields, lines", []int{len(a.Error.Fields), len(lines)}, []int{20, 5})
+		testkit.Equal(t, "fields, lines", []int{len(a.Error.Fields), len(lines)}, []int{20, 5})
 	})
 	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
 		a := authenticate(t, srv, `{"clientSteamId":"`+steamID+`"}`)
-		equal(t, "message", strings.HasPrefix(string(a.Error.Message), `"clientTradeUrl: must match`), true)
+		testkit.Equal(t, "message", strings.HasPrefix(string(a.Error.Message), `"clientTradeUrl: must match`), true)
 		a = send(t, srv, "POST", "/auth/authenticate-client", good, "api-key", "ap_test_0001", "Content-Type", "text/plain")
-		equal(t, "the first of two content types", a.status, 200)
+		testkit.Equal(t, "the first of two content types", a.status, 200)
 		r, _ := http.NewRequest("POST", srv.URL()+"/auth/authenticate-client", strings.NewReader(good))
 		r.Header.Set("api-key", "ap_test_0001")
 		resp, err := srv.Client().Do(r)
@@ -210,7 +197,7 @@ func TestValidationAnswersInTheFormsThatAreDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		equal(t, "no content type", resp.StatusCode, 400)
+		testkit.Equal(t, "no content type", resp.StatusCode, 400)
 	})
 }
 
@@ -221,16 +208,16 @@ func TestKeysAreChecked(t *testing.T) {
 			refused(t, send(t, srv, "POST", path, good, "api-key", "x"), 401, 1901, "INVALID_API_KEY")
 			refused(t, send(t, srv, "POST", path, good, "api-key", "ap_test_0001", "Api-Key", "ap_test_0001"), 401, 1901, "INVALID_API_KEY")
 		}
-		equal(t, "status", send(t, srv, "GET", "/secure/prices", "", "API-KEY", "ap_test_0001").status, 200)
+		testkit.Equal(t, "status", send(t, srv, "GET", "/secure/prices", "", "API-KEY", "ap_test_0001").status, 200)
 		refused(t, send(t, srv, "GET", "/secure/x", "", "api-key", "ap_test_0001"), 404, 1003, "NOT_FOUND")
 		refused(t, send(t, srv, "GET", "/elsewhere", ""), 404, 1003, "NOT_FOUND")
 		srv.RotateAPIKeys("ap_2", "ap_3")
 		refused(t, authenticate(t, srv, good), 401, 1901, "INVALID_API_KEY")
-		equal(t, "status", send(t, srv, "GET", "/secure/prices", "", "api-key", "ap_3").status, 200)
+		testkit.Equal(t, "status", send(t, srv, "GET", "/secure/prices", "", "api-key", "ap_3").status, 200)
 	})
 	memory(t, assetpaytest.Options{NoCoreAccess: true}, func(t *testing.T, srv *assetpaytest.Server) {
 		refused(t, authenticate(t, srv, good), 403, 1903, "API_KEY_SCOPE_DENIED")
-		equal(t, "the scope is for exchanges", send(t, srv, "GET", "/secure/prices", "", "api-key", "ap_test_0001").status, 200)
+		testkit.Equal(t, "the scope is for exchanges", send(t, srv, "GET", "/secure/prices", "", "api-key", "ap_test_0001").status, 200)
 	})
 	memory(t, assetpaytest.Options{NoAPISecret: true}, func(t *testing.T, srv *assetpaytest.Server) {
 		refused(t, authenticate(t, srv, good), 403, 1915, "NO_API_SECRET_CONFIGURED")
@@ -249,9 +236,9 @@ func TestTokensAreChecked(t *testing.T) {
 	const payload = `{"merchantId":"merchant-uuid","client":{"steamID":"76561198012345678","tradeUrl":"x"},"iat":946684800,"exp":946771200}`
 	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
 		ok := sign(secret, header, payload)
-		equal(t, "Bearer", inventory(t, srv, "Authorization", ok).status, 200)
-		equal(t, "bare", inventory(t, srv, "Authorization", strings.TrimPrefix(ok, "Bearer ")).status, 200)
-		equal(t, "with typ", inventory(t, srv, "Authorization", sign(secret, `{"alg":"HS256","typ":"JWT","userId":"merchant-uuid"}`, payload)).status, 200)
+		testkit.Equal(t, "Bearer", inventory(t, srv, "Authorization", ok).status, 200)
+		testkit.Equal(t, "bare", inventory(t, srv, "Authorization", strings.TrimPrefix(ok, "Bearer ")).status, 200)
+		testkit.Equal(t, "with typ", inventory(t, srv, "Authorization", sign(secret, `{"alg":"HS256","typ":"JWT","userId":"merchant-uuid"}`, payload)).status, 200)
 		for _, bad := range [][]string{
 			{},
 			{"Authorization", ""},
@@ -274,32 +261,32 @@ func TestTokensAreChecked(t *testing.T) {
 		} {
 			refused(t, inventory(t, srv, "Authorization", bad), 401, 1102, "INVALID_TOKEN")
 		}
-		equal(t, "tokens", srv.Tokens(), 2)
+		testkit.Equal(t, "tokens", srv.Tokens(), 2)
 		time.Sleep(24 * time.Hour)
 		refused(t, inventory(t, srv, "Authorization", ok), 401, 1111, "TOKEN_EXPIRED")
 		srv.SetClockOffset(-time.Hour)
-		equal(t, "by the server's clock", inventory(t, srv, "Authorization", ok).status, 200)
+		testkit.Equal(t, "by the server's clock", inventory(t, srv, "Authorization", ok).status, 200)
 	})
 }
 
 func TestTokensAreRevokedAndNotIssuedAgain(t *testing.T) {
 	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
 		a := authenticate(t, srv, good).token(t)
-		equal(t, "in the same second", authenticate(t, srv, good).token(t), a)
+		testkit.Equal(t, "in the same second", authenticate(t, srv, good).token(t), a)
 		srv.Revoke(a)
 		refused(t, inventory(t, srv, "Authorization", a), 401, 1102, "INVALID_TOKEN")
 		b := authenticate(t, srv, good).token(t)
 		if a == b {
 			t.Fatal("issued again")
 		}
-		equal(t, "the next one", inventory(t, srv, "Authorization", b).status, 200)
+		testkit.Equal(t, "the next one", inventory(t, srv, "Authorization", b).status, 200)
 		srv.ExpireTokens()
 		refused(t, inventory(t, srv, "Authorization", b), 401, 1111, "TOKEN_EXPIRED")
 		c := authenticate(t, srv, good).token(t)
 		srv.RevokeTokens()
 		refused(t, inventory(t, srv, "Authorization", c), 401, 1102, "INVALID_TOKEN")
 		refused(t, inventory(t, srv, "Authorization", b), 401, 1111, "TOKEN_EXPIRED")
-		equal(t, "tokens", srv.Tokens(), 3)
+		testkit.Equal(t, "tokens", srv.Tokens(), 3)
 	})
 }
 
@@ -308,9 +295,9 @@ func TestSecretsOverlapDuringARotation(t *testing.T) {
 		old := authenticate(t, srv, good).token(t)
 		srv.RotateAPISecrets("new", "test_api_secret")
 		fresh := authenticate(t, srv, good).token(t)
-		equal(t, "both", []int{inventory(t, srv, "Authorization", old).status, inventory(t, srv, "Authorization", fresh).status}, []int{200, 200})
+		testkit.Equal(t, "both", []int{inventory(t, srv, "Authorization", old).status, inventory(t, srv, "Authorization", fresh).status}, []int{200, 200})
 		srv.RotateAPISecrets("new")
-		equal(t, "one", []int{inventory(t, srv, "Authorization", old).status, inventory(t, srv, "Authorization", fresh).status}, []int{401, 200})
+		testkit.Equal(t, "one", []int{inventory(t, srv, "Authorization", old).status, inventory(t, srv, "Authorization", fresh).status}, []int{401, 200})
 		srv.RotateAPISecrets()
 		refused(t, authenticate(t, srv, good), 403, 1915, "NO_API_SECRET_CONFIGURED")
 	})
@@ -319,10 +306,10 @@ func TestSecretsOverlapDuringARotation(t *testing.T) {
 func TestClientDataIsReplacedByEveryExchange(t *testing.T) {
 	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
 		authenticate(t, srv, strings.TrimSuffix(good, "}")+`,"clientData":{ "kycLevel" : 1 }}`)
-		equal(t, "data", srv.ClientData(steamID), `{"kycLevel":1}`)
+		testkit.Equal(t, "data", srv.ClientData(steamID), `{"kycLevel":1}`)
 		authenticate(t, srv, good)
-		equal(t, "data", srv.ClientData(steamID), "")
-		equal(t, "of a stranger", srv.ClientData("x"), "")
+		testkit.Equal(t, "data", srv.ClientData(steamID), "")
+		testkit.Equal(t, "of a stranger", srv.ClientData("x"), "")
 	})
 }
 
@@ -333,11 +320,11 @@ func TestRateLimitIsOneOfAnHour(t *testing.T) {
 		authenticate(t, srv, good)
 		a := authenticate(t, srv, good)
 		refused(t, a, 429, 1005, "RATE_LIMITED")
-		equal(t, "Retry-After", a.header.Get("Retry-After"), "90")
+		testkit.Equal(t, "Retry-After", a.header.Get("Retry-After"), "90")
 		time.Sleep(30 * time.Minute) // the first is an hour old
-		equal(t, "status", authenticate(t, srv, good).status, 200)
-		equal(t, "status", authenticate(t, srv, good).status, 429)
-		equal(t, "requests", srv.Count("/auth/authenticate-client"), 5)
+		testkit.Equal(t, "status", authenticate(t, srv, good).status, 200)
+		testkit.Equal(t, "status", authenticate(t, srv, good).status, 429)
+		testkit.Equal(t, "requests", srv.Count("/auth/authenticate-client"), 5)
 	})
 }
 
@@ -349,10 +336,10 @@ func TestAddedEndpointsAreBehindTheirCredential(t *testing.T) {
 		srv.Handle("GET /open/{id}", h)
 		tok := authenticate(t, srv, good).token(t)
 		refused(t, send(t, srv, "GET", "/client/trades/7", ""), 401, 1108, "MISSING_BEARER")
-		equal(t, "data", string(send(t, srv, "GET", "/client/trades/7", "", "Authorization", tok).Data), `"7"`)
+		testkit.Equal(t, "data", string(send(t, srv, "GET", "/client/trades/7", "", "Authorization", tok).Data), `"7"`)
 		refused(t, send(t, srv, "GET", "/secure/trades/7", ""), 401, 1900, "MISSING_API_KEY")
-		equal(t, "data", string(send(t, srv, "GET", "/secure/trades/7", "", "api-key", "ap_test_0001").Data), `"7"`)
-		equal(t, "data", string(send(t, srv, "GET", "/open/7", "").Data), `"7"`)
+		testkit.Equal(t, "data", string(send(t, srv, "GET", "/secure/trades/7", "", "api-key", "ap_test_0001").Data), `"7"`)
+		testkit.Equal(t, "data", string(send(t, srv, "GET", "/open/7", "").Data), `"7"`)
 	})
 }
 
@@ -365,11 +352,11 @@ func TestFailuresHaveTheDocumentedEnvelope(t *testing.T) {
 			srv.FailNext(1, status, http.Header{"Retry-After": {"7"}})
 			a := authenticate(t, srv, good)
 			refused(t, a, status, a.Error.Code, key)
-			equal(t, "header", a.header.Get("Retry-After"), "7")
+			testkit.Equal(t, "header", a.header.Get("Retry-After"), "7")
 		}
 		srv.FailNext(1, 502, nil)
 		a := authenticate(t, srv, good)
-		equal(t, "status, body", fmt.Sprint(a.status, a.header.Get("Content-Type"), strings.HasPrefix(a.body, "<html>")), "502text/htmltrue")
+		testkit.Equal(t, "status, body", fmt.Sprint(a.status, a.header.Get("Content-Type"), strings.HasPrefix(a.body, "<html>")), "502text/htmltrue")
 	})
 }
 
@@ -403,7 +390,7 @@ func TestFaultsComeAsTheyWereAskedFor(t *testing.T) {
 		srv.Delay(time.Minute)
 		start := time.Now()
 		_ = post()
-		equal(t, "delayed", time.Since(start), time.Minute)
+		testkit.Equal(t, "delayed", time.Since(start), time.Minute)
 		srv.Delay(0)
 		srv.Intercept(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -411,7 +398,7 @@ func TestFaultsComeAsTheyWereAskedFor(t *testing.T) {
 			})
 		})
 		refused(t, authenticate(t, srv, good), 403, 1301, "ACCOUNT_DISABLED")
-		equal(t, "requests", len(srv.Requests()), 10)
+		testkit.Equal(t, "requests", len(srv.Requests()), 10)
 	})
 }
 
@@ -430,7 +417,7 @@ func TestSocketAndMemoryAnswerAlike(t *testing.T) {
 			}
 			c.Close()
 		}
-		equal(t, "exchanges", srv.Count("/auth/authenticate-client"), 1)
+		testkit.Equal(t, "exchanges", srv.Count("/auth/authenticate-client"), 1)
 		srv.Close()
 		srv.Close()
 	}

@@ -217,25 +217,6 @@ func Outage(t *testing.T, open func(t *testing.T) (s Subject, closing func())) {
 	}
 }
 
-// Hanging is an interceptor of a simulator: requests that it is for are neither
-// acted on nor answered.
-func Hanging(is func(*http.Request) bool) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if is(r) {
-				<-r.Context().Done()
-				panic(http.ErrAbortHandler)
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
-// Path accepts requests to a path.
-func Path(path string) func(*http.Request) bool {
-	return func(r *http.Request) bool { return r.URL.Path == path }
-}
-
 func strays(t *testing.T, s Subject, rate int, on string, seed uint64, duration time.Duration) {
 	if err := s.Token(); err != nil {
 		t.Fatal(err)

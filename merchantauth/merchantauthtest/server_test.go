@@ -7,11 +7,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -19,12 +17,8 @@ import (
 // bubble runs f with a server in simulated time.
 func bubble(t *testing.T, opt merchantauthtest.Options, f func(t *testing.T, srv *merchantauthtest.Server)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		opt.InMemory = true
-		srv := merchantauthtest.NewServer(opt)
-		defer srv.Close()
-		f(t, srv)
-	})
+	opt.InMemory = true
+	testkit.Bubble(t, merchantauthtest.NewServer, opt, f)
 }
 
 // post returns what the server answers to a POST: the status and the body.
@@ -80,13 +74,6 @@ func granted(t *testing.T, answer string) (got tokens) {
 	return *envelope.Data
 }
 
-func equal[V any](t *testing.T, what string, got, want V) {
-	t.Helper()
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("%s (-want +got):\n%s", what, d)
-	}
-}
-
 func TestRequestsThatBreakTheRulesAreRefused(t *testing.T) {
 	const (
 		create   = `{"email":"a@b.c","firstName":"A","lastName":"B","country":"FR","verificationDocumentId":"D","residenceAddress":"E"}`
@@ -126,8 +113,8 @@ func TestRequestsThatBreakTheRulesAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server) {
-				equal(t, "answer", post(t, srv, tc.path, tc.body, tc.headers...), tc.want)
-				equal(t, "granted", fmt.Sprint(srv.Logins(), srv.Refreshes(), srv.Customers()), "0 0 0")
+				testkit.Equal(t, "answer", post(t, srv, tc.path, tc.body, tc.headers...), tc.want)
+				testkit.Equal(t, "granted", fmt.Sprint(srv.Logins(), srv.Refreshes(), srv.Customers()), "0 0 0")
 			})
 		})
 	}
@@ -136,16 +123,16 @@ func TestRequestsThatBreakTheRulesAreRefused(t *testing.T) {
 func TestAccessTokenExpiresAsKunasPageShows(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server) {
 		got := login(t, srv)
-		equal(t, "expiresIn is a deadline", got.ExpiresIn, time.Now().Add(30*time.Minute).Unix())
+		testkit.Equal(t, "expiresIn is a deadline", got.ExpiresIn, time.Now().Add(30*time.Minute).Unix())
 		find := func() string {
 			return post(t, srv, "/v2/customer/find", `{}`, "Authorization", "Bearer "+got.AccessToken)
 		}
 		time.Sleep(30*time.Minute - time.Nanosecond)
-		equal(t, "before", find(), `200 {"data":[]}`)
+		testkit.Equal(t, "before", find(), `200 {"data":[]}`)
 		time.Sleep(time.Nanosecond)
-		equal(t, "then", find(), `401 {"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError","message":"jwt expired","expiredAt":"2000-01-01T00:30:00.000Z"}}]}`)
+		testkit.Equal(t, "then", find(), `401 {"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError","message":"jwt expired","expiredAt":"2000-01-01T00:30:00.000Z"}}]}`)
 		time.Sleep(48*time.Hour - 30*time.Minute)
-		equal(t, "refresh", refresh(t, srv, got.RefreshToken), `401 {"errors":[{"code":"REFRESH_TOKEN_EXPIRED","message":"Invalid token"}]}`)
+		testkit.Equal(t, "refresh", refresh(t, srv, got.RefreshToken), `401 {"errors":[{"code":"REFRESH_TOKEN_EXPIRED","message":"Invalid token"}]}`)
 	})
 }
 
@@ -166,7 +153,7 @@ func TestRefreshTokensBehaveAsTheModeSays(t *testing.T) {
 				if !tc.next(first.RefreshToken, second.RefreshToken) || second.AccessToken == first.AccessToken {
 					t.Errorf("got %v after %v", second, first)
 				}
-				equal(t, "the old one is good", strings.HasPrefix(refresh(t, srv, first.RefreshToken), "200"), tc.again)
+				testkit.Equal(t, "the old one is good", strings.HasPrefix(refresh(t, srv, first.RefreshToken), "200"), tc.again)
 			})
 		})
 	}
@@ -184,10 +171,10 @@ func TestReplayIsARefreshTokenSentAfterItsSuccessorWasUsed(t *testing.T) {
 				first := login(t, srv)
 				second := granted(t, refresh(t, srv, first.RefreshToken))
 				refresh(t, srv, first.RefreshToken)
-				equal(t, "replays before its use", srv.Replays(), 0) // the answer may have been lost
+				testkit.Equal(t, "replays before its use", srv.Replays(), 0) // the answer may have been lost
 				use(t, srv, second)
 				refresh(t, srv, first.RefreshToken)
-				equal(t, "replays", srv.Replays(), 1)
+				testkit.Equal(t, "replays", srv.Replays(), 1)
 			})
 		})
 	}
@@ -197,12 +184,12 @@ func TestOptionsChooseWhatIsNotDocumented(t *testing.T) {
 	opt := merchantauthtest.Options{Status: 201, ErrorStatus: 200, RefusalCode: "E42", WrapFound: true, OpaqueRefresh: true}
 	bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server) {
 		got := post(t, srv, "/v2/auth/login", credentials, "merchant_id", "merchant-1")
-		equal(t, "status of a success", got[:3], "201")
-		equal(t, "segments of an opaque token", len(strings.Split(granted(t, got).RefreshToken, ".")), 1)
-		equal(t, "refusal", refresh(t, srv, "x"), `200 {"errors":[{"code":"E42","message":"Invalid token"}]}`)
-		equal(t, "found", post(t, srv, "/v2/customer/find", `{}`, "Api-key", "api-key-1"), `201 {"data":{"items":[],"total":0}}`)
+		testkit.Equal(t, "status of a success", got[:3], "201")
+		testkit.Equal(t, "segments of an opaque token", len(strings.Split(granted(t, got).RefreshToken, ".")), 1)
+		testkit.Equal(t, "refusal", refresh(t, srv, "x"), `200 {"errors":[{"code":"E42","message":"Invalid token"}]}`)
+		testkit.Equal(t, "found", post(t, srv, "/v2/customer/find", `{}`, "Api-key", "api-key-1"), `201 {"data":{"items":[],"total":0}}`)
 		srv.SetPassword("new")
-		equal(t, "old password", post(t, srv, "/v2/auth/login", credentials, "merchant_id", "merchant-1"), `200 {"errors":[{"code":"E42","message":"Invalid credentials"}]}`)
+		testkit.Equal(t, "old password", post(t, srv, "/v2/auth/login", credentials, "merchant_id", "merchant-1"), `200 {"errors":[{"code":"E42","message":"Invalid credentials"}]}`)
 	})
 }
 
@@ -211,34 +198,34 @@ func TestFaultsAreForwarded(t *testing.T) {
 		find := func() string { return post(t, srv, "/v2/customer/find", `{}`, "Api-key", "api-key-1") }
 		const good = `200 {"data":[]}`
 		srv.FailNext(1, 503, http.Header{"Retry-After": {"1"}})
-		equal(t, "FailNext", find()[:3], "503")
+		testkit.Equal(t, "FailNext", find()[:3], "503")
 		srv.LoseAnswers(1)
-		equal(t, "LoseAnswers", find(), "no answer")
+		testkit.Equal(t, "LoseAnswers", find(), "no answer")
 		srv.Truncate(1)
-		equal(t, "Truncate", find(), "cut off")
+		testkit.Equal(t, "Truncate", find(), "cut off")
 		srv.Reset(1)
-		equal(t, "Reset", find(), "no answer")
+		testkit.Equal(t, "Reset", find(), "no answer")
 		srv.ActLate(1, time.Second)
-		equal(t, "ActLate", post(t, srv, "/v2/auth/login", credentials, "merchant_id", "merchant-1"), "no answer")
-		equal(t, "logins at once", srv.Logins(), 0)
+		testkit.Equal(t, "ActLate", post(t, srv, "/v2/auth/login", credentials, "merchant_id", "merchant-1"), "no answer")
+		testkit.Equal(t, "logins at once", srv.Logins(), 0)
 		time.Sleep(2 * time.Second)
-		equal(t, "logins later", srv.Logins(), 1)
+		testkit.Equal(t, "logins later", srv.Logins(), 1)
 		srv.Delay(time.Second)
 		start := time.Now()
-		equal(t, "Delay", find(), good)
-		equal(t, "it took", time.Since(start), time.Second)
+		testkit.Equal(t, "Delay", find(), good)
+		testkit.Equal(t, "it took", time.Since(start), time.Second)
 		srv.Delay(0)
 		srv.Intercept(func(http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				merchantauthtest.WriteError(w, 418, "TEAPOT", map[string]string{"name": "X"})
 			})
 		})
-		equal(t, "Intercept", find(), `418 {"errors":[{"code":"TEAPOT","message":{"name":"X"}}]}`)
+		testkit.Equal(t, "Intercept", find(), `418 {"errors":[{"code":"TEAPOT","message":{"name":"X"}}]}`)
 		srv.Intercept(nil)
 		srv.SetClockOffset(time.Hour)
-		equal(t, "SetClockOffset", login(t, srv).ExpiresIn, time.Now().Add(90*time.Minute).Unix())
-		equal(t, "requests", srv.Count("/v2/customer/find"), 6)
-		equal(t, "requests kept", len(srv.Requests()), 8)
+		testkit.Equal(t, "SetClockOffset", login(t, srv).ExpiresIn, time.Now().Add(90*time.Minute).Unix())
+		testkit.Equal(t, "requests", srv.Count("/v2/customer/find"), 6)
+		testkit.Equal(t, "requests kept", len(srv.Requests()), 8)
 	})
 }
 
@@ -255,5 +242,5 @@ func TestClientOfTheConfigurationsReachesTheServerOverASocket(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	equal(t, "logins", srv.Logins(), 1)
+	testkit.Equal(t, "logins", srv.Logins(), 1)
 }

@@ -1,9 +1,6 @@
 package partnerjwttest_test
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,37 +9,23 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
-
-// jwt signs a token without the SDK.
-func jwt(secret, header, claims string) string {
-	enc := base64.RawURLEncoding.EncodeToString
-	signed := enc([]byte(header)) + "." + enc([]byte(claims))
-	m := hmac.New(sha256.New, []byte(secret))
-	m.Write([]byte(signed))
-	return signed + "." + enc(m.Sum(nil))
-}
 
 const hs256 = `{"alg":"HS256","typ":"JWT"}`
 
 // token is good for 15 minutes from now.
 func token(secret string) string {
 	now := time.Now().Unix()
-	return jwt(secret, hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d,"exp":%d}`, now, now+900))
+	return testkit.HS256(secret, hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d,"exp":%d}`, now, now+900))
 }
 
 func memory(t *testing.T, opt partnerjwttest.Options, f func(t *testing.T, srv *partnerjwttest.Server)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		opt.InMemory = true
-		srv := partnerjwttest.NewServer(opt)
-		defer srv.Close()
-		f(t, srv)
-	})
+	opt.InMemory = true
+	testkit.Bubble(t, partnerjwttest.NewServer, opt, f)
 }
 
 // send makes a plain request, without the SDK.
@@ -71,13 +54,6 @@ func portfolio(t *testing.T, srv *partnerjwttest.Server, authorization ...string
 	return status
 }
 
-func equal[V any](t *testing.T, what string, got, want V) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
-	}
-}
-
 func TestTheServerChecksEveryRuleOfAToken(t *testing.T) {
 	for name, c := range map[string]struct {
 		authorization func(now int64) []string
@@ -85,35 +61,35 @@ func TestTheServerChecksEveryRuleOfAToken(t *testing.T) {
 	}{
 		"good": {func(int64) []string { return []string{"Bearer " + token("secret-1")} }, 200},
 		"other key order": {func(now int64) []string {
-			return []string{"Bearer " + jwt("secret-1", hs256, fmt.Sprintf(`{"exp":%d,"iat":%d,"clientId":"client-1"}`, now+1, now))}
+			return []string{"Bearer " + testkit.HS256("secret-1", hs256, fmt.Sprintf(`{"exp":%d,"iat":%d,"clientId":"client-1"}`, now+1, now))}
 		}, 200},
 		"nothing":      {func(int64) []string { return nil }, 401},
 		"no Bearer":    {func(int64) []string { return []string{token("secret-1")} }, 401},
 		"twice":        {func(int64) []string { return []string{"Bearer " + token("secret-1"), "Bearer " + token("secret-1")} }, 401},
 		"other secret": {func(int64) []string { return []string{"Bearer " + token("secret-2")} }, 401},
 		"other client": {func(now int64) []string {
-			return []string{"Bearer " + jwt("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-2","iat":%d,"exp":%d}`, now, now+900))}
+			return []string{"Bearer " + testkit.HS256("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-2","iat":%d,"exp":%d}`, now, now+900))}
 		}, 401},
 		"other algorithm": {func(now int64) []string {
-			return []string{"Bearer " + jwt("secret-1", `{"alg":"none","typ":"JWT"}`, fmt.Sprintf(`{"clientId":"client-1","iat":%d,"exp":%d}`, now, now+900))}
+			return []string{"Bearer " + testkit.HS256("secret-1", `{"alg":"none","typ":"JWT"}`, fmt.Sprintf(`{"clientId":"client-1","iat":%d,"exp":%d}`, now, now+900))}
 		}, 401},
 		"no exp": {func(now int64) []string {
-			return []string{"Bearer " + jwt("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d}`, now))}
+			return []string{"Bearer " + testkit.HS256("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d}`, now))}
 		}, 401},
 		"no iat": {func(now int64) []string {
-			return []string{"Bearer " + jwt("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","exp":%d}`, now+900))}
+			return []string{"Bearer " + testkit.HS256("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","exp":%d}`, now+900))}
 		}, 401},
 		"expired this second": {func(now int64) []string {
-			return []string{"Bearer " + jwt("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d,"exp":%d}`, now-900, now))}
+			return []string{"Bearer " + testkit.HS256("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d,"exp":%d}`, now-900, now))}
 		}, 401},
 		"issued in a second": {func(now int64) []string {
-			return []string{"Bearer " + jwt("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d,"exp":%d}`, now+1, now+900))}
+			return []string{"Bearer " + testkit.HS256("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d,"exp":%d}`, now+1, now+900))}
 		}, 401},
 	} {
 		t.Run(name, func(t *testing.T) {
 			memory(t, partnerjwttest.Options{}, func(t *testing.T, srv *partnerjwttest.Server) {
-				equal(t, "status", portfolio(t, srv, c.authorization(time.Now().Unix())...), c.status)
-				equal(t, "tokens accepted", srv.Tokens() == 1, c.status == 200)
+				testkit.Equal(t, "status", portfolio(t, srv, c.authorization(time.Now().Unix())...), c.status)
+				testkit.Equal(t, "tokens accepted", srv.Tokens() == 1, c.status == 200)
 			})
 		})
 	}
@@ -126,8 +102,8 @@ func TestLeewayIsGivenOnBothSides(t *testing.T) {
 	}{{0, -5, 401}, {-900, -4, 200}, {5, 900, 200}, {6, 900, 401}} {
 		memory(t, partnerjwttest.Options{Leeway: 5 * time.Second}, func(t *testing.T, srv *partnerjwttest.Server) {
 			now := time.Now().Unix()
-			tok := jwt("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d,"exp":%d}`, now+c.iat, now+c.exp))
-			equal(t, fmt.Sprint("status of ", c), portfolio(t, srv, "Bearer "+tok), c.status)
+			tok := testkit.HS256("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d,"exp":%d}`, now+c.iat, now+c.exp))
+			testkit.Equal(t, fmt.Sprint("status of ", c), portfolio(t, srv, "Bearer "+tok), c.status)
 		})
 	}
 }
@@ -135,11 +111,11 @@ func TestLeewayIsGivenOnBothSides(t *testing.T) {
 func TestTheClockThatCountsIsTheServers(t *testing.T) {
 	memory(t, partnerjwttest.Options{}, func(t *testing.T, srv *partnerjwttest.Server) {
 		srv.SetClockOffset(time.Hour)
-		equal(t, "status an hour ahead", portfolio(t, srv, "Bearer "+token("secret-1")), 401)
+		testkit.Equal(t, "status an hour ahead", portfolio(t, srv, "Bearer "+token("secret-1")), 401)
 		srv.SetClockOffset(-time.Hour)
-		equal(t, "status an hour behind", portfolio(t, srv, "Bearer "+token("secret-1")), 401)
+		testkit.Equal(t, "status an hour behind", portfolio(t, srv, "Bearer "+token("secret-1")), 401)
 		srv.SetClockOffset(0)
-		equal(t, "status", portfolio(t, srv, "Bearer "+token("secret-1")), 200)
+		testkit.Equal(t, "status", portfolio(t, srv, "Bearer "+token("secret-1")), 200)
 	})
 }
 
@@ -147,23 +123,23 @@ func TestRotateReplacesTheSecrets(t *testing.T) {
 	memory(t, partnerjwttest.Options{}, func(t *testing.T, srv *partnerjwttest.Server) {
 		srv.Rotate("secret-2", "secret-1")
 		for _, secret := range []string{"secret-1", "secret-2"} {
-			equal(t, "status of "+secret+" during the overlap", portfolio(t, srv, "Bearer "+token(secret)), 200)
+			testkit.Equal(t, "status of "+secret+" during the overlap", portfolio(t, srv, "Bearer "+token(secret)), 200)
 		}
 		srv.Rotate("secret-2")
-		equal(t, "status of the old secret", portfolio(t, srv, "Bearer "+token("secret-1")), 401)
-		equal(t, "status of the new secret", portfolio(t, srv, "Bearer "+token("secret-2")), 200)
+		testkit.Equal(t, "status of the old secret", portfolio(t, srv, "Bearer "+token("secret-1")), 401)
+		testkit.Equal(t, "status of the new secret", portfolio(t, srv, "Bearer "+token("secret-2")), 200)
 	})
 }
 
 func TestRevokedTokensAreRefusedAndNewOnesAreNot(t *testing.T) {
 	memory(t, partnerjwttest.Options{}, func(t *testing.T, srv *partnerjwttest.Server) {
 		old := token("secret-1")
-		equal(t, "status", portfolio(t, srv, "Bearer "+old), 200)
+		testkit.Equal(t, "status", portfolio(t, srv, "Bearer "+old), 200)
 		srv.RevokeTokens()
-		equal(t, "status of a revoked token", portfolio(t, srv, "Bearer "+old), 401)
+		testkit.Equal(t, "status of a revoked token", portfolio(t, srv, "Bearer "+old), 401)
 		time.Sleep(time.Second)
-		equal(t, "status of the next one", portfolio(t, srv, "Bearer "+token("secret-1")), 200)
-		equal(t, "tokens", srv.Tokens(), 2)
+		testkit.Equal(t, "status of the next one", portfolio(t, srv, "Bearer "+token("secret-1")), 200)
+		testkit.Equal(t, "tokens", srv.Tokens(), 2)
 	})
 }
 
@@ -171,11 +147,11 @@ func TestATradeIsActedOnOnceAndCounted(t *testing.T) {
 	memory(t, partnerjwttest.Options{}, func(t *testing.T, srv *partnerjwttest.Server) {
 		order := `{"ticker":"AAPL","orderSide":"BUY"}`
 		status, answer := send(t, srv, http.MethodPost, "/trade", order, "Bearer "+token("secret-1"))
-		equal(t, "answer", fmt.Sprint(status, " ", answer), `200 {"id":1,"ticker":"AAPL"}`)
+		testkit.Equal(t, "answer", fmt.Sprint(status, " ", answer), `200 {"id":1,"ticker":"AAPL"}`)
 		status, _ = send(t, srv, http.MethodPost, "/trade", `{"ticker":"AAPL"}`, "Bearer "+token("secret-1"))
-		equal(t, "status of half an order", status, 400)
+		testkit.Equal(t, "status of half an order", status, 400)
 		status, _ = send(t, srv, http.MethodPost, "/trade", order)
-		equal(t, "status of an order without a token", status, 401)
+		testkit.Equal(t, "status of an order without a token", status, 401)
 		srv.LoseAnswers(1)
 		r, err := http.NewRequest(http.MethodPost, srv.URL()+"/trade", strings.NewReader(order))
 		if err != nil {
@@ -186,7 +162,7 @@ func TestATradeIsActedOnOnceAndCounted(t *testing.T) {
 			resp.Body.Close()
 			t.Error("the answer was not lost")
 		}
-		equal(t, "trades", srv.Trades(), 2)
+		testkit.Equal(t, "trades", srv.Trades(), 2)
 	})
 }
 
@@ -204,7 +180,7 @@ func TestItsConfigMakesAClientThatReachesIt(t *testing.T) {
 			if err != nil || len(holdings) != 2 {
 				t.Errorf("%v, %v", holdings, err)
 			}
-			equal(t, "requests", srv.Count("/portfolio"), 1)
+			testkit.Equal(t, "requests", srv.Count("/portfolio"), 1)
 		}
 		if inMemory {
 			synctest.Test(t, run)

@@ -10,11 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -24,12 +22,8 @@ const secret = "0123456789abcdef0123456789abcdef"
 // bubble runs f with a server in simulated time.
 func bubble(t *testing.T, opt platformtokentest.Options, f func(t *testing.T, srv *platformtokentest.Server)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		opt.InMemory = true
-		srv := platformtokentest.NewServer(opt)
-		defer srv.Close()
-		f(t, srv)
-	})
+	opt.InMemory = true
+	testkit.Bubble(t, platformtokentest.NewServer, opt, f)
 }
 
 // An answer is what the platform says.
@@ -74,13 +68,6 @@ func post(t *testing.T, srv *platformtokentest.Server, path, token, body string,
 	return a
 }
 
-func equal[V any](t *testing.T, what string, got, want V) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", what, diff)
-	}
-}
-
 // create makes a token for a player with BRL.
 func create(t *testing.T, srv *platformtokentest.Server, userID string) string {
 	t.Helper()
@@ -101,20 +88,20 @@ func TestANewTokenKillsThePlayersPreviousOneAtOnce(t *testing.T) {
 			return post(t, srv, "/player/getBalance", token, `{"userId":"u"}`).status
 		}
 		first, other := create(t, srv, "u"), create(t, srv, "v")
-		equal(t, "first", use(first), 200)
+		testkit.Equal(t, "first", use(first), 200)
 		second := create(t, srv, "u")
-		equal(t, "first, second", []int{use(first), use(second)}, []int{401, 200})
+		testkit.Equal(t, "first, second", []int{use(first), use(second)}, []int{401, 200})
 		third := srv.OutsideCreate("u")
-		equal(t, "second, third", []int{use(second), use(third)}, []int{401, 200})
-		equal(t, "another player's", use(other), 403)
-		equal(t, "created", srv.Created("u"), 3)
+		testkit.Equal(t, "second, third", []int{use(second), use(third)}, []int{401, 200})
+		testkit.Equal(t, "another player's", use(other), 403)
+		testkit.Equal(t, "created", srv.Created("u"), 3)
 		var got []string
 		for _, rec := range srv.Tokens("u") {
 			got = append(got, fmt.Sprint(rec.Number, rec.Origin, rec.KilledBy, rec.DiedAt.IsZero()))
 		}
-		equal(t, "records", got, []string{"1clientclientfalse", "3clientoutsidefalse", "4outsidetrue"})
+		testkit.Equal(t, "records", got, []string{"1clientclientfalse", "3clientoutsidefalse", "4outsidetrue"})
 		time.Sleep(24 * time.Hour)
-		equal(t, "expired", use(third), 401)
+		testkit.Equal(t, "expired", use(third), 401)
 		if _, ok := srv.Token("x"); ok {
 			t.Error("a token is known that is none")
 		}
@@ -183,10 +170,10 @@ func TestRequestsAreCheckedAsThePagesSay(t *testing.T) {
 func TestFailuresMayBeInsideASuccess(t *testing.T) {
 	bubble(t, platformtokentest.Options{FailuresInOK: true}, func(t *testing.T, srv *platformtokentest.Server) {
 		a := post(t, srv, "/player/getBalance", "", `{"userId":"u"}`)
-		equal(t, "answer", fmt.Sprint(a.status, a.IsSuccess, a.Code), fmt.Sprint(200, false, platformtokentest.CodeToken))
+		testkit.Equal(t, "answer", fmt.Sprint(a.status, a.IsSuccess, a.Code), fmt.Sprint(200, false, platformtokentest.CodeToken))
 		cfg := srv.Config()
-		equal(t, "rejected", cfg.Rejected("/x", 200, platformtokentest.CodeToken), true)
-		equal(t, "rejected", cfg.Rejected("/x", 200, platformtokentest.CodeSign), false)
+		testkit.Equal(t, "rejected", cfg.Rejected("/x", 200, platformtokentest.CodeToken), true)
+		testkit.Equal(t, "rejected", cfg.Rejected("/x", 200, platformtokentest.CodeSign), false)
 	})
 }
 
@@ -214,13 +201,13 @@ func TestTransfersMoveTheMoneyOfTheTokensPlayerOnce(t *testing.T) {
 				t.Errorf("%s: %+v, want code %d", tc.body, a, tc.code)
 			}
 		}
-		equal(t, "wallet", srv.Balance(p), "10")
-		equal(t, "total", srv.Total(), "0")
+		testkit.Equal(t, "wallet", srv.Balance(p), "10")
+		testkit.Equal(t, "total", srv.Total(), "0")
 		srv.Deposit(p, "1.25")
-		equal(t, "wallet", srv.Balance(p), "11.25")
-		equal(t, "total", srv.Total(), "1.25")
+		testkit.Equal(t, "wallet", srv.Balance(p), "11.25")
+		testkit.Equal(t, "total", srv.Total(), "1.25")
 		rec, ok := srv.Transfer("b")
-		equal(t, "record", fmt.Sprint(ok, rec), fmt.Sprint(true, platformtokentest.TransferRecord{
+		testkit.Equal(t, "record", fmt.Sprint(ok, rec), fmt.Sprint(true, platformtokentest.TransferRecord{
 			TxID: "b", RecordID: "r2", Player: p, Direction: platformtoken.TransferOut, Amount: "0.5", State: platformtoken.TransferSucceeded,
 		}))
 		if _, ok := srv.Transfer("c"); ok {
@@ -228,9 +215,9 @@ func TestTransfersMoveTheMoneyOfTheTokensPlayerOnce(t *testing.T) {
 		}
 		v := create(t, srv, "v")
 		status := func(token, body string) int { return post(t, srv, "/player/getTransferStatus", token, body).Code }
-		equal(t, "codes of statuses", []int{status(u, `{"recordId":"r1"}`), status(v, `{"recordId":"r1"}`), status(u, `{"recordId":"r9"}`)},
+		testkit.Equal(t, "codes of statuses", []int{status(u, `{"recordId":"r1"}`), status(v, `{"recordId":"r1"}`), status(u, `{"recordId":"r9"}`)},
 			[]int{0, platformtokentest.CodeRecord, platformtokentest.CodeRecord})
-		equal(t, "settled", srv.Settle("a", platformtoken.TransferFailed), false)
+		testkit.Equal(t, "settled", srv.Settle("a", platformtoken.TransferFailed), false)
 		defer func() {
 			if recover() == nil {
 				t.Error("Deposit of what is no number does not panic")
@@ -246,12 +233,12 @@ func TestPendingTransfersWaitToBeSettled(t *testing.T) {
 		for _, id := range []string{"a", "b"} {
 			post(t, srv, "/player/transfer", u, `{"txId":"`+id+`","transferType":1,"amount":3}`)
 		}
-		equal(t, "wallet", srv.Balance(p), "0")
-		equal(t, "settled", []bool{
+		testkit.Equal(t, "wallet", srv.Balance(p), "0")
+		testkit.Equal(t, "settled", []bool{
 			srv.Settle("a", platformtoken.TransferProcessing), srv.Settle("a", platformtoken.TransferSucceeded), srv.Settle("a", platformtoken.TransferSucceeded),
 			srv.Settle("b", platformtoken.TransferFailed), srv.Settle("c", platformtoken.TransferFailed),
 		}, []bool{false, true, false, true, false})
-		equal(t, "wallet", srv.Balance(p), "3")
+		testkit.Equal(t, "wallet", srv.Balance(p), "3")
 	})
 }
 
@@ -261,25 +248,25 @@ func TestFaultsAreToldFromEachOtherInTheRecords(t *testing.T) {
 		srv.LoseAnswers(1)
 		srv.ActLate(1, time.Second)
 		for range 2 {
-			equal(t, "status", post(t, srv, "/auth/createToken", "", body).status, 0)
+			testkit.Equal(t, "status", post(t, srv, "/auth/createToken", "", body).status, 0)
 		}
 		srv.Intercept(nil) // the count of what is under way goes on
 		create(t, srv, "u")
 		time.Sleep(2 * time.Second)
 		srv.FailNext(1, 401, nil)
-		equal(t, "code", post(t, srv, "/auth/createToken", "", body).Code, platformtokentest.CodeFault)
+		testkit.Equal(t, "code", post(t, srv, "/auth/createToken", "", body).Code, platformtokentest.CodeFault)
 		srv.FailNext(1, 502, nil)
-		equal(t, "status", post(t, srv, "/auth/createToken", "", body).status, 502)
+		testkit.Equal(t, "status", post(t, srv, "/auth/createToken", "", body).status, 502)
 		post(t, srv, "/auth/createToken", "", body, func(r *http.Request) { r.Header.Set("Platformtokentest-Fault", "late") })
 		var got []platformtokentest.Origin
 		for _, rec := range srv.Tokens("u") {
 			got = append(got, rec.Origin)
 		}
-		equal(t, "origins", got, []platformtokentest.Origin{
+		testkit.Equal(t, "origins", got, []platformtokentest.Origin{
 			platformtokentest.ByLost, platformtokentest.ByClient, platformtokentest.ByLate, platformtokentest.ByClient,
 		})
-		equal(t, "at once", srv.MaxConcurrent("u"), 1)
-		equal(t, "requests", srv.Count("/auth/createToken"), len(srv.Requests()))
+		testkit.Equal(t, "at once", srv.MaxConcurrent("u"), 1)
+		testkit.Equal(t, "requests", srv.Count("/auth/createToken"), len(srv.Requests()))
 	})
 }
 
@@ -293,7 +280,7 @@ func TestRequestsForOnePlayersTokenAtOnceAreCounted(t *testing.T) {
 		for range 3 {
 			<-done
 		}
-		equal(t, "at once", []int{srv.MaxConcurrent("u"), srv.MaxConcurrent("v"), srv.MaxConcurrent("w")}, []int{2, 1, 0})
+		testkit.Equal(t, "at once", []int{srv.MaxConcurrent("u"), srv.MaxConcurrent("v"), srv.MaxConcurrent("w")}, []int{2, 1, 0})
 	})
 }
 

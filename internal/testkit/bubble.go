@@ -1,0 +1,67 @@
+package testkit
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Bubble runs f in simulated time with a server, and closes the server. opt has
+// to keep the server in memory.
+func Bubble[Options any, Server interface{ Close() }](t *testing.T, newServer func(Options) Server, opt Options, f func(t *testing.T, srv Server)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		srv := newServer(opt)
+		defer srv.Close()
+		f(t, srv)
+	})
+}
+
+// Open returns a client with the changed configuration. newClient is New of the
+// client's package. The caller closes the client.
+func Open[Config, Client any](t testing.TB, newClient func(Config) (Client, error), cfg Config, change ...func(*Config)) Client {
+	t.Helper()
+	for _, ch := range change {
+		ch(&cfg)
+	}
+	c, err := newClient(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Crowd calls f from n goroutines at once and waits for them.
+func Crowd(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() { f(i) })
+	}
+	wg.Wait()
+}
+
+// Until sleeps in a bubble until a time in seconds since 1970.
+func Until(unix int64) { time.Sleep(time.Until(time.Unix(unix, 0))) }
+
+// Repeat makes a call until it succeeds or its error is not Retryable, at most
+// three times. It returns the last error.
+func Repeat(call func(n int) error) (err error) {
+	for n := range 3 {
+		err = call(n)
+		var advised interface {
+			error
+			Retryable() (time.Duration, bool)
+		}
+		if !errors.As(err, &advised) {
+			return err
+		}
+		after, ok := advised.Retryable()
+		if !ok {
+			return err
+		}
+		time.Sleep(after)
+	}
+	return err
+}

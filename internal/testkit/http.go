@@ -1,0 +1,93 @@
+package testkit
+
+import (
+	"io"
+	"math"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// RoundTrip is an http.RoundTripper.
+type RoundTrip func(*http.Request) (*http.Response, error)
+
+// RoundTrip makes a request.
+func (f RoundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Path accepts requests to a path.
+func Path(path string) func(*http.Request) bool {
+	return func(r *http.Request) bool { return r.URL.Path == path }
+}
+
+// MustRequest returns a GET request with an empty body.
+func MustRequest(url string) *http.Request {
+	r, err := http.NewRequest(http.MethodGet, url, io.NopCloser(strings.NewReader("")))
+	if err != nil {
+		panic(err)
+	}
+	return r
+}
+
+// Last returns the last of a server's requests that is accepts, and its body.
+func Last(t testing.TB, all []*http.Request, is ...func(*http.Request) bool) (*http.Request, string) {
+	t.Helper()
+	var last *http.Request
+	for _, r := range all {
+		if len(is) == 0 || is[0](r) {
+			last = r
+		}
+	}
+	if last == nil {
+		t.Fatal("no requests")
+	}
+	b, err := io.ReadAll(last.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return last, string(b)
+}
+
+// A Faulty is a simulator.
+type Faulty interface {
+	Intercept(wrap func(next http.Handler) http.Handler)
+	FailNext(n, status int, header http.Header, only ...func(*http.Request) bool)
+}
+
+// FailTokens returns a function for Subject: is accepts the simulator's token
+// requests.
+func FailTokens(srv Faulty, is func(*http.Request) bool) func(status int) {
+	return func(status int) {
+		if status == 0 {
+			srv.Intercept(Hanging(is))
+			return
+		}
+		srv.FailNext(math.MaxInt, status, nil, is)
+	}
+}
+
+// Always is an interceptor of a simulator that answers every request itself.
+func Always(status int, header http.Header, body string) func(http.Handler) http.Handler {
+	return func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			for name, values := range header {
+				w.Header()[name] = values
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, body)
+		})
+	}
+}
+
+// Hanging is an interceptor of a simulator: requests that it is for are neither
+// acted on nor answered.
+func Hanging(is func(*http.Request) bool) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if is(r) {
+				<-r.Context().Done()
+				panic(http.ErrAbortHandler)
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+}
