@@ -2,9 +2,6 @@ package assetpay_test
 
 import (
 	"context"
-	"os"
-	"os/exec"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,32 +13,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
-// inFIPSOnly reports whether this process is in FIPS 140-only mode, which is set
-// when a process starts. If not, it runs the test in a process that is.
-func inFIPSOnly(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv("ASSETPAY_TEST_FIPS") != "" {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
-	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", "ASSETPAY_TEST_FIPS=1")
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("%v\n%s", err, out)
-	}
-	return false
-}
-
-const (
-	shortSecret = "13-bytes-long"
-	longSecret  = "14-bytes-long!"
-	fipsRule    = "must have at least 14 bytes in FIPS 140-only mode"
-)
-
 func TestClient_fipsOnly(t *testing.T) {
-	if !inFIPSOnly(t) {
+	if !testkit.InFIPSOnly(t) {
 		return
 	}
 	withSecret := func(f providerauth.SecretFunc, change ...func(*assetpay.Config)) assetpay.Config {
@@ -57,14 +30,12 @@ func TestClient_fipsOnly(t *testing.T) {
 	unavailable := func(t *testing.T, err error) {
 		t.Helper()
 		errorIs(t, err, providerauth.ErrSecretUnavailable)
-		if !strings.Contains(err.Error(), fipsRule) || strings.Contains(err.Error(), shortSecret) {
-			t.Errorf("got %q, want %q in it and not the secret", err, fipsRule)
-		}
+		testkit.SecretTooShort(t, err)
 	}
 	t.Run("New reports a static secret that is too short", func(t *testing.T) {
 		for _, mint := range []assetpay.MintMode{assetpay.MintLocal, assetpay.MintRemote} {
-			_, err := assetpay.New(withSecret(providerauth.StaticSecret(shortSecret), func(cfg *assetpay.Config) { cfg.Mint = mint }))
-			testkit.Equal(t, mint.String(), errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"APISecret": fipsRule})
+			_, err := assetpay.New(withSecret(providerauth.StaticSecret(testkit.ShortSecret), func(cfg *assetpay.Config) { cfg.Mint = mint }))
+			testkit.Equal(t, mint.String(), errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"APISecret": testkit.FIPSRule})
 		}
 	})
 	t.Run("New does not call a function", func(t *testing.T) {
@@ -72,23 +43,23 @@ func TestClient_fipsOnly(t *testing.T) {
 		open(t, withSecret(f, func(cfg *assetpay.Config) { cfg.APIKey = f }))
 	})
 	t.Run("MintClientToken reports a secret that is too short", func(t *testing.T) {
-		_, err := open(t, withSecret(supplies(shortSecret))).MintClientToken(t.Context(), user())
+		_, err := open(t, withSecret(supplies(testkit.ShortSecret))).MintClientToken(t.Context(), user())
 		unavailable(t, err)
 	})
 	t.Run("VerifyClientToken reports a secret that is too short", func(t *testing.T) {
-		_, err := open(t, withSecret(supplies(shortSecret))).VerifyClientToken(t.Context(), vector)
+		_, err := open(t, withSecret(supplies(testkit.ShortSecret))).VerifyClientToken(t.Context(), vector)
 		unavailable(t, err)
 	})
 	t.Run("with MintLocal a short secret that comes later is unavailable", func(t *testing.T) {
 		var secret atomic.Value
-		secret.Store(longSecret)
-		bubble(t, assetpaytest.Options{APISecret: longSecret}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+		secret.Store(testkit.LongSecret)
+		bubble(t, assetpaytest.Options{APISecret: testkit.LongSecret}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
 			inventory(t, c)
-			secret.Store(shortSecret)
+			secret.Store(testkit.ShortSecret)
 			time.Sleep(25 * time.Hour)
 			_, err := c.Token(t.Context(), user())
 			unavailable(t, err)
-			secret.Store(longSecret)
+			secret.Store(testkit.LongSecret)
 			time.Sleep(time.Minute)
 			_, _ = c.Token(t.Context(), user()) // has the secret looked at
 			synctest.Wait()
@@ -103,7 +74,7 @@ func TestClient_fipsOnly(t *testing.T) {
 		})
 	})
 	t.Run("a secret of 14 bytes works", func(t *testing.T) {
-		c := open(t, withSecret(providerauth.StaticSecret(longSecret), local))
+		c := open(t, withSecret(providerauth.StaticSecret(testkit.LongSecret), local))
 		defer c.Close()
 		claims, err := c.VerifyClientToken(t.Context(), token(t, c.TokenSource(user())).Value())
 		if err != nil {

@@ -4,37 +4,16 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
 
-// inFIPSOnly reports whether this process is in FIPS 140-only mode, which is set
-// when a process starts. If not, it runs the test in a process that is.
-func inFIPSOnly(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv("PLATFORMTOKEN_TEST_FIPS") != "" {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
-	cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", "PLATFORMTOKEN_TEST_FIPS=1")
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("%v\n%s", err, out)
-	}
-	return false
-}
-
 func TestClient_fipsOnly(t *testing.T) {
-	if !inFIPSOnly(t) {
+	if !testkit.InFIPSOnly(t) {
 		return
 	}
 	const rule = "MD5 is not allowed in FIPS 140-only mode, set Signer"

@@ -1,31 +1,19 @@
 package fips_test
 
 import (
-	"context"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/providerauth/providerauth-go/internal/fips"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // inMode runs f in a process whose GODEBUG has this setting: the mode cannot be
 // changed after the start.
 func inMode(t *testing.T, setting string, f func(t *testing.T)) {
 	t.Helper()
-	if os.Getenv("FIPS_TEST_CHILD") != "" {
+	if testkit.InProcess(t, setting) {
 		f(t)
-		return
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
-	cmd.Env = append(os.Environ(), "GODEBUG="+setting, "FIPS_TEST_CHILD=1")
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/klas"
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
@@ -377,15 +376,7 @@ func TestEveryFaultIsFoundByName(t *testing.T) {
 }
 
 func TestTestHandler_fipsOnly(t *testing.T) {
-	if os.Getenv("KLASTEST_TEST_FIPS") == "" {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
-		cmd.Env = append(os.Environ(), "GODEBUG=fips140=only", "KLASTEST_TEST_FIPS=1")
-		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if !testkit.InFIPSOnly(t) {
 		return
 	}
 	t.Run("an endpoint with long secrets passes", func(t *testing.T) {

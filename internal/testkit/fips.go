@@ -1,0 +1,54 @@
+package testkit
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// FIPS 140-only mode allows no HMAC under ShortSecret. FIPSRule is the rule that
+// errors state then.
+const (
+	ShortSecret = "13-bytes-long"
+	LongSecret  = "14-bytes-long!"
+	FIPSRule    = "must have at least 14 bytes in FIPS 140-only mode"
+)
+
+// InFIPSOnly reports whether this process is in FIPS 140-only mode. If not, it
+// runs the test in a process that is.
+func InFIPSOnly(t *testing.T) bool {
+	t.Helper()
+	return InProcess(t, "fips140=only")
+}
+
+// InProcess reports whether this process was started with the setting in
+// GODEBUG, for settings that are read at the start only. If not, it runs the
+// test in a process that is.
+func InProcess(t *testing.T, setting string) bool {
+	t.Helper()
+	const started = "PROVIDERAUTH_TEST_GODEBUG"
+	if os.Getenv(started) == setting {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
+	cmd.Env = append(os.Environ(), "GODEBUG="+setting, started+"="+setting)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
+// SecretTooShort fails the test unless err states FIPSRule and does not show
+// ShortSecret.
+func SecretTooShort(t testing.TB, err error) {
+	t.Helper()
+	if !strings.Contains(err.Error(), FIPSRule) || strings.Contains(err.Error(), ShortSecret) {
+		t.Errorf("got %q, want %q in it and not the secret", err, FIPSRule)
+	}
+}
