@@ -26,38 +26,6 @@ var hidden = []string{
 	"sentinel-hash", "SeNtInEl", // the token of a trade URL
 }
 
-// shown is every way of printing v that operators use.
-func shown(v any) string {
-	var b bytes.Buffer
-	verbs := []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%T"}
-	// Under a verb that does not fit, fmt prints the fields of a foreign error
-	// that wraps ours, and then those of ours: Message is a public one.
-	if err, ok := v.(error); !ok || errors.Unwrap(err) == nil || strings.HasPrefix(fmt.Sprintf("%T", v), "*assetpay.") {
-		verbs = append(verbs, "%d", "%t", "%p", "%c", "%U", "%e")
-	}
-	for _, verb := range verbs {
-		fmt.Fprintf(&b, verb+"\n", v)
-		fmt.Fprintf(&b, verb+"\n", []any{v})
-		fmt.Fprintf(&b, verb+"\n", struct{ V any }{v})
-		if _, ok := v.(error); !ok { // fmt cannot call methods there, and an error's Message is a public field
-			fmt.Fprintf(&b, verb+"\n", struct{ v any }{v})
-		}
-	}
-	for _, h := range []slog.Handler{
-		slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
-		slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
-	} {
-		slog.New(h).Info("x", "v", v, "nested", struct{ V any }{v})
-	}
-	out, err := json.Marshal(map[string]any{"v": v})
-	fmt.Fprint(&b, string(out), err)
-	func() {
-		defer func() { fmt.Fprint(&b, recover()) }()
-		panic(v)
-	}()
-	return b.String()
-}
-
 // printed runs f and returns what it wrote to standard output and error.
 func printed(t *testing.T, f func()) string {
 	t.Helper()
@@ -104,7 +72,7 @@ func everyPrintPath(t *testing.T) {
 	hidden := append(hidden, tok.Value(), strings.Split(tok.Value(), ".")[1])
 	check := func(what string, v any) {
 		t.Helper()
-		text := shown(v)
+		text := testkit.Shown[*assetpay.Error](v)
 		for _, s := range hidden {
 			if strings.Contains(text, s) {
 				t.Errorf("%s shows %s", what, s)

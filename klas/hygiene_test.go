@@ -3,21 +3,19 @@ package klas_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -30,21 +28,8 @@ const (
 // leak returns the form in which text gives a secret, a signature or a body
 // away, "" for none.
 func leak(text string) string {
-	for _, s := range []string{
-		"sentinel-", sign(sentinelSecret, sentinelBody), sign(sentinelOld, sentinelBody), sign(sentinelSecret, ok),
-		sign(sentinelSecret, "{}"), sign(sentinelSecret, integrityFailed),
-	} {
-		raw := []byte(s)
-		for _, form := range []string{
-			s, hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)),
-			strings.TrimRight(base64.StdEncoding.EncodeToString(raw), "="), strings.Trim(fmt.Sprint(raw), "[]"),
-		} {
-			if strings.Contains(text, form) {
-				return form
-			}
-		}
-	}
-	return ""
+	return testkit.Leak(text, "sentinel-", sign(sentinelSecret, sentinelBody), sign(sentinelOld, sentinelBody), sign(sentinelSecret, ok),
+		sign(sentinelSecret, "{}"), sign(sentinelSecret, integrityFailed))
 }
 
 func TestLeaksAreNoticed(t *testing.T) {
@@ -185,48 +170,15 @@ func TestWhatTheOperatorsCodeHoldsIsNotPrinted(t *testing.T) {
 func TestNoReflectionReachesASecret(t *testing.T) {
 	hook := newHook(t, withSecrets(providerauth.StaticSecrets(sentinelSecret, sentinelOld)))
 	want(t, send(t, hook.AuthenticateHandler(accept(t)), request(sentinelBody, sign(sentinelOld, sentinelBody)), sentinelOld), ok)
-	var texts []string
-	walk(reflect.ValueOf(struct {
+	texts := testkit.Strings(struct {
 		hook   *klas.Webhook
 		h      http.Handler
 		marker string
-	}{hook, hook.AuthenticateHandler(accept(t)), "marker"}), &texts, 0)
+	}{hook, hook.AuthenticateHandler(accept(t)), "marker"})
 	if !slices.Contains(texts, "marker") || !slices.Contains(texts, "AuthenticateHandler") {
 		t.Fatalf("the walk does not reach unexported fields: %q", texts)
 	}
 	if form := leak(strings.Join(texts, " ")); form != "" {
 		t.Errorf("the walk reaches %s: %q", form, texts)
-	}
-}
-
-// walk collects the strings in v.
-func walk(v reflect.Value, texts *[]string, depth int) {
-	if depth > 20 {
-		return
-	}
-	switch v.Kind() {
-	case reflect.String:
-		*texts = append(*texts, v.String())
-	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() {
-			walk(v.Elem(), texts, depth+1)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			walk(v.Field(i), texts, depth+1)
-		}
-	case reflect.Slice, reflect.Array:
-		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
-			*texts = append(*texts, string(v.Bytes()))
-			return
-		}
-		for i := range v.Len() {
-			walk(v.Index(i), texts, depth+1)
-		}
-	case reflect.Map:
-		for _, k := range v.MapKeys() {
-			walk(k, texts, depth+1)
-			walk(v.MapIndex(k), texts, depth+1)
-		}
 	}
 }

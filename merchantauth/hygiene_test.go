@@ -14,6 +14,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -22,39 +23,6 @@ import (
 var hidden = []string{
 	"sentinel-password", "sentinel-key", "sentinel-mail", "sentinel-passport", "sentinel-itn", "sentinel-token", "sentinel-refresh",
 	"sentinel-answer", "sentinel-query", "sentinel-vault", "sentinel-phone",
-}
-
-// shown is every way of printing v that operators use. Types that print
-// without their values marshal with them.
-func shown(v any, marshalled bool) string {
-	var b bytes.Buffer
-	verbs := []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%T"}
-	// Under a verb that does not fit, fmt prints the fields of a foreign error
-	// that wraps ours, and then those of ours: Message is a public one.
-	if err, ok := v.(error); !ok || errors.Unwrap(err) == nil || strings.HasPrefix(fmt.Sprintf("%T", v), "*merchantauth.") {
-		verbs = append(verbs, "%d", "%t", "%c", "%U", "%e")
-		if marshalled { // of what is no pointer, %p prints the fields and asks no method
-			verbs = append(verbs, "%p")
-		}
-	}
-	for _, verb := range verbs {
-		fmt.Fprintf(&b, verb+"\n", v)
-		fmt.Fprintf(&b, verb+"\n", []any{v})
-		fmt.Fprintf(&b, verb+"\n", struct{ V any }{v})
-	}
-	text := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	text.Info("x", "v", v, "nested", struct{ V any }{v})
-	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v)
-	if marshalled {
-		slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "nested", struct{ V any }{v})
-		out, err := json.Marshal(map[string]any{"v": v})
-		fmt.Fprint(&b, string(out), err)
-	}
-	func() {
-		defer func() { fmt.Fprint(&b, recover()) }()
-		panic(v)
-	}()
-	return b.String()
 }
 
 // quoting answers with what it was sent, body and credentials, in Kuna's error
@@ -85,17 +53,16 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 	}
 	bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		var secrets []string
-		secret := func(what string, v any, marshalled bool) {
+		search := func(what, out string) {
 			t.Helper()
-			out := shown(v, marshalled)
 			for _, s := range append(secrets, hidden...) {
 				if strings.Contains(out, s) {
 					t.Errorf("%s shows %s", what, s)
 				}
 			}
 		}
-		check := func(what string, v any) { t.Helper(); secret(what, v, true) }
-		printed := func(what string, v any) { t.Helper(); secret(what, v, false) }
+		check := func(what string, v any) { t.Helper(); search(what, testkit.Shown[*merchantauth.Error](v)) }
+		printed := func(what string, v any) { t.Helper(); search(what, testkit.Printed[*merchantauth.Error](v)) }
 		keyCfg := srv.KeyConfig()
 		logging(&keyCfg)
 		key := open(t, keyCfg)
@@ -171,7 +138,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		srv.LoseAnswers(0)
 		time.Sleep(2 * time.Minute)
 		for _, client := range []*merchantauth.Client{c, key} {
-			_, err = client.Transport(nil).RoundTrip(mustRequest("https://u:sentinel-password@evil.example.com/?k=sentinel-query"))
+			_, err = client.Transport(nil).RoundTrip(testkit.MustRequest("https://u:sentinel-password@evil.example.com/?k=sentinel-query"))
 			check("another origin", err)
 			check("an impossible path", client.Call(t.Context(), "GET", "https://u:sentinel-password@x/?k=sentinel-query", nil, nil))
 		}
@@ -208,12 +175,4 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 			}
 		}
 	}, logging)
-}
-
-func mustRequest(url string) *http.Request {
-	r, err := http.NewRequest(http.MethodGet, url, io.NopCloser(strings.NewReader("")))
-	if err != nil {
-		panic(err)
-	}
-	return r
 }

@@ -332,7 +332,7 @@ func TestConnectionThatChangesItsProtocolIsHandedOnUnread(t *testing.T) {
 		base := testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: http.StatusSwitchingProtocols, Header: http.Header{}, Body: conn, ContentLength: -1}, nil
 		})
-		resp, err := c.Transport(base).RoundTrip(mustRequest(srv.URL() + "/v2/stream"))
+		resp, err := c.Transport(base).RoundTrip(testkit.MustRequest(srv.URL() + "/v2/stream"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,10 +3,8 @@ package partnerjwt_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -15,44 +13,13 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
 
 // hidden are values that must appear nowhere.
 var hidden = []string{"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", "sentinel-vault"}
-
-// shown is every way of printing v that operators use.
-func shown(v any) string {
-	var b bytes.Buffer
-	verbs := []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%T"}
-	// Under a verb that does not fit, fmt prints the fields of a foreign error
-	// that wraps ours, and then those of ours: Message is a public one.
-	if err, ok := v.(error); !ok || errors.Unwrap(err) == nil || strings.HasPrefix(fmt.Sprintf("%T", v), "*partnerjwt.") {
-		verbs = append(verbs, "%d", "%t", "%p", "%c", "%U", "%e")
-	}
-	for _, verb := range verbs {
-		fmt.Fprintf(&b, verb+"\n", v)
-		fmt.Fprintf(&b, verb+"\n", []any{v})
-		fmt.Fprintf(&b, verb+"\n", struct{ V any }{v})
-		if _, ok := v.(error); !ok { // fmt cannot call methods there, and an error's Message is a public field
-			fmt.Fprintf(&b, verb+"\n", struct{ v any }{v})
-		}
-	}
-	for _, h := range []slog.Handler{
-		slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
-		slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
-	} {
-		slog.New(h).Info("x", "v", v, "nested", struct{ V any }{v})
-	}
-	out, err := json.Marshal(map[string]any{"v": v})
-	fmt.Fprint(&b, string(out), err)
-	func() {
-		defer func() { fmt.Fprint(&b, recover()) }()
-		panic(v)
-	}()
-	return b.String()
-}
 
 func TestNothingSecretIsPrinted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -71,7 +38,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		check := func(what string, v any) {
 			t.Helper()
 			for _, s := range hidden {
-				if strings.Contains(shown(v), s) {
+				if strings.Contains(testkit.Shown[*partnerjwt.Error](v), s) {
 					t.Errorf("%s shows %s", what, s)
 				}
 			}
@@ -108,7 +75,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		check("a lost answer", c.Call(t.Context(), "POST", "/trade?key=sentinel-query", nil, nil))
 		_, err = c.Portfolio(t.Context())
 		check("a lost GET", err)
-		_, err = c.Transport(nil).RoundTrip(mustRequest("https://u:sentinel-secret@evil.example.com/?k=sentinel-query"))
+		_, err = c.Transport(nil).RoundTrip(testkit.MustRequest("https://u:sentinel-secret@evil.example.com/?k=sentinel-query"))
 		check("another origin", err)
 		check("an impossible path", c.Call(t.Context(), "GET", "https://u:sentinel-secret@x/?k=sentinel-query", nil, nil))
 		_, err = partnerjwt.Verify(t.Context(), tok.Value()+"x", cfg.Secret, partnerjwt.VerifyOptions{})
@@ -138,12 +105,4 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 			t.Errorf("the log has no attempts: %s", log.String())
 		}
 	})
-}
-
-func mustRequest(url string) *http.Request {
-	r, err := http.NewRequest(http.MethodGet, url, io.NopCloser(strings.NewReader("")))
-	if err != nil {
-		panic(err)
-	}
-	return r
 }

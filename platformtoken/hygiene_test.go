@@ -15,6 +15,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -22,38 +23,6 @@ import (
 // hidden are values that must appear nowhere.
 var hidden = []string{
 	"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", "sentinel-vault", "sentinel-sign", "sentinel tx",
-}
-
-// shown is every way of printing v that operators use.
-func shown(v any) string {
-	var b bytes.Buffer
-	verbs := []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%T"}
-	// Under a verb that does not fit, fmt prints the fields of a foreign error
-	// that wraps ours, and then those of ours: Message is a public one.
-	if err, ok := v.(error); !ok || errors.Unwrap(err) == nil || strings.HasPrefix(fmt.Sprintf("%T", v), "*platformtoken.") {
-		verbs = append(verbs, "%d", "%t", "%p", "%c", "%U", "%e")
-	}
-	for _, verb := range verbs {
-		fmt.Fprintf(&b, verb+"\n", v)
-		fmt.Fprintf(&b, verb+"\n", []any{v})
-		fmt.Fprintf(&b, verb+"\n", struct{ V any }{v})
-		if _, ok := v.(error); !ok { // fmt cannot call methods there, and an error's Message is a public field
-			fmt.Fprintf(&b, verb+"\n", struct{ v any }{v})
-		}
-	}
-	for _, h := range []slog.Handler{
-		slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
-		slog.NewJSONHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}),
-	} {
-		slog.New(h).Info("x", "v", v, "nested", struct{ V any }{v})
-	}
-	out, err := json.Marshal(map[string]any{"v": v})
-	fmt.Fprint(&b, string(out), err)
-	func() {
-		defer func() { fmt.Fprint(&b, recover()) }()
-		panic(v)
-	}()
-	return b.String()
 }
 
 func TestNothingSecretIsPrinted(t *testing.T) {
@@ -71,7 +40,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		check := func(what string, v any) {
 			t.Helper()
 			for _, s := range hidden {
-				if strings.Contains(shown(v), s) {
+				if strings.Contains(testkit.Shown[*platformtoken.Error](v), s) {
 					t.Errorf("%s shows %s", what, s)
 				}
 			}
@@ -207,7 +176,7 @@ func TestKeyOfASignerIsNotPrinted(t *testing.T) {
 		"Transport": c.Transport(nil), "TransportFor": c.TransportFor(brl, nil), "HTTPClient": c.HTTPClient(),
 		"an error": fmt.Errorf("operator: %+v", c),
 	} {
-		fmt.Fprintln(&b, what, shown(v))
+		fmt.Fprintln(&b, what, testkit.Shown[*platformtoken.Error](v))
 	}
 	if form := "sentinel-secret"; strings.Contains(b.String(), form) || strings.Contains(b.String(), fmt.Sprintf("%x", form)) {
 		t.Errorf("the key is printed:\n%s", b.String())

@@ -2,7 +2,6 @@ package credential_test
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -10,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -20,6 +18,7 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 const sentinel = "sentinel-9f8e7d6c"
@@ -39,22 +38,7 @@ type holder struct {
 }
 
 // leak returns the form in which text gives the sentinel away, "" for none.
-func leak(text string) string {
-	raw := []byte(sentinel)
-	decimal := strings.Trim(fmt.Sprint(raw), "[]")
-	for _, form := range []string{
-		sentinel,
-		hex.EncodeToString(raw),
-		strings.ToUpper(hex.EncodeToString(raw)),
-		strings.TrimRight(base64.StdEncoding.EncodeToString(raw), "="),
-		decimal,
-	} {
-		if strings.Contains(text, form) {
-			return form
-		}
-	}
-	return ""
-}
+func leak(text string) string { return testkit.Leak(text, sentinel) }
 
 func TestLeakIsFoundInEveryForm(t *testing.T) {
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% X"} {
@@ -96,34 +80,13 @@ func TestNoVerbPrintsASecret(t *testing.T) {
 // pointer into unexported fields.
 func TestNoReflectionReachesASecret(t *testing.T) {
 	s := credential.New(sentinel)
-	var texts []string
-	walk(reflect.ValueOf(&holder{Token: token{secret: s}, list: []token{{secret: s}}}), &texts)
-	walk(reflect.ValueOf(credential.NewSource("APIKey", providerauth.StaticSecret(sentinel))), &texts)
+	texts := testkit.Strings(&holder{Token: token{secret: s}, list: []token{{secret: s}}})
+	texts = append(texts, testkit.Strings(credential.NewSource("APIKey", providerauth.StaticSecret(sentinel)))...)
 	if !slices.Contains(texts, "APIKey") {
 		t.Fatalf("the walk does not reach unexported fields: %q", texts)
 	}
 	if form := leak(strings.Join(texts, " ")); form != "" {
 		t.Errorf("the secret can be reached as %s: %q", form, texts)
-	}
-}
-
-// walk collects the strings in v.
-func walk(v reflect.Value, texts *[]string) {
-	switch v.Kind() {
-	case reflect.String:
-		*texts = append(*texts, v.String())
-	case reflect.Pointer, reflect.Interface:
-		if !v.IsNil() && v.Type() != reflect.TypeFor[*time.Location]() {
-			walk(v.Elem(), texts)
-		}
-	case reflect.Struct:
-		for i := range v.NumField() {
-			walk(v.Field(i), texts)
-		}
-	case reflect.Slice, reflect.Array:
-		for i := range v.Len() {
-			walk(v.Index(i), texts)
-		}
 	}
 }
 

@@ -1,0 +1,131 @@
+package testkit
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"strings"
+)
+
+// Shown returns v in every form that operators print: Printed, and as JSON.
+// E is the error type of the package under test.
+func Shown[E error](v any) string {
+	var b bytes.Buffer
+	b.WriteString(Printed[E](v))
+	if anyVerb[E](v) {
+		format(&b, "%p", v)
+	}
+	if _, ok := v.(error); !ok { // fmt cannot call methods there, and an error's Message is a public field
+		for _, verb := range verbs[E](v) {
+			fmt.Fprintf(&b, verb+"\n", struct{ v any }{v})
+		}
+	}
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v, "nested", struct{ V any }{v})
+	out, err := json.Marshal(map[string]any{"v": v})
+	fmt.Fprint(&b, string(out), err)
+	return b.String()
+}
+
+// Printed returns v as fmt, slog and a panic print it: for types that print
+// without their values, and marshal with them. E is as in Shown.
+func Printed[E error](v any) string {
+	var b bytes.Buffer
+	for _, verb := range verbs[E](v) {
+		if verb != "%p" { // prints the fields of a value that is no pointer, and calls no method
+			format(&b, verb, v)
+		}
+	}
+	slog.New(slog.NewTextHandler(&b, nil)).Info("x", "v", v, "nested", struct{ V any }{v})
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("x", "v", v)
+	func() {
+		defer func() { fmt.Fprint(&b, recover()) }()
+		panic(v)
+	}()
+	return b.String()
+}
+
+func format(b *bytes.Buffer, verb string, v any) {
+	fmt.Fprintf(b, verb+"\n", v)
+	fmt.Fprintf(b, verb+"\n", []any{v})
+	fmt.Fprintf(b, verb+"\n", struct{ V any }{v})
+}
+
+func verbs[E error](v any) []string {
+	all := []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%T"}
+	if anyVerb[E](v) {
+		all = append(all, "%d", "%t", "%p", "%c", "%U", "%e")
+	}
+	return all
+}
+
+// anyVerb reports whether v hides its fields under every verb. Under a verb that
+// does not fit, fmt prints the fields of a foreign error that wraps an E, and then
+// the fields of the E: Message is a public field.
+func anyVerb[E error](v any) bool {
+	err, ok := v.(error)
+	if !ok || errors.Unwrap(err) == nil {
+		return true
+	}
+	_, own := v.(E)
+	return own
+}
+
+// Leak returns the form in which text shows one of the secrets, "" for none.
+func Leak(text string, secrets ...string) string {
+	for _, s := range secrets {
+		raw := []byte(s)
+		for _, form := range []string{
+			s, hex.EncodeToString(raw), strings.ToUpper(hex.EncodeToString(raw)),
+			strings.TrimRight(base64.StdEncoding.EncodeToString(raw), "="), strings.Trim(fmt.Sprint(raw), "[]"),
+		} {
+			if strings.Contains(text, form) {
+				return form
+			}
+		}
+	}
+	return ""
+}
+
+// Strings returns the strings that reflection reaches in v, in unexported fields
+// too.
+func Strings(v any) []string {
+	var texts []string
+	walk(reflect.ValueOf(v), &texts, 0)
+	return texts
+}
+
+func walk(v reflect.Value, texts *[]string, depth int) {
+	if depth > 20 { // v may hold a cycle
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		*texts = append(*texts, v.String())
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			walk(v.Elem(), texts, depth+1)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			walk(v.Field(i), texts, depth+1)
+		}
+	case reflect.Slice, reflect.Array:
+		if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {
+			*texts = append(*texts, string(v.Bytes()))
+			return
+		}
+		for i := range v.Len() {
+			walk(v.Index(i), texts, depth+1)
+		}
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			walk(k, texts, depth+1)
+			walk(v.MapIndex(k), texts, depth+1)
+		}
+	}
+}
