@@ -1,35 +1,15 @@
 package assetpay_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"testing"
-	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 )
-
-// repeat makes a call until it succeeds or its error is not Retryable, at most
-// three times.
-func repeat(call func() error) (err error) {
-	for range 3 {
-		err = call()
-		var e *assetpay.Error
-		if !errors.As(err, &e) {
-			return err
-		}
-		after, ok := e.Retryable()
-		if !ok {
-			return err
-		}
-		time.Sleep(after)
-	}
-	return err
-}
 
 func TestError_Retryable(t *testing.T) {
 	for _, status := range []int{408, 500, 502, 504} {
@@ -44,8 +24,8 @@ func TestError_Retryable(t *testing.T) {
 						deposits++
 						assetpaytest.WriteData(w, 1)
 					}))
-					srv.FailActed(3, status, nil, func(r *http.Request) bool { return r.URL.Path == path })
-					e := errorIs(t, repeat(func() error { return call(path) }), providerauth.ErrAmbiguous)
+					srv.FailActed(3, status, nil, testkit.Path(path))
+					e := errorIs(t, testkit.Repeat(func(int) error { return call(path) }), providerauth.ErrAmbiguous)
 					testkit.Equal(t, "key", e.Key, "SERVER_ERROR")
 					testkit.Equal(t, "deposits", deposits, 1)
 					srv.FailActed(0, 0, nil)

@@ -1,36 +1,16 @@
 package merchantauth_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
-
-// repeat makes a call until it succeeds or its error is not Retryable, at most
-// three times.
-func repeat(call func() error) (err error) {
-	for range 3 {
-		err = call()
-		var e *merchantauth.Error
-		if !errors.As(err, &e) {
-			return err
-		}
-		after, ok := e.Retryable()
-		if !ok {
-			return err
-		}
-		time.Sleep(after)
-	}
-	return err
-}
 
 func TestError_Retryable(t *testing.T) {
 	const transferPath = "/v2/transfer"
@@ -45,13 +25,13 @@ func TestError_Retryable(t *testing.T) {
 					}))
 					soon := http.Header{"Retry-After": {"1"}}
 					srv.FailActed(3, status, soon, testkit.Path(transferPath))
-					errorIs(t, repeat(func() error {
+					errorIs(t, testkit.Repeat(func(int) error {
 						return c.Call(t.Context(), "POST", transferPath, map[string]string{"amount": "5"}, nil)
 					}), providerauth.ErrAmbiguous)
 					testkit.Equal(t, "transfers", transfers, 1)
 
 					srv.FailActed(3, status, soon, testkit.Path(createPath))
-					errorIs(t, repeat(func() error {
+					errorIs(t, testkit.Repeat(func(int) error {
 						_, err := c.CreateCustomer(t.Context(), alex())
 						return err
 					}), providerauth.ErrAmbiguous)

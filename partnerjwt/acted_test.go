@@ -1,13 +1,11 @@
 package partnerjwt_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -15,30 +13,12 @@ import (
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
 
-// repeat makes a call until it succeeds or its error is not Retryable, at most
-// three times.
-func repeat(call func() error) (err error) {
-	for range 3 {
-		err = call()
-		var e *partnerjwt.Error
-		if !errors.As(err, &e) {
-			return err
-		}
-		after, ok := e.Retryable()
-		if !ok {
-			return err
-		}
-		time.Sleep(after)
-	}
-	return err
-}
-
 func TestError_Retryable(t *testing.T) {
 	for _, status := range []int{408, 500, 502, 503} {
 		t.Run(fmt.Sprint("a caller who repeats while it is ok trades once, answered a failure under ", status), func(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				srv.FailActed(3, status, http.Header{"Retry-After": {"1"}})
-				errorIs(t, repeat(func() error { return trade(t.Context(), c) }), providerauth.ErrAmbiguous)
+				errorIs(t, testkit.Repeat(func(int) error { return trade(t.Context(), c) }), providerauth.ErrAmbiguous)
 				testkit.Equal(t, "trades", srv.Trades(), 1)
 			})
 		})

@@ -1,12 +1,10 @@
 package platformtoken_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -16,31 +14,13 @@ import (
 
 const enterGame = "/game/enter"
 
-// repeat makes a call until it succeeds or its error is not Retryable, at most
-// three times.
-func repeat(call func(n int) error) (err error) {
-	for n := range 3 {
-		err = call(n)
-		var e *platformtoken.Error
-		if !errors.As(err, &e) {
-			return err
-		}
-		after, ok := e.Retryable()
-		if !ok {
-			return err
-		}
-		time.Sleep(after)
-	}
-	return err
-}
-
 func TestError_Retryable(t *testing.T) {
 	for _, status := range []int{408, 500, 502, 503} {
 		t.Run(fmt.Sprint("a caller who repeats while it is ok acts once, answered a failure under ", status), func(t *testing.T) {
 			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 				soon := http.Header{"Retry-After": {"1"}}
 				srv.FailActed(3, status, soon, testkit.Path(transfer))
-				e := errorIs(t, repeat(func(n int) error {
+				e := errorIs(t, testkit.Repeat(func(n int) error {
 					_, err := c.Transfer(t.Context(), brl, in(t, fmt.Sprint("tx-", n), "5"))
 					return err
 				}), providerauth.ErrAmbiguous)
@@ -48,7 +28,7 @@ func TestError_Retryable(t *testing.T) {
 				testkit.Equal(t, "code", e.Code, platformtokentest.CodeFault)
 
 				srv.FailActed(3, status, soon, testkit.Path(transfer))
-				errorIs(t, repeat(func(n int) error {
+				errorIs(t, testkit.Repeat(func(n int) error {
 					body := struct {
 						TxID         string                  `json:"txId"`
 						TransferType platformtoken.Direction `json:"transferType"`
@@ -59,7 +39,7 @@ func TestError_Retryable(t *testing.T) {
 				testkit.Equal(t, "wallet after CallFor", srv.Balance(brl), "7")
 
 				srv.FailActed(3, status, soon, testkit.Path(enterGame))
-				errorIs(t, repeat(func(int) error {
+				errorIs(t, testkit.Repeat(func(int) error {
 					_, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u", GameID: 7})
 					return err
 				}), providerauth.ErrAmbiguous)
