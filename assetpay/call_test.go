@@ -438,7 +438,7 @@ func TestRedirectsAreHandedToTheCaller(t *testing.T) {
 func TestTransportUsesTheGivenBase(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		var seen []string
-		base := roundTripper(func(r *http.Request) (*http.Response, error) {
+		base := testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 			seen = append(seen, r.Header.Get("Authorization")+strings.Join(r.Header["api-key"], ""))
 			return nil, io.ErrUnexpectedEOF
 		})

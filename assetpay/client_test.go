@@ -254,7 +254,7 @@ func TestProductionIsTheDefaultHost(t *testing.T) {
 	var host string
 	c := open(t, assetpay.Config{
 		APIKey: providerauth.StaticSecret("ap_1"), MaxAttempts: 1,
-		HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		HTTPClient: &http.Client{Transport: testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 			host = r.URL.String()
 			return nil, context.DeadlineExceeded
 		})},
@@ -265,7 +265,3 @@ func TestProductionIsTheDefaultHost(t *testing.T) {
 	}
 	testkit.Equal(t, "URL", host, "https://api.assetpay.gg/auth/authenticate-client")
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

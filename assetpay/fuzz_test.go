@@ -10,6 +10,7 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // FuzzAnswer feeds arbitrary answers to the calls that decode them. Whatever
@@ -32,7 +33,7 @@ func FuzzAnswer(f *testing.F) {
 		status = 200 + (status%400+400)%400
 		c := open(t, assetpay.Config{
 			APIKey: providerauth.StaticSecret("ap_1"), MaxAttempts: 1,
-			HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			HTTPClient: &http.Client{Transport: testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{
 					StatusCode: status, Header: http.Header{}, Request: r, ContentLength: -1,
 					Body: io.NopCloser(strings.NewReader(body)),

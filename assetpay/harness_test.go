@@ -1,7 +1,6 @@
 package assetpay_test
 
 import (
-	"io"
 	"net/http"
 	"testing"
 
@@ -78,24 +77,12 @@ func inventory(t *testing.T, c *assetpay.Client) {
 // lastBody is what the server was sent last.
 func lastBody(t *testing.T, srv *assetpaytest.Server) string {
 	t.Helper()
-	all := srv.Requests()
-	b, err := io.ReadAll(all[len(all)-1].Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
+	_, body := testkit.Last(t, srv.Requests())
+	return body
 }
 
 // answering makes every request be answered so.
 func answering(srv *assetpaytest.Server, status int, header http.Header, body string) {
 	srv.Intercept(nil)
-	srv.Intercept(func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			for k, v := range header {
-				w.Header()[k] = v
-			}
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, body)
-		})
-	})
+	srv.Intercept(testkit.Always(status, header, body))
 }

@@ -42,15 +42,9 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 		StrayCalls:  srv.StrayCalls,
 		StrayTokens: srv.StrayTokens,
 		Strays:      srv.Strays,
-		FailTokens: func(status int) {
-			if status == 0 {
-				srv.Intercept(testkit.Hanging(testkit.Path(exchange)))
-				return
-			}
-			srv.FailNext(math.MaxInt, status, nil, testkit.Path(exchange))
-		},
-		Patience:  4*time.Second + 100*time.Millisecond,
-		Creations: func() int { return srv.Count(exchange) },
+		FailTokens:  testkit.FailTokens(srv, testkit.Path(exchange)),
+		Patience:    4*time.Second + 100*time.Millisecond,
+		Creations:   func() int { return srv.Count(exchange) },
 	}, func() { _ = c.Close(); srv.Close() }
 }
 

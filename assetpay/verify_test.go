@@ -2,7 +2,6 @@ package assetpay_test
 
 import (
 	"crypto"
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -26,15 +25,7 @@ func payload(iat, exp string) string {
 	return `{"merchantId":"merchant-uuid","client":{"steamID":"76561198012345678","tradeUrl":"https://steamcommunity.com/tradeoffer/new/?partner=..."},"iat":` + iat + `,"exp":` + exp + `}`
 }
 
-func sign(header, payload string) string { return signUnder("test_api_secret", header, payload) }
-
-func signUnder(secret, header, payload string) string {
-	enc := base64.RawURLEncoding.EncodeToString
-	signed := enc([]byte(header)) + "." + enc([]byte(payload))
-	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(signed))
-	return signed + "." + enc(mac.Sum(nil))
-}
+func sign(header, payload string) string { return testkit.HS256("test_api_secret", header, payload) }
 
 func rs256(t *testing.T, payload string) string {
 	t.Helper()
@@ -182,7 +173,7 @@ func TestBadTokensAreRefused(t *testing.T) {
 		"RS256":              {rs256(t, good), "alg", false},
 		"HS512":              {sign(`{"alg":"HS512","userId":"merchant-uuid"}`, good), "alg", false},
 		"crit":               {sign(`{"alg":"HS256","userId":"merchant-uuid","crit":["exp"]}`, good), "crit", false},
-		"another secret":     {signUnder("other", goodHeader, good), "signature", false},
+		"another secret":     {testkit.HS256("other", goodHeader, good), "signature", false},
 		"another payload":    {strings.Replace(vector, vectorPayload, base64.RawURLEncoding.EncodeToString([]byte(good)), 1), "signature", false},
 		"merchant in claim":  {alter(`"merchant-uuid"`, `"other"`), "merchantId", false},
 		"no merchant claim":  {alter(`"merchantId":"merchant-uuid",`, ``), "merchantId", false},

@@ -104,18 +104,8 @@ func answering(srv *merchantauthtest.Server, path string, status int, body strin
 // lastBody is what the server was sent last to the path.
 func lastBody(t *testing.T, srv *merchantauthtest.Server, path string) string {
 	t.Helper()
-	last := ""
-	for _, r := range srv.Requests() {
-		if r.URL.Path != path {
-			continue
-		}
-		b, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		last = string(b)
-	}
-	return last
+	_, body := testkit.Last(t, srv.Requests(), testkit.Path(path))
+	return body
 }
 
 // jwt is a token of Kuna's form with the given claims.

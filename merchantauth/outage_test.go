@@ -24,9 +24,9 @@ func TestProviderThatIsDownForAMinuteFailsNobodyWhileTheTokenIsValid(t *testing.
 		down        func(http.Handler) http.Handler
 		most, login int // requests while it is down, logins in all
 	}{
-		"503 with Retry-After": {answer(http.Header{"Retry-After": {"0"}}, 503, "<html>"), 9, 1},
-		"503 of Kuna":          {answer(nil, 503, `{"errors":[{"code":"MAINTENANCE","message":"x"}]}`), 9, 1},
-		"503 of a gateway":     {answer(nil, 503, "<html>"), 2 + 8*3, 2},
+		"503 with Retry-After": {testkit.Always(503, http.Header{"Retry-After": {"0"}}, "<html>"), 9, 1},
+		"503 of Kuna":          {testkit.Always(503, nil, `{"errors":[{"code":"MAINTENANCE","message":"x"}]}`), 9, 1},
+		"503 of a gateway":     {testkit.Always(503, nil, "<html>"), 2 + 8*3, 2},
 		"connections broken":   {func(http.Handler) http.Handler { return http.HandlerFunc(abort) }, 2 + 8*3, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,18 +103,6 @@ func TestProviderThatCannotBeConnectedToCostsNoLogin(t *testing.T) {
 			return up.RoundTrip(r)
 		})}
 	})
-}
-
-func answer(header http.Header, status int, body string) func(http.Handler) http.Handler {
-	return func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			for k, v := range header {
-				w.Header()[k] = v
-			}
-			w.WriteHeader(status)
-			_, _ = w.Write([]byte(body))
-		})
-	}
 }
 
 func abort(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }

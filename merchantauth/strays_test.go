@@ -2,7 +2,6 @@ package merchantauth_test
 
 import (
 	"fmt"
-	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -37,16 +36,9 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 		StrayCalls:  srv.StrayCalls,
 		StrayTokens: srv.StrayTokens,
 		Strays:      srv.Strays,
-		FailTokens: func(status int) {
-			auth := func(r *http.Request) bool { return r.URL.Path == loginPath || r.URL.Path == refreshPath }
-			if status == 0 {
-				srv.Intercept(testkit.Hanging(auth))
-				return
-			}
-			srv.FailNext(math.MaxInt, status, nil, auth)
-		},
-		Patience:  4*time.Second + 100*time.Millisecond,
-		Creations: func() int { return srv.Logins() + srv.Refreshes() },
+		FailTokens:  testkit.FailTokens(srv, func(r *http.Request) bool { return r.URL.Path == loginPath || r.URL.Path == refreshPath }),
+		Patience:    4*time.Second + 100*time.Millisecond,
+		Creations:   func() int { return srv.Logins() + srv.Refreshes() },
 	}, func() { _ = c.Close(); srv.Close() }
 }
 

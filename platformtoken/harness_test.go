@@ -65,27 +65,13 @@ func balance(t *testing.T, c *platformtoken.Client, p platformtoken.Player) plat
 // last is the last request that the server got.
 func last(t *testing.T, srv *platformtokentest.Server) (*http.Request, string) {
 	t.Helper()
-	all := srv.Requests()
-	if len(all) == 0 {
-		t.Fatal("no requests")
-	}
-	r := all[len(all)-1]
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, string(b)
+	return testkit.Last(t, srv.Requests())
 }
 
 // answering makes every request be answered so.
 func answering(srv *platformtokentest.Server, status int, body string) {
 	srv.Intercept(nil)
-	srv.Intercept(func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, body)
-		})
-	})
+	srv.Intercept(testkit.Always(status, nil, body))
 }
 
 // do sends a request to path and returns the status and the body.

@@ -16,12 +16,6 @@ import (
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
 
-// tripper is an http.RoundTripper without a server behind it, which would keep
-// a log.
-type tripper func(*http.Request) (*http.Response, error)
-
-func (f tripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 func TestClient_memory(t *testing.T) {
 	t.Run("refused players are forgotten", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -29,7 +23,7 @@ func TestClient_memory(t *testing.T) {
 			refusal := fmt.Sprintf(`{"isSuccess":false,"code":1,"message":%q}`, strings.Repeat("m", 12<<10))
 			c := open(t, platformtoken.Config{
 				BaseURL: "https://api.example.com", TenantID: 1, Secret: providerauth.StaticSecret("0123456789abcdef"),
-				HTTPClient: &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
+				HTTPClient: &http.Client{Transport: testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 					return &http.Response{
 						StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(refusal)), Request: r,
 					}, nil
@@ -67,7 +61,7 @@ func TestClient_memory(t *testing.T) {
 			long := strings.Repeat("m", 900<<10)
 			c := open(t, platformtoken.Config{
 				BaseURL: "https://api.example.com", TenantID: 1, Secret: providerauth.StaticSecret("0123456789abcdef"),
-				HTTPClient: &http.Client{Transport: tripper(func(r *http.Request) (*http.Response, error) {
+				HTTPClient: &http.Client{Transport: testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 					return &http.Response{
 						StatusCode: http.StatusOK, Header: http.Header{"X-Request-Id": {strings.Repeat("r", 10<<10)}},
 						Body: io.NopCloser(strings.NewReader(fmt.Sprintf(`{"isSuccess":false,"code":1,"message":%q}`, long))), Request: r,

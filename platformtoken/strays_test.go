@@ -3,7 +3,6 @@ package platformtoken_test
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"net/http"
 	"testing"
 	"time"
@@ -54,15 +53,9 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 		StrayCalls:  srv.StrayCalls,
 		StrayTokens: srv.StrayTokens,
 		Strays:      srv.Strays,
-		FailTokens: func(status int) {
-			if status == 0 {
-				srv.Intercept(testkit.Hanging(testkit.Path(createToken)))
-				return
-			}
-			srv.FailNext(math.MaxInt, status, nil, testkit.Path(createToken))
-		},
-		Patience:  time.Minute, // a creation kills the old token, so callers wait for it
-		Creations: func() int { return srv.Count(createToken) },
+		FailTokens:  testkit.FailTokens(srv, testkit.Path(createToken)),
+		Patience:    time.Minute, // a creation kills the old token, so callers wait for it
+		Creations:   func() int { return srv.Count(createToken) },
 	}, func() { _ = c.Close(); srv.Close() }
 }
 

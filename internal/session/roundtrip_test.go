@@ -20,6 +20,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/session"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -43,14 +44,16 @@ type rig struct {
 	key         string
 }
 
-func (g *rig) transport() http.RoundTripper { return g.client().Transport(g.user(), base(g.roundTrip)) }
+func (g *rig) transport() http.RoundTripper {
+	return g.client().Transport(g.user(), testkit.RoundTrip(g.roundTrip))
+}
 
 func (g *rig) client() *session.Client {
 	if g.c == nil {
 		origin, _ := url.Parse("https://api.example.com/v1")
 		g.c = session.New(session.Config{
 			Provider: "acme", BaseURL: origin, Dialect: dialect{}, LongestPause: time.Minute,
-			Options: session.Options{HTTPClient: &http.Client{Transport: base(g.roundTrip)}},
+			Options: session.Options{HTTPClient: &http.Client{Transport: testkit.RoundTrip(g.roundTrip)}},
 		})
 	}
 	return g.c
@@ -154,10 +157,6 @@ func (g *rig) roundTrip(r *http.Request) (*http.Response, error) {
 	}
 	return answer(http.StatusOK, "yes"), nil
 }
-
-type base func(*http.Request) (*http.Response, error)
-
-func (b base) RoundTrip(r *http.Request) (*http.Response, error) { return b(r) }
 
 func answer(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
@@ -347,7 +346,7 @@ func TestCallersRequestIsNotChanged(t *testing.T) {
 func TestBaseThatAnswersNothingIsAnErrorAndNoPanic(t *testing.T) {
 	g := &rig{good: map[string]bool{"T0": true}}
 	for name, resp := range map[string]*http.Response{"nil": nil, "no body": {StatusCode: http.StatusUnauthorized}} {
-		rt := g.client().Transport(g.user(), base(func(*http.Request) (*http.Response, error) { return resp, nil }))
+		rt := g.client().Transport(g.user(), testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return resp, nil }))
 		_, _, err := post(t, rt, target, nil)
 		check(t, name+" is an error", err != nil, resp == nil)
 	}

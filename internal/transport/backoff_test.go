@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -26,7 +27,7 @@ func TestRetryAfterAboveTheLimitIsReturnedInsteadOfWaitedFor(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			start := time.Now()
-			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 				return answer(503, "", "Retry-After", tt.value), nil
 			}), nil)
 			_, err := c.Do(t.Context(), post(transport.Safe))
@@ -45,7 +46,7 @@ func TestRetryAfterWithinTheLimitIsNeverShortened(t *testing.T) {
 		for _, code := range []int{429, 500, 503} {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+				c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 					if time.Since(start) == 0 {
 						return answer(code, "", "Retry-After", value), nil
 					}
@@ -61,7 +62,7 @@ func TestRetryAfterWithinTheLimitIsNeverShortened(t *testing.T) {
 
 func TestRetryAfterThatCannotBeReadIsNone(t *testing.T) {
 	for _, value := range []string{"", "-1", "+1", "1.5", "1e3", "soon", "99999999999", "9223372036854775807"} {
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			return answer(429, "", "Retry-After", value), nil
 		}), nil)
 		_, err := c.Do(t.Context(), post(transport.Safe))
@@ -73,7 +74,7 @@ func TestRetryAfterThatCannotBeReadIsNone(t *testing.T) {
 
 func TestRetryAfterDateIsJudgedByTheDateOfTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			return answer(429, "", "Date", "Wed, 01 Jan 2025 00:00:00 GMT", "Retry-After", "Wed, 01 Jan 2025 00:00:30 GMT"), nil
 		}), nil)
 		_, err := c.Do(t.Context(), post(transport.Safe))
@@ -132,7 +133,7 @@ func TestRepeatsStopWhenTheBudgetIsEmpty(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			sent := 0
 			var log strings.Builder
-			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { sent++; return answer(503, "", tt.header...), nil }),
+			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { sent++; return answer(503, "", tt.header...), nil }),
 				func(cfg *transport.Config) {
 					cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 				})
@@ -156,7 +157,7 @@ func TestCallsOfAWorkingProviderNeverEmptyTheBudget(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := 0
-				c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+				c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 					if n++; n%3 != 0 {
 						return answer(502, ""), nil
 					}
@@ -176,7 +177,7 @@ func TestCallsOfAWorkingProviderNeverEmptyTheBudget(t *testing.T) {
 func TestSuccessesFillAnEmptyBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down, sent := true, 0
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			sent++
 			if down {
 				return nil, io.EOF
@@ -219,7 +220,7 @@ func TestSuccessesFillAnEmptyBudget(t *testing.T) {
 func TestUnsentAttemptsCostTheBudgetToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { sent++; return unsent() }), nil)
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { sent++; return unsent() }), nil)
 		for range 20 {
 			_, _ = c.Do(t.Context(), post(transport.Rotating))
 		}
@@ -232,7 +233,7 @@ func TestUnsentAttemptsCostTheBudgetToo(t *testing.T) {
 func TestTokensThatComeBackNeverOverfillTheBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var status int
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(status, "", "Retry-After", "5"), nil }), nil)
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return answer(status, "", "Retry-After", "5"), nil }), nil)
 		succeed := func(n int) {
 			for range n {
 				if _, err := c.Do(t.Context(), post(transport.Safe)); err != nil {

@@ -16,6 +16,7 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -33,7 +34,7 @@ func TestBodyIsCompactJSONWithoutHTMLEscapesAndNewline(t *testing.T) {
 }
 
 func TestCallWithoutInputHasNoBodyAndNoContentType(t *testing.T) {
-	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+	c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 		if r.Body != nil || r.ContentLength != 0 || r.Header["Content-Type"] != nil {
 			t.Errorf("body %v, length %d, header %v", r.Body, r.ContentLength, r.Header)
 		}
@@ -47,7 +48,7 @@ func TestCallWithoutInputHasNoBodyAndNoContentType(t *testing.T) {
 func TestBodyOfExactlyTheCapIsAccepted(t *testing.T) {
 	for length, ok := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
 		for _, announced := range []int64{int64(length), -1} {
-			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 				resp := answer(200, strings.Repeat("x", length))
 				resp.ContentLength = announced
 				return resp, nil
@@ -65,7 +66,7 @@ func TestBodyOfExactlyTheCapIsAccepted(t *testing.T) {
 
 func TestBodyInAnErrorEndsAfter16KiB(t *testing.T) {
 	for length, want := range map[int]int{100: 100, 16 << 10: 16 << 10, 16<<10 + 1: 16 << 10, 4 << 20: 16 << 10} {
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(400, strings.Repeat("x", length)), nil }), nil)
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return answer(400, strings.Repeat("x", length)), nil }), nil)
 		_, err := c.Do(t.Context(), post(transport.Safe))
 		if e := failure(t, err); e.Status != 400 || len(e.Body) != want {
 			t.Errorf("%d bytes of %d, want %d", len(e.Body), length, want)
@@ -74,7 +75,7 @@ func TestBodyInAnErrorEndsAfter16KiB(t *testing.T) {
 }
 
 func TestRefusalUnderASuccessIsInTheErrorAsAWhole(t *testing.T) {
-	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(200, strings.Repeat("x", 100_000)), nil }), nil)
+	c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return answer(200, strings.Repeat("x", 100_000)), nil }), nil)
 	call := post(transport.Rotating)
 	call.Reader = reader(func(int, []byte) apierror.Class { return apierror.Refused })
 	_, err := c.Do(t.Context(), call)
@@ -168,7 +169,7 @@ func TestMistypedFieldsUnderALongKeyAreNotWrittenDownOneByOne(t *testing.T) {
 
 func TestAnswerWithoutABodyIsAnEmptyOne(t *testing.T) {
 	for _, code := range []int{204, 404} {
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: code}, nil
 		}), nil)
 		resp, err := c.Do(t.Context(), post(transport.Safe))
@@ -179,7 +180,7 @@ func TestAnswerWithoutABodyIsAnEmptyOne(t *testing.T) {
 }
 
 func TestAnswerThatBrokeOffSaysSo(t *testing.T) {
-	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+	c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 		resp := answer(200, "")
 		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), broken{}))
 		return resp, nil

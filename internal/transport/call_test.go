@@ -15,6 +15,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/header"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -85,7 +86,7 @@ func TestInvalidCallsAreRefusedBeforeAnythingIsSent(t *testing.T) {
 
 func TestACallThatIsCheckedFirstIsMarshalledOnceAndSentTwice(t *testing.T) {
 	var bodies []string
-	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+	c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 		b, _ := io.ReadAll(r.Body)
 		bodies = append(bodies, string(b))
 		return answer(200, ""), nil
@@ -124,7 +125,7 @@ func (c *counting) MarshalJSON() ([]byte, error) {
 
 func TestNilContextAndMissingBaseURLAreErrors(t *testing.T) {
 	var none context.Context
-	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { t.Error("sent"); return answer(200, ""), nil }), nil)
+	c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { t.Error("sent"); return answer(200, ""), nil }), nil)
 	if _, err := c.Do(none, post(transport.Safe)); !errors.Is(err, providerauth.ErrInvalidRequest) {
 		t.Errorf("nil context: %v", err)
 	}
@@ -134,7 +135,7 @@ func TestNilContextAndMissingBaseURLAreErrors(t *testing.T) {
 }
 
 func TestIdempotencyKeyMayGoOutWithASafeCall(t *testing.T) {
-	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+	c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 		if r.Header.Get("Idempotency-Key") != "k" {
 			t.Errorf("header %v", r.Header)
 		}
@@ -168,7 +169,7 @@ func TestErrorOfPrepareEndsTheCallWithoutARequest(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				sent := 0
-				c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { sent++; return tt.answered() }), nil)
+				c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { sent++; return tt.answered() }), nil)
 				call := post(transport.Safe)
 				call.Signer = signer(func(context.Context, *http.Request, []byte) error {
 					if tt.failFirst || sent == 1 {
@@ -191,7 +192,7 @@ func TestErrorOfPrepareEndsTheCallWithoutARequest(t *testing.T) {
 
 func TestPrepareDoesNotUseUpTheTimeOfTheAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 			if deadline, _ := r.Context().Deadline(); time.Until(deadline) != 10*time.Second {
 				t.Errorf("%v left", time.Until(deadline))
 			}
@@ -209,7 +210,7 @@ func TestContextThatEndedCostsNoRequest(t *testing.T) {
 	for name, inPrepare := range map[string]bool{"before the call": false, "in Prepare": true} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
-			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { t.Error("sent"); return lost() }), nil)
+			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { t.Error("sent"); return lost() }), nil)
 			call := post(transport.Safe)
 			if inPrepare {
 				call.Signer = signer(func(context.Context, *http.Request, []byte) error { cancel(); return nil })
@@ -291,7 +292,7 @@ func TestEveryAnswerCorrectsTheClock(t *testing.T) {
 	for _, code := range []int{200, 401, 500, 302} {
 		synctest.Test(t, func(t *testing.T) {
 			var clk clock.Clock
-			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 				return answer(code, "{}", "Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)), nil
 			}), func(cfg *transport.Config) { cfg.Clock = &clk; cfg.MaxAttempts = 1 })
 			_, _ = c.Do(t.Context(), post(transport.Safe))
@@ -303,7 +304,7 @@ func TestEveryAnswerCorrectsTheClock(t *testing.T) {
 }
 
 func TestRefusalMakesAnErrorOfASuccess(t *testing.T) {
-	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+	c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 		return answer(200, failureEnvelope, "Retry-After", "7"), nil
 	}), nil)
 	call := post(transport.Once)
@@ -333,7 +334,7 @@ func TestTransportsThatBreakTheirContractAreErrors(t *testing.T) {
 			if tt.resp != nil {
 				tt.resp.Body = closer{&closed}
 			}
-			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return tt.resp, tt.err }), nil)
+			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return tt.resp, tt.err }), nil)
 			_, err := c.Do(t.Context(), post(transport.Rotating))
 			if want := tt.want; err == nil || err.Error() != want || !errors.Is(err, providerauth.ErrAmbiguous) {
 				t.Errorf("got %v, want %s", err, want)
@@ -352,7 +353,7 @@ func (c closer) Close() error           { *c.closed = true; return nil }
 
 func TestContextOfAnAttemptEndsWithIt(t *testing.T) {
 	var attempt context.Context
-	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+	c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 		attempt = r.Context()
 		return answer(200, ""), nil
 	}), nil)

@@ -23,6 +23,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -32,7 +33,7 @@ func TestOperatorsClientIsNotChangedAndOnlyItsTransportUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	sent := 0
-	rt := roundTrip(func(r *http.Request) (*http.Response, error) {
+	rt := testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 		if sent++; r.Header["Cookie"] != nil {
 			t.Errorf("sent the cookie %s", r.Header["Cookie"])
 		}
@@ -51,7 +52,7 @@ func TestOperatorsClientIsNotChangedAndOnlyItsTransportUsed(t *testing.T) {
 }
 
 func TestBaseSendsThroughTheSameTransportAndDoesNothingElse(t *testing.T) {
-	rt := &closeCounter{RoundTripper: roundTrip(func(*http.Request) (*http.Response, error) { return answer(204, ""), nil })}
+	rt := &closeCounter{RoundTripper: testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return answer(204, ""), nil })}
 	h := &http.Client{Transport: client(t, rt, nil).Base()}
 	resp, err := h.Get("http://api.example/")
 	if err != nil || resp.StatusCode != 204 {
@@ -388,7 +389,7 @@ func (http2Conn) ConnectionState() tls.ConnectionState {
 }
 
 func TestHTTP2ConnectionThatIsUnusableBeforeAnythingIsWrittenMayBeReplaced(t *testing.T) {
-	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+	c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 		trace := httptrace.ContextClientTrace(r.Context())
 		for range 3 {
 			trace.GetConn("api.example:443")

@@ -21,6 +21,7 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -324,7 +325,7 @@ func TestAmbiguityOfAnyAttemptSticksToTheCall(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n := 0
-				c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+				c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 					n++
 					return tt.attempts[n-1]()
 				}), nil)
@@ -348,7 +349,7 @@ func status(s int) func() (*http.Response, error) {
 func TestLaterSuccessEndsTheAmbiguity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			if n++; n < 3 {
 				return lost()
 			}
@@ -368,7 +369,7 @@ func TestTransportThatIgnoresTheHooksProvesNothing(t *testing.T) {
 		&net.OpError{Op: "read", Net: "tcp", Err: io.EOF},
 		fmt.Errorf("tls: handshake failure: %w", io.EOF),
 	} {
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return nil, err }), nil)
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return nil, err }), nil)
 		_, got := c.Do(t.Context(), post(transport.Rotating))
 		if e := failure(t, got); !errors.Is(got, providerauth.ErrAmbiguous) || e.Attempts != 1 {
 			t.Errorf("%v: ambiguous %v after %d attempts", err, errors.Is(got, providerauth.ErrAmbiguous), e.Attempts)
@@ -382,7 +383,7 @@ func TestTransportThatIgnoresTheHooksProvesItByTheTypeOfItsError(t *testing.T) {
 		&net.DNSError{Err: "server misbehaving", Name: "api.example"},
 		&tls.CertificateVerificationError{Err: errors.New("x509: unknown authority")},
 	} {
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return nil, err }),
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return nil, err }),
 			func(cfg *transport.Config) { cfg.MaxAttempts = 1 })
 		if _, got := c.Do(t.Context(), post(transport.Rotating)); errors.Is(got, providerauth.ErrAmbiguous) {
 			t.Errorf("%v: ambiguous", err)
@@ -391,7 +392,7 @@ func TestTransportThatIgnoresTheHooksProvesItByTheTypeOfItsError(t *testing.T) {
 }
 
 func TestHeaderThatCannotBeSentProvesNothingOnceAConnectionWasThere(t *testing.T) {
-	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+	c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 		httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
 		return nil, io.EOF
 	}), nil)

@@ -178,10 +178,6 @@ func readRequest(c io.Reader) bool {
 	return err == nil
 }
 
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // answer is what a fake transport returns.
 func answer(status int, body string, header ...string) *http.Response {
 	h := http.Header{}

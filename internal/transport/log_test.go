@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -20,7 +21,7 @@ func TestAttemptsAreLoggedByAnAllowlist(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		n := 0
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			time.Sleep(50 * time.Millisecond)
 			switch n++; n {
 			case 1:
@@ -64,7 +65,7 @@ func TestCallThatMadeNoAttemptLogsNone(t *testing.T) {
 
 func TestNothingIsLoggedAboveDebug(t *testing.T) {
 	var log bytes.Buffer
-	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(500, ""), nil }), func(cfg *transport.Config) {
+	c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return answer(500, ""), nil }), func(cfg *transport.Config) {
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	if _, err := c.Do(t.Context(), post(transport.Rotating)); err == nil || log.Len() > 0 {

@@ -18,6 +18,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/header"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -30,7 +31,7 @@ func TestEveryAnswerIsJudgedByItsBodyBeforeTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		var sent, judged []time.Duration
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			sent = append(sent, time.Since(start))
 			return answer(503, failureEnvelope, "Retry-After", "5"), nil
 		}), nil)
@@ -88,7 +89,7 @@ func TestChangingTheInputDuringTheCallChangesNothing(t *testing.T) {
 }
 
 // recorder keeps the bodies it is sent.
-func recorder(bodies *[]string, status int) roundTrip {
+func recorder(bodies *[]string, status int) testkit.RoundTrip {
 	return func(r *http.Request) (*http.Response, error) {
 		b, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -124,7 +125,7 @@ func TestEveryAttemptAnnouncesItsOwnLength(t *testing.T) {
 func TestEveryAttemptIsPreparedOnFreshHeaders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent []http.Header
-		c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 			sent = append(sent, r.Header)
 			return answer(503, ""), nil
 		}), nil)
@@ -155,7 +156,7 @@ func TestEveryAttemptIsPreparedOnFreshHeaders(t *testing.T) {
 
 func TestUndecodableAnswerIsNotAskedForAgain(t *testing.T) {
 	sent := 0
-	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { sent++; return answer(200, "<html>"), nil }), nil)
+	c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { sent++; return answer(200, "<html>"), nil }), nil)
 	err := decoded(t.Context(), c, post(transport.Safe), new(map[string]any))
 	e := failure(t, err)
 	if sent != 1 || e.Attempts != 1 || !errors.Is(err, providerauth.ErrBadResponse) || !errors.Is(err, providerauth.ErrAmbiguous) || e.Status != 200 || string(e.Body) != "<html>" {

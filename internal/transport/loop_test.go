@@ -24,6 +24,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -37,7 +38,7 @@ func TestPostIsSentOnceUnlessItsPolicyAllowsMore(t *testing.T) {
 		for policy, want := range map[transport.Policy]int{transport.Safe: 3, transport.Rotating: 1, transport.Once: 1} {
 			synctest.Test(t, func(t *testing.T) {
 				sent := 0
-				c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { sent++; return fail() }), nil)
+				c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { sent++; return fail() }), nil)
 				if _, err := c.Do(t.Context(), post(policy)); err == nil || sent != want {
 					t.Errorf("policy %d: sent %d times, want %d (%v)", policy, sent, want, err)
 				}
@@ -68,7 +69,7 @@ func TestLoopWritesNothingToStandardError(t *testing.T) {
 // *url.Error does so too; transports that contain an http.Client return one.
 func TestNoErrorAndNoLogLineHasPartsOfAURLHeaderOrBody(t *testing.T) {
 	const secret = "hunter2"
-	for name, rt := range map[string]roundTrip{
+	for name, rt := range map[string]testkit.RoundTrip{
 		"url.Error": func(r *http.Request) (*http.Response, error) {
 			return nil, &url.Error{Op: "Post", URL: r.URL.String(), Err: &url.Error{Op: "Post", URL: r.URL.String(), Err: io.EOF}}
 		},
@@ -132,7 +133,7 @@ func TestLastAnswerIsInTheError(t *testing.T) {
 	for _, attempts := range []int{1, 3} {
 		synctest.Test(t, func(t *testing.T) {
 			n := 0
-			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 				n++
 				return answer(503, "body "+strconv.Itoa(n), "X-Request-Id", "id "+strconv.Itoa(n)), nil
 			}), func(cfg *transport.Config) { cfg.MaxAttempts = attempts })
@@ -148,7 +149,7 @@ func TestLastAnswerIsInTheError(t *testing.T) {
 // The library says "giving up after 1 attempt(s)", with the URL, where nothing
 // was ever repeated.
 func TestErrorOfAnAttemptIsItsOwn(t *testing.T) {
-	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return unsent() }),
+	c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return unsent() }),
 		func(cfg *transport.Config) { cfg.MaxAttempts = 1 })
 	_, err := c.Do(t.Context(), post(transport.Rotating))
 	const want = "dial tcp 127.0.0.1:1: connection refused"
@@ -163,7 +164,7 @@ func TestWaitThatWouldOutlastTheContextIsNotBegun(t *testing.T) {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			return answer(503, "", "Retry-After", "10"), nil
 		}), nil)
 		_, err := c.Do(ctx, post(transport.Safe))
@@ -179,7 +180,7 @@ func TestContextThatEndsDuringAWaitKeepsTheLastAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			return answer(503, "later", "Retry-After", "10"), nil
 		}), nil)
 		_, err := c.Do(ctx, post(transport.Safe))
@@ -207,7 +208,7 @@ func TestTimeoutOfTheOperatorsClientLowersThatOfAnAttempt(t *testing.T) {
 			c := client(t, nil, func(cfg *transport.Config) {
 				cfg.AttemptTimeout = tt.attempt
 				cfg.HTTPClient.Timeout = tt.client
-				cfg.HTTPClient.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				cfg.HTTPClient.Transport = testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 					sent++
 					<-r.Context().Done()
 					return nil, r.Context().Err()
@@ -236,7 +237,7 @@ func (c *closeCounter) CloseIdleConnections() { c.closed.Add(1) }
 // which drops the connections of everybody who shares the transport.
 func TestFailedCallsLeaveIdleConnectionsOpen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rt := &closeCounter{RoundTripper: roundTrip(func(*http.Request) (*http.Response, error) { return lost() })}
+		rt := &closeCounter{RoundTripper: testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return lost() })}
 		c := client(t, rt, nil)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
@@ -273,7 +274,7 @@ func TestAttemptsShareAConnectionWhateverTheErrorPage(t *testing.T) {
 // What go-retryablehttp is told of a redirect: were it the header, its
 // http.Client would fail with the URL in the text.
 func TestRedirectWithAnUnreadableLocationIsAnAnswer(t *testing.T) {
-	c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+	c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 		return answer(307, "", "Location", "http://[::1%zz?email=secret"), nil
 	}), nil)
 	_, err := c.Do(t.Context(), post(transport.Safe))
@@ -295,7 +296,7 @@ func TestRedirectsAreNeitherFollowedNorRepeated(t *testing.T) {
 			sent := 0
 			c := client(t, nil, func(cfg *transport.Config) {
 				cfg.HTTPClient = &http.Client{
-					Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+					Transport: testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 						sent++
 						return answer(code, "", "Location", location), nil
 					}),
@@ -326,7 +327,7 @@ func TestFailuresThatStayTrueAreNotRepeated(t *testing.T) {
 		"not TLS":                 tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"},
 	} {
 		n := 0
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { n++; return nil, fail }), nil)
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { n++; return nil, fail }), nil)
 		_, err := c.Do(t.Context(), post(transport.Safe))
 		if e := failure(t, err); n != 1 || retryable(e) {
 			t.Errorf("%s: %d attempts, retryable %v", name, n, retryable(e))
@@ -341,7 +342,7 @@ func TestErrorsAreNotRecognisedByTheirText(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			n := 0
-			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { n++; return nil, errors.New(text) }), nil)
+			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { n++; return nil, errors.New(text) }), nil)
 			if _, err := c.Do(t.Context(), post(transport.Safe)); err == nil || n != 3 {
 				t.Errorf("%q: %d attempts (%v)", text, n, err)
 			}
@@ -354,7 +355,7 @@ func TestErrorsAreNotRecognisedByTheirText(t *testing.T) {
 func TestOneClientServesManyCallersAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var calls atomic.Int32
-		c := client(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 			if calls.Add(1)%10 == 0 {
 				return answer(503, "", "Retry-After", "1"), nil
 			}

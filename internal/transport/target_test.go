@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -33,7 +34,7 @@ func TestPathExtendsTheBaseURL(t *testing.T) {
 		{"http://127.0.0.1:8080/v1", "/ü", "http://127.0.0.1:8080/v1/%C3%BC"},
 	} {
 		var got string
-		c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 			got = r.URL.String()
 			return answer(200, ""), nil
 		}), func(cfg *transport.Config) { cfg.BaseURL = parse(t, tt.base) })
@@ -66,7 +67,7 @@ func TestPathThatLeavesTheBaseURLIsRefused(t *testing.T) {
 		"/a?secret=a b":               "percent-encoded",
 		"/a?secret=ü":                 "percent-encoded",
 	} {
-		c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 			t.Errorf("%s: sent to %s", path, r.URL)
 			return answer(200, ""), nil
 		}), nil)
@@ -79,7 +80,7 @@ func TestPathThatLeavesTheBaseURLIsRefused(t *testing.T) {
 }
 
 func TestUserinfoOfTheBaseURLIsNotSent(t *testing.T) {
-	c := client(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+	c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
 		if r.URL.User != nil || r.Header.Get("Authorization") != "" {
 			t.Errorf("sent to %s with %v", r.URL, r.Header)
 		}

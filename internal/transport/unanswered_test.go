@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
@@ -45,7 +46,7 @@ func TestErrorsOfCallsWithoutAnAnswerKeepTheirMeaning(t *testing.T) {
 		{errors.New("GET https://api.example?secret"), "no answer (*errors.errorString)", nil, nil, false, true},
 	} {
 		for _, err := range []error{tt.err, &url.Error{Op: "Post", URL: "https://api.example?secret", Err: tt.err}} {
-			c := client(t, roundTrip(func(*http.Request) (*http.Response, error) { return nil, err }),
+			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return nil, err }),
 				func(cfg *transport.Config) { cfg.MaxAttempts = 1 })
 			_, err := c.Do(t.Context(), post(transport.Safe))
 			e := failure(t, err)
