@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 
@@ -50,8 +49,12 @@ func TestOpaque_hidesTheAmbiguityOfItsCause(t *testing.T) {
 func TestNotSent_isANetErrorThatSaysWhatItIs(t *testing.T) {
 	for _, temporary := range []bool{false, true} {
 		err := apierror.NotSent(&apierror.Error{Err: errors.New("x"), Ambiguous: temporary})
-		var n net.Error
-		if !errors.As(err, &n) || n.Temporary() != temporary { //nolint:staticcheck // deprecated, and asked all the same
+		var n interface { // net.Error, whose Temporary is deprecated
+			error
+			Timeout() bool
+			Temporary() bool
+		}
+		if !errors.As(err, &n) || n.Temporary() != temporary {
 			t.Errorf("temporary %v: %v", temporary, n)
 		}
 	}
