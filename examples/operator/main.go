@@ -6,7 +6,7 @@
 //	go run ./examples/operator
 //
 // The providers are simulators here, and players are simulated too: it serves
-// one session against itself, prints what was answered, and ends. With
+// a session against itself, prints the answers, and ends. With
 // OPERATOR_ADDR=:8080 it serves until SIGINT or SIGTERM.
 package main
 

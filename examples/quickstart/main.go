@@ -1,6 +1,6 @@
 // Quickstart runs every provider of the SDK against its simulator, over real
-// HTTP and without credentials, and shows in one table what a crowd of callers
-// costs: tokens obtained, calls made, requests that the provider saw, a refresh
+// HTTP and without credentials, and shows the cost of a crowd of callers in a
+// table: tokens obtained, calls made, requests that the provider saw, a refresh
 // before expiry and a recovery after the provider has revoked the token.
 //
 //	go run ./examples/quickstart
@@ -24,7 +24,7 @@ import (
 // crowd is how many goroutines call at once.
 const crowd = 500
 
-// A row is what happened at one provider.
+// A row has the figures of a provider.
 type row struct {
 	provider string
 	tokens   int           // that the provider has issued or was shown

@@ -1,5 +1,5 @@
-// Package apierror is the error of everything below the provider packages. It
-// decides in one place what a failure means: whether the provider may have
+// Package apierror is the error of everything below the provider packages. The
+// meaning of a failure is decided here and nowhere else: whether the provider may have
 // acted, and whether the same call may be made again.
 package apierror
 

@@ -216,8 +216,8 @@ func TokenValue(s string) bool {
 	return s != "" && len(s) <= 8192
 }
 
-// LogURL is what a log may say of a base URL: one that is unfit may hold a
-// password.
+// LogURL returns a base URL for a log. In the place of an invalid URL, which may
+// hold a password, it returns the rule that is broken.
 func LogURL(raw string) string {
 	if raw == "" {
 		return ""

@@ -74,7 +74,7 @@ func (s *Source) Get(ctx context.Context) (string, error) {
 // is not usable, the error is an [*apierror.Error] that matches
 // [providerauth.ErrSecretUnavailable]; it names the field and the rule. errors.Is
 // and errors.As see the function's own error through it, but its text does
-// not: what a vault says may quote what it was asked for. A context that has
+// not: the error of a vault may quote the request. A context that has
 // ended before, or that its owner cancels meanwhile, says nothing of the secret,
 // and its error is returned as it is. version is [Source.Version] with this value; 0
 // beside an error.
