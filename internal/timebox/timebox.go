@@ -1,0 +1,116 @@
+// Package timebox runs code that may ignore its context, and goes on without it
+// when the context ends.
+package timebox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+)
+
+// ErrLate is returned by Run if the context ended first.
+var ErrLate = errors.New("did not return in time")
+
+// A Panic is the error of code that panicked or ended its goroutine. Error names
+// the type of the value only: the value may hold a secret.
+type Panic struct {
+	Value any    // nil if the code called runtime.Goexit
+	Stack []byte // where it panicked; nil if it called runtime.Goexit
+}
+
+func (p *Panic) Error() string {
+	if p.Value == nil {
+		return "ended its goroutine without returning"
+	}
+	return fmt.Sprintf("panicked with a %T", p.Value)
+}
+
+// Abandoned counts the runs that their callers no longer wait for. The zero
+// Abandoned is ready to use. It is safe for concurrent use.
+type Abandoned struct {
+	// Ended is called with the error of an abandoned run when the run ends, on
+	// the goroutine of the run. Optional.
+	Ended func(err error)
+
+	running atomic.Int64
+}
+
+// Running returns how many abandoned runs have not ended.
+func (a *Abandoned) Running() int64 { return a.running.Load() }
+
+// The states of a run.
+const (
+	waiting   = iota // f has not begun
+	begun            // f is running, and Run waits for it
+	finished         // f has ended, and its result is stored
+	abandoned        // Run has returned ErrLate
+)
+
+// A run is one call of f.
+type run[T any] struct {
+	state atomic.Int32
+	done  chan struct{} // closed when finished
+	value T
+	err   error
+}
+
+// Over reports whether ctx has ended or is due to end now.
+func Over(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
+}
+
+// Run calls f on a goroutine of its own and returns the result of f, a *Panic, or
+// ErrLate if ctx ended first. After ErrLate, f is either not called at all, or
+// goes on and counts as abandoned: then nobody gets its result, and whatever f
+// uses belongs to f for good.
+func Run[T any](ctx context.Context, a *Abandoned, f func(context.Context) (T, error)) (T, error) {
+	var none T
+	if Over(ctx) {
+		return none, ErrLate
+	}
+	r := &run[T]{done: make(chan struct{})}
+	go r.call(ctx, a, f)
+	select {
+	case <-r.done:
+		return r.value, r.err
+	case <-ctx.Done():
+	}
+	a.running.Add(1)
+	switch r.state.Swap(abandoned) {
+	case finished:
+		a.running.Add(-1)
+		return r.value, r.err
+	case waiting: // call finds it abandoned, and does not begin
+		a.running.Add(-1)
+	}
+	return none, ErrLate
+}
+
+// call calls f unless the run was abandoned, and stores the result.
+func (r *run[T]) call(ctx context.Context, a *Abandoned, f func(context.Context) (T, error)) {
+	if !r.state.CompareAndSwap(waiting, begun) {
+		return
+	}
+	r.err = &Panic{} // stands if f ends the goroutine
+	defer r.end(a)
+	r.value, r.err = f(ctx)
+}
+
+// end is deferred: it recovers a panic of f.
+func (r *run[T]) end(a *Abandoned) {
+	if v := recover(); v != nil {
+		r.err = &Panic{Value: v, Stack: debug.Stack()}
+	}
+	if r.state.CompareAndSwap(begun, finished) {
+		close(r.done)
+		return
+	}
+	a.running.Add(-1)
+	if a.Ended != nil {
+		a.Ended(r.err)
+	}
+}
