@@ -1,9 +1,13 @@
 package klas
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"regexp"
+
+	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
 // A StatusCode is the status_code of an answer. The set is open: Klas lists
@@ -61,32 +65,37 @@ func (r *Refusal) Unwrap() error {
 
 var codeSyntax = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
-// verdict sends the refusal, which is in err.
-func (r *Refusal) verdict(err error) verdict {
+// reply sends the refusal, which is in err.
+func (r *Refusal) reply(err error) *reply {
 	switch {
 	case r == nil:
-		return failed(StatusUnknown, err)
+		return failed(StatusUnknown, ErrHandler, err)
 	case r.Code == "":
-		return failed(StatusBadParams, err)
+		return failed(StatusBadParams, nil, err)
 	case r.Code == StatusOK || !codeSyntax.MatchString(string(r.Code)):
-		return failed(StatusUnknown, fmt.Errorf("%w (its Refusal.Code cannot be sent)", err))
+		return failed(StatusUnknown, ErrHandler, fmt.Errorf("%w (its Refusal.Code cannot be sent)", err))
 	}
-	return failed(r.Code, err)
+	return failed(r.Code, nil, err)
 }
 
-// acceptance is what the answer OK says beside that.
-type acceptance struct{ currency, balance string }
+// A reply is the answer to a webhook before it is signed.
+type reply struct {
+	code              StatusCode
+	currency, balance string // of an accepted player
 
-// A verdict is what becomes of a webhook. The rest of an answer is in the
-// exchange.
-type verdict struct {
-	code  StatusCode
-	fault *fault // nil if there is nothing to say
+	// body and header are those of a handler behind Middleware. With body, the
+	// other fields are not sent.
+	body   []byte
+	header http.Header
+
+	fault *fault // nil if there is nothing to report
 }
 
-// A fault is why a webhook is not answered OK. It becomes an *Error only if
-// somebody asks for one: most of those on the public internet are forgeries.
+// A fault is the reason why a webhook is not answered OK. It becomes an *Error
+// only if somebody asks for one: most of those on the public internet are
+// forgeries.
 type fault struct {
+	reason      error // a sentinel of this package, or nil
 	field, rule string
 	err         error
 	stack       []byte // of a panic
@@ -96,21 +105,42 @@ func (f *fault) error(op string) error {
 	if f == nil {
 		return nil
 	}
-	e := &Error{Op: op, Err: f.err}
+	e := &Error{Op: op, Err: f.err, reason: f.reason}
 	if f.field != "" {
 		e.Fields = map[string]string{f.field: f.rule}
 	}
 	return e
 }
 
-func refuse(code StatusCode, field, rule string) verdict {
-	return verdict{code, &fault{field: field, rule: rule}}
+// refused is the reply to a request that breaks a rule.
+func refused(code StatusCode, reason error, field, rule string) *reply {
+	return &reply{code: code, fault: &fault{reason: reason, field: field, rule: rule}}
 }
 
-func failed(code StatusCode, err error) verdict { return verdict{code, &fault{err: err}} }
+// failed is the reply where err is the reason.
+func failed(code StatusCode, reason, err error) *reply {
+	return &reply{code: code, fault: &fault{reason: reason, err: err}}
+}
+
+// operatorFailed is the reply where the operator's code has failed.
+func operatorFailed(name string, err error) *reply {
+	if err == timebox.ErrLate {
+		late := fmt.Errorf("%s did not return within Config.HandlerTimeout: %w", name, context.DeadlineExceeded)
+		return failed(StatusUnknown, ErrTimeout, late)
+	}
+	if p, ok := err.(*timebox.Panic); ok {
+		return &reply{code: StatusUnknown, fault: &fault{reason: ErrHandler, err: fmt.Errorf("%s %v", name, p), stack: p.Stack}}
+	}
+	return failed(StatusUnknown, ErrHandler, err)
+}
 
 // unfit is for an answer of the operator's code that breaks a rule. It is not
 // in Fields, which tell of requests.
-func unfit(what, rule string) verdict {
-	return failed(StatusUnknown, errors.New("the answer is unfit: "+what+" "+rule))
+func unfit(field, rule string) error {
+	return fmt.Errorf("the answer is unfit: %s %s", field, rule)
 }
+
+var (
+	errNone           = errors.New("there is no handler")
+	errWriterPanicked = errors.New("the ResponseWriter panicked")
+)

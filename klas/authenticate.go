@@ -3,10 +3,7 @@ package klas
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
-	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
@@ -41,13 +38,11 @@ type Authenticator interface {
 	// response that is not valid and the end of Config.HandlerTimeout are
 	// ERR_UNKNOWN for Klas and show in the log and in OnResult.
 	//
-	// If it does not return when ctx ends, that does not hold up the answer, but
-	// nothing else ends it, and what it returns in the end is dropped. Over
-	// HTTP/1 it runs on the goroutine of the request, whose connection closes
-	// then and for which http.Server.Shutdown waits. Over HTTP/2, and behind
-	// middleware that wraps the http.ResponseWriter, it runs on a goroutine of its
-	// own, which is left alone. (A wrapper without the method Unwrap that can flush
-	// is taken for net/http's own.)
+	// ctx ends after Config.HandlerTimeout, and has the values of the request's
+	// context. It goes on if the client leaves. An Authenticator that does not
+	// return when ctx ends does not hold up the answer. It runs on, on a
+	// goroutine of its own, until it returns; its result is dropped, and
+	// [Webhook.Abandoned] counts it. http.Server.Shutdown does not wait for it.
 	Authenticate(ctx context.Context, req AuthenticateRequest) (AuthenticateResponse, error)
 }
 
@@ -67,88 +62,47 @@ func (f AuthenticatorFunc) Authenticate(ctx context.Context, req AuthenticateReq
 // answered 405, and a webhook for which no secret can be had 500 with an empty
 // body. Without an Authenticator every good webhook is answered ERR_UNKNOWN.
 func (w *Webhook) AuthenticateHandler(a Authenticator) http.Handler {
-	e := &endpoint{hook: w, op: "AuthenticateHandler", act: (*exchange).authenticate}
+	e := &endpoint{hook: w, op: opAuthenticate}
 	if a != nil {
-		e.auth = func(ctx context.Context, req AuthenticateRequest) (AuthenticateResponse, error) {
-			return a.Authenticate(ctx, req)
-		}
+		e.auth = a.Authenticate
 	}
 	return e
 }
 
-func (x *exchange) authenticate() verdict {
-	if v := x.validate(); v.code != "" {
-		return v
+// callAuthenticator asks the Authenticator, and returns its answer or refusal.
+func (j *job) callAuthenticator(ctx context.Context) (*reply, error) {
+	resp, err := j.auth(ctx, j.authenticate)
+	var refusal *Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return refusal.reply(err), nil
+	case err != nil:
+		return nil, err
 	}
-	req := AuthenticateRequest{
-		RequestID: x.wire.RequestID, Timestamp: Timestamp(x.wire.Timestamp),
-		SessionID: x.wire.SessionID, PlayerID: x.wire.PlayerID,
-	}
-	if v := x.timely(req.Timestamp); v.code != "" {
-		return v
-	}
-	c := x.prepare()
-	c.request = req
-	if v := x.run(c); v.code != "" {
-		return v
-	}
-	return x.accept(c.response)
+	return accepted(resp, j.hook.cfg.AnyCurrency)
 }
 
-func (x *exchange) validate() verdict {
-	if x.wire.misfit != "" {
-		return refuse(StatusBadParams, x.wire.misfit, "has the wrong type")
-	}
-	for _, f := range [...]struct{ name, value string }{
-		{"request_id", x.wire.RequestID}, {"session_id", x.wire.SessionID}, {"player_id", x.wire.PlayerID},
-	} {
-		if f.value == "" {
-			return refuse(StatusBadParams, f.name, "is missing or empty")
-		}
-		// The decoder writes U+FFFD for half a surrogate pair, so that two
-		// different ids would become one.
-		if strings.Contains(f.value, "\uFFFD") {
-			return refuse(StatusBadParams, f.name, "holds a character that cannot be read")
-		}
-	}
-	if x.wire.Timestamp <= 0 {
-		return refuse(StatusBadParams, "timestamp", "is missing or not above 0")
-	}
-	return verdict{}
-}
-
-// timely refuses a webhook that is too old or too far ahead.
-func (x *exchange) timely(t Timestamp) verdict {
-	switch maxAge := x.hook.cfg.MaxAge; {
-	case maxAge == 0:
-		return verdict{}
-	case t <= 0:
-		return refuse(StatusBadParams, "timestamp", "is missing or cannot be read")
-	case !t.fresh(time.Now(), maxAge):
-		return refuse(StatusBadParams, "timestamp", "is further from now than MaxAge")
-	}
-	return verdict{}
-}
-
-// accept answers OK if the operator's answer allows it.
-func (x *exchange) accept(resp AuthenticateResponse) verdict {
+// accepted is the reply OK, if the operator's answer allows it.
+func accepted(resp AuthenticateResponse, anyCurrency bool) (*reply, error) {
 	if !resp.Balance.IsSet() {
-		return unfit("Balance", "was not set")
+		return nil, unfit("Balance", "was not set")
 	}
-	if _, err := providerauth.ParseAmount(resp.Balance.String()); err != nil {
-		return unfit("Balance", decimal.ErrDigits.Error())
+	balance := resp.Balance.String()
+	if len(balance) > decimal.MaxDigits { // a shorter text has no more digits
+		if _, err := providerauth.ParseAmount(balance); err != nil {
+			return nil, unfit("Balance", decimal.ErrDigits.Error())
+		}
 	}
-	if x.hook.cfg.AnyCurrency {
+	if anyCurrency {
 		var p check.Problems
 		p.Require("Currency", resp.Currency)
 		if rule := p["Currency"]; rule != "" {
-			return unfit("Currency", rule)
+			return nil, unfit("Currency", rule)
 		}
 	} else if !isISO4217(resp.Currency) {
-		return unfit("Currency", "must be three capital letters")
+		return nil, unfit("Currency", "must be three capital letters")
 	}
-	x.accepted = acceptance{resp.Currency, resp.Balance.String()}
-	return verdict{code: StatusOK}
+	return &reply{code: StatusOK, currency: resp.Currency, balance: balance}, nil
 }
 
 func isISO4217(s string) bool {
@@ -161,22 +115,4 @@ func isISO4217(s string) bool {
 		}
 	}
 	return true
-}
-
-// operatorError answers for an error of the operator's code, which may be a nil
-// pointer whose methods panic.
-func operatorError(c *call) (v verdict) {
-	defer func() {
-		if p := recover(); p != nil {
-			v = failed(StatusUnknown, fmt.Errorf("the handler's error, a %T, panics when it is unwrapped", c.err))
-		}
-	}()
-	var r *Refusal
-	switch {
-	case !c.reached && errors.Is(c.err, errSeen):
-		return failed(StatusBadParams, c.err)
-	case c.reached && errors.As(c.err, &r):
-		return r.verdict(c.err)
-	}
-	return verdict{StatusUnknown, &fault{err: c.err, stack: c.stack}}
 }

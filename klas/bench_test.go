@@ -195,6 +195,11 @@ type benchBody struct{ *bytes.Reader }
 
 func (benchBody) Close() error { return nil }
 
+// benchWriter can do what net/http's own writers can.
+type benchWriter struct{ *httptest.ResponseRecorder }
+
+func (benchWriter) SetReadDeadline(time.Time) error { return nil }
+
 // newBenchLoop returns a function that serves one request after the other.
 func newBenchLoop() func(http.Handler) *httptest.ResponseRecorder {
 	body := bytes.NewReader(nil)
@@ -209,7 +214,7 @@ func newBenchLoop() func(http.Handler) *httptest.ResponseRecorder {
 		r.Header["X-Signature"] = benchSignatures[i]
 		i = (i + 1) % len(benchBodies)
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
+		h.ServeHTTP(benchWriter{w}, r)
 		return w
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/providerauth/providerauth-go/klas"
 )
 
-// The timer beneath is left running from one webhook to the next.
 func TestEveryWebhookHasItsOwnDeadline(t *testing.T) {
 	eitherWay(t, "", func(t *testing.T, way func(*http.Request)) {
 		bubble(t, func(t *testing.T) {
@@ -51,25 +50,11 @@ func TestAContextThatDoesNotKeepItsDeadlineHoldsUpNoAnswer(t *testing.T) {
 			way(r)
 			start := time.Now()
 			want(t, send(t, newHook(t, timeout(time.Second)).AuthenticateHandler(sleeps(time.Minute)), r, secret), unknown)
-			time.Sleep(time.Hour)
-			if took := time.Since(start); took > 2*time.Hour {
+			if took := time.Since(start); took != time.Millisecond {
 				t.Errorf("answered after %v", took)
 			}
+			time.Sleep(time.Hour)
 		})
-	})
-}
-
-func TestTheOperatorsCodeIsNotStartedAfterTheDeadline(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		results := newResults()
-		hook := newHook(t, results.config, timeout(time.Second), withSecrets(func(context.Context) ([]string, error) {
-			time.Sleep(2 * time.Second)
-			return []string{secret}, nil
-		}))
-		want(t, post(t, hook.AuthenticateHandler(unreachable(t)), compact), unknown)
-		if r := <-results; !errors.Is(r.Err, context.DeadlineExceeded) {
-			t.Errorf("result %+v", r)
-		}
 	})
 }
 
@@ -148,20 +133,20 @@ func (d *delayed) Read(p []byte) (int, error) {
 	return d.r.Read(p)
 }
 
-func TestTheContextEndsWhenTheClientLeaves(t *testing.T) {
+// net/http ends the request's context if the client closes its half of the
+// connection, as one may that has sent everything.
+func TestTheContextGoesOnWhenTheClientHasSentEverything(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		ctx, leave := context.WithCancelCause(t.Context())
-		time.AfterFunc(time.Second, func() { leave(errors.New("left")) })
-		results := newResults()
-		h := newHook(t, results.config).AuthenticateHandler(waits())
-		start := time.Now()
-		want(t, send(t, h, request(compact, sign(secret, compact)).WithContext(ctx), secret), unknown)
-		if took := time.Since(start); took != time.Second {
-			t.Errorf("answered after %v", took)
-		}
-		if r := <-results; !errors.Is(r.Err, context.Canceled) {
-			t.Errorf("result %+v", r)
-		}
+		leave(errors.New("left"))
+		h := newHook(t).AuthenticateHandler(klas.AuthenticatorFunc(
+			func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+				if ctx.Err() != nil {
+					t.Errorf("the context has ended: %v", ctx.Err())
+				}
+				return accept(t)(ctx, req)
+			}))
+		want(t, send(t, h, request(compact, sign(secret, compact)).WithContext(ctx), secret), ok)
 	})
 }
 

@@ -18,11 +18,30 @@
 //	mux.Handle("/klas/balance", hook.Middleware(balance))
 //
 // The patterns have no method: with one, http.ServeMux would answer other
-// methods itself. Set ReadHeaderTimeout and IdleTimeout of the http.Server;
-// bodies are bounded here, in length and time. The bound in time needs the
-// ResponseWriter of net/http, or a wrapper of it that has the method Unwrap.
-// Behind any other wrapper set ReadTimeout too. Nothing between Klas and the
-// handler may change a body: no gateway that decodes and encodes JSON.
+// methods itself. Nothing between Klas and the handler may change a body: no
+// gateway that decodes and encodes JSON.
+//
+// # Timeouts
+//
+// Every webhook is answered after Config.HandlerTimeout at the latest, whatever
+// the body, the secrets, the ReplayGuard or the Authenticator do, behind every
+// http.ResponseWriter. The operator's code runs on goroutines of its own, and
+// only starts while its webhook is not answered. Code that ignores its context
+// runs on, and [Webhook.Abandoned] counts it.
+//
+// Set these fields of the http.Server:
+//
+//	ReadHeaderTimeout, IdleTimeout  as for every server
+//	ReadTimeout                     bounds a body that stalls. A ReadTimeout
+//	                                shorter than HandlerTimeout stays in force.
+//	WriteTimeout                    longer than HandlerTimeout, or the answer at
+//	                                HandlerTimeout does not leave: Result.SendErr
+//	ConnContext                     [ConnContext], if middleware wraps the
+//	                                http.ResponseWriter without the method Unwrap
+//
+// The connection of a body that stalls closes with the answer where the handler
+// reaches the ResponseWriter of net/http, as it is or through the method Unwrap.
+// Elsewhere it closes soon after the answer if ConnContext is set.
 //
 // # Signatures
 //
@@ -72,7 +91,20 @@
 // a field that comes twice the last counts. Two answers are unsigned: 405 to
 // another method than POST, and 500 with an empty body if no secret can be had.
 // The 405 does not wait for a body, and over HTTP/1 closes the connection of one.
-// Since nearly everything is 200, watch Config.OnResult.
+//
+// # Monitoring
+//
+// Nearly every answer is HTTP 200, so watch Config.OnResult. [Result].Err is the
+// reason why a webhook was not answered OK, and matches one of these sentinels:
+//
+//	ErrSignature   a forgery, or a secret that differs from Klas's
+//	ErrBody        no webhook, cut off, too slow, or changed in front of the handler
+//	ErrStale       further from now than MaxAge
+//	ErrReplayed    seen by the ReplayGuard
+//	ErrTimeout     the operator's code was late
+//	ErrHandler     the operator's code failed
+//
+// Result.SendErr is the reason why the answer did not leave.
 //
 // # The timestamp
 //

@@ -1,21 +1,45 @@
 package klas
 
 import (
-	"time"
+	"errors"
+	"fmt"
 
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/check"
 )
 
-// An Error is what [New] returns, and what [Result] holds for a webhook that
-// was not answered OK. It makes no call, so nothing about one is in it.
+// The reasons why a webhook is not answered OK. [Result].Err matches one of them
+// by errors.Is.
+var (
+	// ErrSignature: X-Signature is missing, there more than once, malformed, or
+	// not that of the body. Somebody else than Klas has sent the request, or the
+	// secrets differ.
+	ErrSignature = errors.New("klas: the signature does not verify")
+	// ErrBody: the body was not read to its end, was changed in front of the
+	// handler, or is no webhook of this endpoint. Error.Fields says which.
+	ErrBody = errors.New("klas: the body is not a webhook")
+	// ErrStale: the timestamp is further from now than Config.MaxAge.
+	ErrStale = errors.New("klas: the webhook is too old or too new")
+	// ErrReplayed: Config.ReplayGuard has seen the body before.
+	ErrReplayed = errors.New("klas: the webhook was seen before")
+	// ErrTimeout: the operator's code did not return within
+	// Config.HandlerTimeout.
+	ErrTimeout = errors.New("klas: the operator's code did not return in time")
+	// ErrHandler: the operator's code returned an error that is no [Refusal],
+	// panicked, or gave an answer that cannot be sent.
+	ErrHandler = errors.New("klas: the operator's code failed")
+)
+
+// An Error is the error of [New], and says why a webhook was not answered OK in
+// [Result].
 //
 // It matches, by errors.Is:
 //
-//   - [providerauth.ErrInvalidRequest] when New was given a wrong Config, or the
-//     webhook itself is refused; Fields names each field and its rule.
-//   - [providerauth.ErrSecretUnavailable] when the SecretsFunc failed, or returned
-//     an unusable list.
+//   - one of the reasons of this package, such as [ErrSignature];
+//   - [providerauth.ErrInvalidRequest] if the Config given to New is wrong, or if
+//     the request itself is refused; Fields names each field and its rule;
+//   - [providerauth.ErrSecretUnavailable] if the SecretsFunc failed, was late, or
+//     returned an unusable list.
 type Error struct {
 	// Op is what failed: "New", "AuthenticateHandler" or "Middleware".
 	Op string
@@ -25,6 +49,8 @@ type Error struct {
 	// Err is the cause, if there is one: what the Authenticator returned, for
 	// instance.
 	Err error
+
+	reason error // a sentinel of this package, or nil
 }
 
 func (e *Error) facts() apierror.Facts {
@@ -35,24 +61,22 @@ func (e *Error) facts() apierror.Facts {
 // request.
 func (e *Error) Error() string { return e.facts().Text() }
 
-// Is reports whether the error matches one of the sentinels by its fields.
-func (e *Error) Is(target error) bool { return e.facts().Is(target) }
+// Format prints the text of Error under every verb, also of an Error that is no
+// pointer.
+func (e Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
+
+// MarshalJSON writes the text of Error as a JSON string, also of an Error that is
+// no pointer.
+func (e Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+
+// Is reports whether the error matches the sentinel target by its reason or its
+// fields.
+func (e *Error) Is(target error) bool {
+	return e.reason != nil && target == e.reason || e.facts().Is(target)
+}
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
-
-// Retryable is ok for [providerauth.ErrSecretUnavailable], where a later webhook can
-// succeed, and where Err is an error of another provider's call that says so. It
-// is here because the errors of all packages have it.
-func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
-
-// Ambiguous is false unless Err is the ambiguous error of another provider's
-// call. It is here because the errors of all packages have it.
-func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
-
-// Body is always "": a webhook has no answer of a provider. It is here because
-// the errors of all packages have it.
-func (e *Error) Body() string { return "" }
 
 // invalid is the error of a configuration that breaks rules; nil if it breaks
 // none.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"time"
@@ -20,6 +21,12 @@ type seen struct{ keys sync.Map }
 func (s *seen) Seen(_ context.Context, key string, _ time.Duration) (bool, error) {
 	_, before := s.keys.LoadOrStore(key, true)
 	return before, nil
+}
+
+// Forget lets a webhook come again whose work has failed.
+func (s *seen) Forget(_ context.Context, key string) error {
+	s.keys.Delete(key)
+	return nil
 }
 
 // All options.
@@ -72,4 +79,91 @@ func ExampleRefusal() {
 	// refused: suspended
 	// the player is at fault true true AuthenticateHandler true
 	// forged, or signed under another secret false true AuthenticateHandler false
+}
+
+// A ReplayGuard that can forget lets Klas repeat a webhook that could not be
+// answered.
+func ExampleForgetter() {
+	var guard klas.Forgetter = new(seen)
+	hook, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets("test-secret"), ReplayGuard: guard})
+	if err != nil {
+		log.Fatal(err)
+	}
+	thirty, err := providerauth.AmountFromMinor(3000, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	down := true
+	h := hook.AuthenticateHandler(klas.AuthenticatorFunc(func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+		if down {
+			return klas.AuthenticateResponse{}, errors.New("the player book is down")
+		}
+		return klas.AuthenticateResponse{Currency: "EUR", Balance: thirty}, nil
+	}))
+	for range 3 {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, klastest.NewRequest("test-secret", exampleBody))
+		fmt.Println(w.Body)
+		down = false
+	}
+	err = guard.Forget(context.Background(), "key")
+	fmt.Println(err)
+	// Output:
+	// {"status_code":"ERR_UNKNOWN"}
+	// {"currency":"EUR","balance":"30","status_code":"OK"}
+	// {"status_code":"ERR_BAD_PARAMS"}
+	// <nil>
+}
+
+// The reasons by which OnResult tells its alarms apart.
+func ExampleError() {
+	reasons := []error{
+		klas.ErrSignature, klas.ErrBody, klas.ErrStale, klas.ErrReplayed, klas.ErrTimeout, klas.ErrHandler,
+		providerauth.ErrSecretUnavailable,
+	}
+	hook, err := klas.New(klas.Config{
+		Secrets: providerauth.StaticSecrets("test-secret"),
+		OnResult: func(_ context.Context, r klas.Result) {
+			for _, reason := range reasons {
+				if errors.Is(r.Err, reason) {
+					fmt.Println(reason)
+				}
+			}
+			if r.SendErr != nil {
+				fmt.Println("the answer did not leave:", r.SendErr)
+			}
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	h := hook.AuthenticateHandler(nil)
+	h.ServeHTTP(httptest.NewRecorder(), klastest.NewRequest("forged", exampleBody))
+	h.ServeHTTP(httptest.NewRecorder(), klastest.NewRequest("test-secret", []byte("{}")))
+	h.ServeHTTP(httptest.NewRecorder(), klastest.NewRequest("test-secret", exampleBody))
+	// Output:
+	// klas: the signature does not verify
+	// klas: the body is not a webhook
+	// klas: the operator's code failed
+}
+
+// A server for webhooks. Its WriteTimeout is longer than HandlerTimeout, or the
+// answer at HandlerTimeout would not leave.
+func ExampleConnContext() {
+	const handlerTimeout = 5 * time.Second
+	hook, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets("test-secret"), HandlerTimeout: handlerTimeout})
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv := &http.Server{
+		Handler:           hook.AuthenticateHandler(nil),
+		ConnContext:       klas.ConnContext,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      handlerTimeout + 10*time.Second,
+		IdleTimeout:       time.Minute,
+	}
+	defer srv.Close()
+	fmt.Println("calls that go on after their answer:", hook.Abandoned())
+	// Output: calls that go on after their answer: 0
 }

@@ -63,6 +63,17 @@ func accept(t testing.TB) klas.AuthenticatorFunc {
 	}
 }
 
+// honours is accept for who does not let anybody in whose context has ended.
+func honours(t testing.TB) klas.AuthenticatorFunc {
+	answer := accept(t)
+	return func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+		if ctx.Err() != nil {
+			return klas.AuthenticateResponse{}, ctx.Err()
+		}
+		return answer(ctx, req)
+	}
+}
+
 // fails is an Authenticator with that error.
 func fails(err error) klas.AuthenticatorFunc {
 	return func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
@@ -108,8 +119,7 @@ func send(t testing.TB, h http.Handler, r *http.Request, signer string) string {
 	return signed(t, w.Result(), signer)
 }
 
-// eitherWay runs f for requests of both versions of HTTP: over HTTP/1 the
-// operator's code runs on the goroutine of the request, over HTTP/2 on its own.
+// eitherWay runs f for requests of both versions of HTTP.
 func eitherWay(t *testing.T, name string, f func(t *testing.T, way func(*http.Request))) {
 	t.Helper()
 	for version, way := range map[string]func(*http.Request){

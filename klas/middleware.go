@@ -2,11 +2,14 @@ package klas
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+
+	"github.com/providerauth/providerauth-go/internal/header"
 )
 
 // Middleware returns the handler for one of Klas's other endpoints (/balance,
@@ -30,59 +33,60 @@ import (
 // status_code is answered ERR_UNKNOWN instead: signed, it would be a webhook that
 // anybody could send back.
 //
-// ERR_UNKNOWN after the time has passed does not stop next, which runs on as an
-// [Authenticator] does: what it books then is booked. So it should look at the
-// context of its request before it does, and answer a repeat by transfer_id. If
-// next has not begun when the time has passed, it does not begin.
+// ERR_UNKNOWN at the end of Config.HandlerTimeout does not stop next. It runs on
+// as an [Authenticator] does, and a bet that it books then is booked. So next
+// should look at the context of its request before it books, and answer a repeat
+// by transfer_id. If next has not begun by then, it does not begin.
+//
+// Accept-Encoding is removed from the request of next: an upstream that
+// compresses would send bytes that cannot be signed.
 //
 // Klas signs no path: while its secret is good, a recorded webhook verifies at
 // every endpoint.
 func (w *Webhook) Middleware(next http.Handler) http.Handler {
-	e := &endpoint{hook: w, op: "Middleware", act: (*exchange).pass}
+	e := &endpoint{hook: w, op: opMiddleware}
 	if next != nil {
-		e.next = func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) }
+		e.next = next.ServeHTTP
 	}
 	return e
 }
 
-func (x *exchange) pass() verdict {
-	if v := x.timely(Timestamp(x.wire.Timestamp)); v.code != "" {
-		return v
-	}
-	body := bytes.Clone(x.body) // next may keep the reader
-	c := x.prepare()
-	c.sheet = &answerSheet{header: http.Header{}, limit: x.hook.cfg.MaxBodyBytes}
-	c.r = x.r.Clone(x.ctx)
-	c.r.Body, c.r.ContentLength, c.r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
-	if v := x.run(c); v.code != "" {
-		return v
-	}
-	v := x.vet(c.sheet)
-	if v.fault == nil {
-		x.sheet = c.sheet
-	}
-	return v
+// passed is the request that next gets. The request asks for no encoding: the
+// signature is that of the body as it stands.
+func passed(ctx context.Context, r *http.Request, body []byte) *http.Request {
+	out := r.Clone(ctx)
+	out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
+	header.Delete(out.Header, "Accept-Encoding")
+	return out
 }
 
-// vet decides whether an answer of next is sent. It refuses an answer that parse
-// would accept as a webhook, so nothing that is signed here is accepted here.
-func (x *exchange) vet(a *answerSheet) verdict {
+// callNext runs next, and returns its answer if that can be sent.
+func (j *job) callNext(context.Context) (*reply, error) {
+	a := &answerSheet{header: http.Header{}, limit: j.hook.cfg.MaxBodyBytes}
+	j.next(a, j.pass)
+	code, err := a.vet()
+	return &reply{code: code, body: a.body.Bytes(), header: a.header}, err
+}
+
+// vet decides whether an answer of next is sent. It refuses an answer that would
+// be accepted as a webhook, so nothing that is signed here is accepted here.
+func (a *answerSheet) vet() (StatusCode, error) {
 	switch {
 	case a.status != 0 && a.status != http.StatusOK:
-		return unfit("status", fmt.Sprintf("must be 200, is %d", a.status))
+		return "", unfit("status", fmt.Sprintf("must be 200, is %d", a.status))
 	case a.tooBig:
-		return failed(StatusUnknown, errTooBig)
-	case a.header.Get("Content-Encoding") != "":
-		return unfit("Content-Encoding", "must not be set: what is signed is the body")
+		return "", errTooBig
+	case a.encoded():
+		return "", unfit("Content-Encoding", "must not be set: the body is signed as it is")
 	}
-	var read wire
-	if rule := x.decode(a.body.Bytes(), &read); rule != "" {
-		return unfit("body", rule)
+	m, rule := decode(a.body.Bytes())
+	if rule != "" {
+		return "", unfit("body", rule)
 	}
-	if _, rule := read.defect(); rule == "" {
-		return unfit("body", "must have a status_code: with its request_id, it could be sent back as a webhook")
+	if _, rule := m.defect(); rule == "" {
+		return "", unfit("body", "must have a status_code: with its request_id, it could be sent back as a webhook")
 	}
-	return verdict{code: StatusCode(read.StatusCode)}
+	return StatusCode(m.statusCode), nil
 }
 
 // An answerSheet is the http.ResponseWriter of a handler behind Middleware.
@@ -112,15 +116,29 @@ func (a *answerSheet) Write(p []byte) (int, error) {
 	return a.body.Write(p)
 }
 
-// copyHeader leaves out what describes the body or the connection.
-func (a *answerSheet) copyHeader(to http.Header) {
-	for _, name := range []string{
-		SignatureHeader, "Content-Type", "Content-Length",
-		"Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade",
-	} {
-		a.header.Del(name)
-	}
+// encoded reports whether next has set a Content-Encoding, in any capitalisation.
+func (a *answerSheet) encoded() bool {
 	for name, values := range a.header {
+		if strings.EqualFold(name, "Content-Encoding") && len(values) > 0 && values[0] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// ownHeader are the headers that describe the body or the connection.
+var ownHeader = []string{
+	SignatureHeader, "Content-Type", "Content-Length",
+	"Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+// addHeader copies the header of next, except for ownHeader in any
+// capitalisation, and trailers.
+func addHeader(to, from http.Header) {
+	for _, name := range ownHeader {
+		header.Delete(from, name)
+	}
+	for name, values := range from {
 		if !strings.HasPrefix(name, http.TrailerPrefix) {
 			to[name] = values
 		}

@@ -6,7 +6,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
+
+	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
 // A ReplayGuard remembers the bodies of webhooks, so that one that was recorded
@@ -29,32 +32,68 @@ type ReplayGuard interface {
 	Seen(ctx context.Context, key string, ttl time.Duration) (bool, error)
 }
 
-// A seenFunc is a ReplayGuard that shows nothing: fmt prints the fields of what
-// is in an unexported field, but not what a function holds.
-type seenFunc func(ctx context.Context, key string, ttl time.Duration) (bool, error)
+// A Forgetter is a [ReplayGuard] that lets a webhook come again whose work has
+// failed. Without it, a repeat after ERR_UNKNOWN is refused as well.
+type Forgetter interface {
+	ReplayGuard
+	// Forget undoes Seen for key. It is called if the Authenticator or the
+	// handler behind Middleware has failed: with an error, a panic or an answer
+	// that cannot be sent. A Refusal is an answer. A handler behind Middleware
+	// that has not returned by the end of Config.HandlerTimeout has not failed
+	// yet: Forget is called if it fails in the end. An Authenticator changes
+	// nothing, so Forget is called when it returns. ctx ends Config.HandlerTimeout
+	// later. An error is logged.
+	Forget(ctx context.Context, key string) error
+}
 
-func (f seenFunc) Seen(ctx context.Context, key string, ttl time.Duration) (bool, error) {
-	return f(ctx, key, ttl)
+// guard holds the methods of a ReplayGuard. They are functions because fmt
+// prints the fields of any other value.
+type guard struct {
+	seen   func(ctx context.Context, key string, ttl time.Duration) (bool, error)
+	forget func(ctx context.Context, key string) error // nil: it cannot
+}
+
+func newGuard(g ReplayGuard) *guard {
+	if g == nil {
+		return nil
+	}
+	own := &guard{seen: g.Seen}
+	if f, ok := g.(Forgetter); ok {
+		own.forget = f.Forget
+	}
+	return own
 }
 
 var errSeen = errors.New("ReplayGuard: the body was seen before")
 
-// replayed asks the guard. The key is made of what is signed and nothing else:
-// with the path in it, a webhook recorded at one endpoint would be good at
-// another.
-func (w *Webhook) replayed(ctx context.Context, key string) error {
+// seen asks the guard. The key is made of what is signed and nothing else: with
+// the path in it, a webhook recorded at one endpoint would be good at another.
+func (j *job) seen(ctx context.Context) (bool, error) {
 	ttl := 24 * time.Hour
-	if w.cfg.MaxAge > 0 {
-		ttl = 2*w.cfg.MaxAge + 2*time.Second // timestamps are compared in whole seconds
+	if maxAge := j.hook.cfg.MaxAge; maxAge > 0 {
+		ttl = 2*maxAge + 2*time.Second // timestamps are compared in whole seconds
 	}
-	seen, err := w.cfg.ReplayGuard.Seen(ctx, key, ttl)
+	seen, err := j.hook.guard.seen(ctx, j.key, ttl)
 	if err != nil {
-		return fmt.Errorf("ReplayGuard: %w", err)
+		return false, fmt.Errorf("ReplayGuard: %w", err)
 	}
-	if seen {
-		return errSeen
+	if timebox.Over(ctx) && !seen { // the work does not begin any more
+		j.forget(ctx)
 	}
-	return nil
+	return seen, nil
+}
+
+// forget tells the guard that the work has failed.
+func (j *job) forget(ctx context.Context) {
+	g := j.hook.guard
+	if g == nil || g.forget == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), j.hook.cfg.HandlerTimeout)
+	defer cancel()
+	if err := g.forget(ctx, j.key); err != nil {
+		j.hook.log(ctx, slog.LevelWarn, "klas: ReplayGuard.Forget failed", slog.Any("error", err))
+	}
 }
 
 func replayKey(body []byte) string {

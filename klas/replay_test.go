@@ -1,12 +1,17 @@
 package klas_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
+	"log/slog"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -112,3 +117,112 @@ func TestTheGuardIsAskedAboutGoodWebhooksOnly(t *testing.T) {
 		t.Error("the guard remembers webhooks that were refused")
 	}
 }
+
+// forgetful is a guard of one process that can forget.
+type forgetful struct{ keys sync.Map }
+
+func (g *forgetful) Seen(_ context.Context, key string, _ time.Duration) (bool, error) {
+	_, before := g.keys.LoadOrStore(key, true)
+	return before, nil
+}
+
+func (g *forgetful) Forget(_ context.Context, key string) error { g.keys.Delete(key); return nil }
+
+func TestForgetter(t *testing.T) {
+	var work func(context.Context) error // of the operator, for one webhook
+	endpoints := map[string]func(*klas.Webhook) http.Handler{
+		"an Authenticator": func(hook *klas.Webhook) http.Handler {
+			return hook.AuthenticateHandler(klas.AuthenticatorFunc(
+				func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+					if err := work(ctx); err != nil {
+						return klas.AuthenticateResponse{}, err
+					}
+					return accept(t)(ctx, req)
+				}))
+		},
+		"a handler": func(hook *klas.Webhook) http.Handler {
+			return hook.Middleware(handler(func(w http.ResponseWriter, r *http.Request) {
+				if work(r.Context()) != nil {
+					http.Error(w, "down", http.StatusInternalServerError)
+					return
+				}
+				_, _ = io.WriteString(w, ok)
+			}))
+		},
+	}
+	good := func(context.Context) error { return nil }
+	late := func(err error) func(context.Context) error {
+		return func(context.Context) error { time.Sleep(time.Minute); return err }
+	}
+	for name, c := range map[string]struct {
+		first       func(context.Context) error
+		answer      string
+		again       string // with an Authenticator
+		againPassed string // with a handler
+	}{
+		"succeeded":         {good, ok, badParams, badParams},
+		"failed":            {isDown, unknown, ok, ok},
+		"panicked":          {func(context.Context) error { panic("x") }, unknown, ok, ok},
+		"failed late":       {late(errors.New("down")), unknown, ok, ok},
+		"succeeded late":    {late(nil), unknown, ok, badParams},
+		"ended a goroutine": {func(context.Context) error { runtime.Goexit(); return nil }, unknown, ok, ok},
+	} {
+		for kind, endpoint := range endpoints {
+			t.Run("a webhook of "+kind+" whose work "+name, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					h := endpoint(newHook(t, withGuard(&forgetful{})))
+					work = c.first
+					want(t, post(t, h, compact), c.answer)
+					time.Sleep(time.Hour)
+					work = good
+					again := c.again
+					if kind == "a handler" {
+						again = c.againPassed
+					}
+					want(t, post(t, h, compact), again)
+				})
+			})
+		}
+	}
+	t.Run("a webhook may come again if the guard was late", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			work = good
+			g := &slowOnce{wait: time.Minute}
+			h := endpoints["an Authenticator"](newHook(t, withGuard(g)))
+			want(t, post(t, h, compact), unknown)
+			time.Sleep(time.Hour)
+			want(t, post(t, h, compact), ok)
+		})
+	})
+	t.Run("a refusal is an answer", func(t *testing.T) {
+		h := newHook(t, withGuard(&forgetful{})).AuthenticateHandler(fails(&klas.Refusal{Code: "ERR_BLOCKED"}))
+		want(t, post(t, h, compact), `{"status_code":"ERR_BLOCKED"}`)
+		want(t, post(t, h, compact), badParams)
+	})
+	t.Run("a guard that cannot forget is logged and costs no answer", func(t *testing.T) {
+		var log bytes.Buffer
+		hook := newHook(t, withGuard(&cannotForget{}), func(cfg *klas.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		want(t, post(t, hook.AuthenticateHandler(fails(errors.New("down"))), compact), unknown)
+		if !strings.Contains(log.String(), "ReplayGuard.Forget failed") {
+			t.Errorf("log: %s", log.String())
+		}
+	})
+}
+
+func isDown(context.Context) error { return errors.New("down") }
+
+// slowOnce is late at its first use.
+type slowOnce struct {
+	forgetful
+	wait time.Duration
+}
+
+func (g *slowOnce) Seen(ctx context.Context, key string, ttl time.Duration) (bool, error) {
+	time.Sleep(g.wait)
+	g.wait = 0
+	return g.forgetful.Seen(ctx, key, ttl)
+}
+
+type cannotForget struct{ forgetful }
+
+func (*cannotForget) Forget(context.Context, string) error { return errors.New("redis is down") }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
 // A Result is what became of one request.
@@ -22,11 +23,17 @@ type Result struct {
 	RequestID string
 	// Duration from the header of the request to the answer.
 	Duration time.Duration
-	// Err is why Code is not OK, an [*Error]; nil if it is, or if a handler
-	// behind Middleware answered so itself. What an Authenticator returned is
-	// found in it by errors.Is and errors.As. With Code OK it says that the
-	// answer could not be written.
+	// Err is the reason if Code is not OK, an [*Error]; nil if a handler behind
+	// Middleware answered so itself. It matches one of the sentinels of this
+	// package or [providerauth.ErrSecretUnavailable], by errors.Is, unless the
+	// method was wrong or the operator's code refused. The error of an
+	// Authenticator is found in it by errors.Is and errors.As.
 	Err error
+	// SendErr is the reason if the answer did not leave; nil if it left. Klas
+	// then has no answer, whatever Code is. A Server.WriteTimeout that is not
+	// longer than Config.HandlerTimeout shows here. Behind a ResponseWriter that
+	// cannot flush, as that of http.TimeoutHandler, it is always nil.
+	SendErr error
 }
 
 // LogValue leaves out what is not there.
@@ -42,6 +49,9 @@ func (r Result) attrs() []slog.Attr {
 	if r.Err != nil {
 		a = append(a, slog.String("error", r.Err.Error()))
 	}
+	if r.SendErr != nil {
+		a = append(a, slog.String("send_error", r.SendErr.Error()))
+	}
 	return a
 }
 
@@ -51,10 +61,10 @@ func logResult(ctx context.Context, log *slog.Logger, r Result, f *fault) {
 	defer func() { _ = recover() }()
 	level := slog.LevelInfo
 	switch {
-	case r.Code == StatusOK && r.Err == nil:
-		level = slog.LevelDebug
-	case r.Code == StatusIntegrityCheckFailed, r.Code == StatusOK:
+	case r.Code == StatusIntegrityCheckFailed, r.SendErr != nil:
 		level = slog.LevelWarn
+	case r.Code == StatusOK:
+		level = slog.LevelDebug
 	case r.Code == StatusUnknown, r.Code == "" && errors.Is(r.Err, providerauth.ErrSecretUnavailable):
 		level = slog.LevelError
 	}
@@ -80,4 +90,21 @@ func notify(ctx context.Context, cfg *Config, r Result) {
 		}
 	}()
 	cfg.OnResult(ctx, r)
+}
+
+// log logs beside an answer. A panic of the Logger must not end the process.
+func (w *Webhook) log(ctx context.Context, level slog.Level, text string, attrs ...slog.Attr) {
+	defer func() { _ = recover() }()
+	if w.cfg.Logger != nil {
+		w.cfg.Logger.LogAttrs(ctx, level, text, attrs...)
+	}
+}
+
+// ended logs how code ended that was still running when its webhook was
+// answered, if it panicked.
+func (w *Webhook) ended(err error) {
+	if p, ok := err.(*timebox.Panic); ok && p.Stack != nil {
+		w.log(context.Background(), slog.LevelError, "klas: panic after the answer",
+			slog.String("error", "the operator's code "+p.Error()), slog.String("stack", string(p.Stack)))
+	}
 }

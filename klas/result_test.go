@@ -3,7 +3,9 @@ package klas_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
 )
 
@@ -163,4 +166,86 @@ func TestAPanicIsLoggedByTypeAndStack(t *testing.T) {
 			t.Errorf("log: %s", text)
 		}
 	})
+}
+
+func TestResult_reasons(t *testing.T) {
+	reasons := []error{
+		klas.ErrSignature, klas.ErrBody, klas.ErrStale, klas.ErrReplayed, klas.ErrTimeout, klas.ErrHandler,
+		providerauth.ErrSecretUnavailable,
+	}
+	seen := guardFunc(func(string) (bool, error) { return true, nil })
+	guardFails := guardFunc(func(string) (bool, error) { return false, errors.New("redis is down") })
+	for name, c := range map[string]struct {
+		change func(*klas.Config)
+		auth   klas.Authenticator
+		r      func() *http.Request
+		reason error
+		code   klas.StatusCode
+	}{
+		"an Authenticator that fails":   {nil, fails(errors.New("db")), nil, klas.ErrHandler, klas.StatusUnknown},
+		"an Authenticator that panics":  {nil, panics("x"), nil, klas.ErrHandler, klas.StatusUnknown},
+		"no Authenticator":              {nil, nil, nil, klas.ErrHandler, klas.StatusUnknown},
+		"an answer without balance":     {nil, fails(nil), nil, klas.ErrHandler, klas.StatusUnknown},
+		"a Refusal that cannot be sent": {nil, fails(&klas.Refusal{Code: "x"}), nil, klas.ErrHandler, klas.StatusUnknown},
+		"a Refusal":                     {nil, fails(&klas.Refusal{}), nil, nil, klas.StatusBadParams},
+		"an Authenticator that is late": {nil, sleeps(time.Minute), nil, klas.ErrTimeout, klas.StatusUnknown},
+		"a guard that is late":          {withGuard(slowGuard(time.Minute)), accept(t), nil, klas.ErrTimeout, klas.StatusUnknown},
+		"a guard that fails":            {withGuard(guardFails), accept(t), nil, klas.ErrHandler, klas.StatusUnknown},
+		"a webhook seen before":         {withGuard(seen), accept(t), nil, klas.ErrReplayed, klas.StatusBadParams},
+		"a webhook too old":             {func(cfg *klas.Config) { cfg.MaxAge = time.Second }, accept(t), nil, klas.ErrStale, klas.StatusBadParams},
+		"no signature":                  {nil, accept(t), func() *http.Request { return request(compact) }, klas.ErrSignature, klas.StatusIntegrityCheckFailed},
+		"two signatures":                {nil, accept(t), func() *http.Request { return request(compact, "a", "b") }, klas.ErrSignature, klas.StatusIntegrityCheckFailed},
+		"a wrong signature":             {nil, accept(t), func() *http.Request { return request(compact, sign("x", compact)) }, klas.ErrSignature, klas.StatusIntegrityCheckFailed},
+		"no JSON":                       {nil, accept(t), func() *http.Request { return request("x", sign(secret, "x")) }, klas.ErrBody, klas.StatusInvalidBody},
+		"a field missing":               {nil, accept(t), func() *http.Request { return request("{}", sign(secret, "{}")) }, klas.ErrBody, klas.StatusBadParams},
+		"a body too long":               {func(cfg *klas.Config) { cfg.MaxBodyBytes = 1 }, accept(t), nil, klas.ErrBody, klas.StatusIntegrityCheckFailed},
+		"no secrets":                    {withSecrets(func(context.Context) ([]string, error) { return nil, nil }), accept(t), nil, providerauth.ErrSecretUnavailable, ""},
+		"another method than POST":      {nil, accept(t), func() *http.Request { return httptest.NewRequest("GET", "/", nil) }, nil, ""},
+		"a player":                      {nil, accept(t), nil, nil, klas.StatusOK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				results := newResults()
+				change := c.change
+				if change == nil {
+					change = func(*klas.Config) {}
+				}
+				r := request(compact, sign(secret, compact))
+				if c.r != nil {
+					r = c.r()
+				}
+				newHook(t, results.config, change).AuthenticateHandler(c.auth).ServeHTTP(httptest.NewRecorder(), r)
+				res := <-results
+				if res.Code != c.code {
+					t.Errorf("code %q", res.Code)
+				}
+				for _, reason := range reasons {
+					if errors.Is(res.Err, reason) != (reason == c.reason) {
+						t.Errorf("%v: matches %v is %v", res.Err, reason, errors.Is(res.Err, reason))
+					}
+				}
+				time.Sleep(time.Hour)
+			})
+		})
+	}
+}
+
+func TestError_prints(t *testing.T) {
+	results := newResults()
+	hook := newHook(t, results.config)
+	hook.AuthenticateHandler(fails(errors.New("db: down"))).ServeHTTP(httptest.NewRecorder(), request(compact, sign(secret, compact)))
+	var e *klas.Error
+	if !errors.As((<-results).Err, &e) {
+		t.Fatal("no *Error")
+	}
+	const text = "klas: AuthenticateHandler: db: down"
+	asJSON, err := json.Marshal(map[string]any{"a": e, "b": *e})
+	if err != nil || string(asJSON) != `{"a":"`+text+`","b":"`+text+`"}` {
+		t.Errorf("JSON %s, %v", asJSON, err)
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if got := fmt.Sprintf(verb+" "+verb, e, *e); got != text+" "+text {
+			t.Errorf("%s prints %s", verb, got)
+		}
+	}
 }

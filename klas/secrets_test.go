@@ -5,10 +5,14 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
@@ -175,4 +179,82 @@ func TestTheSecretsFuncGetsTheDeadline(t *testing.T) {
 	if !has {
 		t.Error("the context has no deadline")
 	}
+}
+
+func TestSecrets_slow(t *testing.T) {
+	t.Run("a webhook is answered at HandlerTimeout, also a forged one", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			results := newResults()
+			release := make(chan struct{})
+			hook := newHook(t, results.config, timeout(time.Second), withSecrets(func(context.Context) ([]string, error) {
+				<-release
+				return []string{secret}, nil
+			}))
+			for _, signature := range []string{sign(secret, compact), sign("forger", compact)} {
+				w := httptest.NewRecorder()
+				start := time.Now()
+				hook.AuthenticateHandler(unreachable(t)).ServeHTTP(w, request(compact, signature))
+				if took := time.Since(start); took != time.Second || w.Code != http.StatusInternalServerError {
+					t.Errorf("%d after %v", w.Code, took)
+				}
+				r := <-results
+				if !errors.Is(r.Err, providerauth.ErrSecretUnavailable) || !errors.Is(r.Err, context.DeadlineExceeded) {
+					t.Errorf("result %+v", r)
+				}
+			}
+			close(release)
+		})
+	})
+	t.Run("a function that hangs is called once, however many webhooks come", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			release := make(chan struct{})
+			var calls atomic.Int32
+			hook := newHook(t, timeout(time.Second), withSecrets(func(context.Context) ([]string, error) {
+				calls.Add(1)
+				<-release
+				return []string{secret}, nil
+			}))
+			before := runtime.NumGoroutine()
+			var all sync.WaitGroup
+			for range 100 {
+				all.Go(func() {
+					hook.AuthenticateHandler(accept(t)).ServeHTTP(httptest.NewRecorder(), request(compact, sign(secret, compact)))
+				})
+			}
+			all.Wait()
+			synctest.Wait()
+			if got := calls.Load(); got != 1 {
+				t.Errorf("%d calls", got)
+			}
+			if left := runtime.NumGoroutine() - before; left > 2 {
+				t.Errorf("%d goroutines are left", left)
+			}
+			close(release)
+			synctest.Wait()
+			want(t, post(t, hook.AuthenticateHandler(accept(t)), compact), ok)
+		})
+	})
+	t.Run("a webhook does not fail for the deadline of an earlier one", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			var calls atomic.Int32
+			hook := newHook(t, timeout(3*time.Second), withSecrets(func(ctx context.Context) ([]string, error) {
+				if calls.Add(1) == 1 { // hangs, and honours its context
+					<-ctx.Done()
+					return nil, ctx.Err()
+				}
+				return []string{secret}, nil
+			}))
+			go hook.AuthenticateHandler(accept(t)).ServeHTTP(httptest.NewRecorder(), request(compact, sign(secret, compact)))
+			time.Sleep(2 * time.Second)
+			want(t, post(t, hook.AuthenticateHandler(accept(t)), compact), ok)
+		})
+	})
+	t.Run("a function that ends its goroutine has failed", func(t *testing.T) {
+		hook := newHook(t, withSecrets(func(context.Context) ([]string, error) { runtime.Goexit(); return nil, nil }))
+		w := httptest.NewRecorder()
+		hook.AuthenticateHandler(accept(t)).ServeHTTP(w, request(compact, sign(secret, compact)))
+		if w.Code != http.StatusInternalServerError {
+			t.Errorf("status %d", w.Code)
+		}
+	})
 }

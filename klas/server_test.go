@@ -283,9 +283,10 @@ func TestABodyWithoutDeadlineSupportIsCutOffBetweenReads(t *testing.T) {
 		r.Body, r.ContentLength = halfClosed{&slowReader{}}, -1
 		start := time.Now()
 		want(t, send(t, h, r, secret), integrityFailed)
-		if took := time.Since(start); took < time.Second || took > 2*time.Second {
+		if took := time.Since(start); took != time.Second {
 			t.Errorf("answered after %v", took)
 		}
+		time.Sleep(time.Second) // the reader ends after its read
 	})
 }
 
@@ -341,6 +342,7 @@ func TestTheReadDeadlineDoesNotOutliveTheBody(t *testing.T) {
 		}()
 		_, got := answerOn(t, c)
 		want(t, got, ok)
+		time.Sleep(time.Minute)
 	})
 }
 

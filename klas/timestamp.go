@@ -45,9 +45,18 @@ func (t Timestamp) seconds() int64 {
 	return int64(t)
 }
 
-// fresh reports whether t is at most maxAge, whole seconds, before or after
-// now.
-func (t Timestamp) fresh(now time.Time, maxAge time.Duration) bool {
+// defect returns why a webhook with this timestamp is refused, and the sentinel
+// for it. Without maxAge none is refused.
+func (t Timestamp) defect(now time.Time, maxAge time.Duration) (reason error, rule string) {
+	if maxAge == 0 {
+		return nil, ""
+	}
+	if t <= 0 {
+		return ErrBody, "is missing or cannot be read"
+	}
 	age, most := now.Unix()-t.seconds(), int64(maxAge/time.Second)
-	return -most <= age && age <= most
+	if age < -most || age > most {
+		return ErrStale, "is further from now than MaxAge"
+	}
+	return nil, ""
 }

@@ -9,6 +9,7 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
 const (
@@ -18,16 +19,19 @@ const (
 
 // Config of a [Webhook].
 type Config struct {
-	// Secrets returns the secrets that Klas signs with. Required.
+	// Secrets returns the secrets that Klas signs with. It is asked for each
+	// webhook, one call at a time: webhooks that come meanwhile share the call.
+	// Required.
 	Secrets providerauth.SecretsFunc
 	// MaxBodyBytes bounds the body of a webhook and the answer of a handler
 	// behind Middleware. Optional, default 1 MiB.
 	MaxBodyBytes int64
-	// HandlerTimeout is how long a webhook may take from its header to its
-	// answer: a body that takes longer is cut off, and an Authenticator that
-	// does is answered for. The ReplayGuard has its share of it: if it returns
-	// later, the Authenticator or handler does not begin. Optional, default 5 s.
-	// Klas states no limit of its own.
+	// HandlerTimeout is the time from the header of a webhook to its answer. A
+	// body that takes longer is cut off. If Secrets take longer the answer is
+	// 500, and if the ReplayGuard, the Authenticator or the handler does, it is
+	// ERR_UNKNOWN; those that have not begun by then do not begin. A shorter
+	// deadline of the request's context counts. Optional, default 5 s. Klas
+	// states no limit of its own.
 	HandlerTimeout time.Duration
 	// MaxAge refuses webhooks whose timestamp is further from this machine's
 	// time, before or after it; whole seconds. Optional, default off: Klas does
@@ -72,12 +76,13 @@ func (c Config) LogValue() slog.Value {
 func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "klas.Config", c.LogValue()) }
 
 // A Webhook makes the handlers that Klas calls. It is immutable and safe for
-// concurrent use, and needs no closing. One that is used in a testing/synctest
-// bubble must be made in it.
+// concurrent use, and needs no closing.
 type Webhook struct {
 	cfg       Config
-	born      time.Time
-	exchanges sync.Pool // of *exchange
+	secrets   *secrets
+	guard     *guard    // nil: none
+	buffers   sync.Pool // of *buffers
+	abandoned timebox.Abandoned
 }
 
 // New returns a Webhook. It checks the whole configuration and reports every
@@ -102,12 +107,14 @@ func New(cfg Config) (*Webhook, error) {
 	if cfg.HandlerTimeout == 0 {
 		cfg.HandlerTimeout = defaultHandlerTimeout
 	}
-	if guard := cfg.ReplayGuard; guard != nil {
-		cfg.ReplayGuard = seenFunc(func(ctx context.Context, key string, ttl time.Duration) (bool, error) {
-			return guard.Seen(ctx, key, ttl)
-		})
-	}
-	w := &Webhook{cfg: cfg, born: time.Now()}
-	w.exchanges.New = func() any { return newExchange() }
+	w := &Webhook{cfg: cfg, guard: newGuard(cfg.ReplayGuard), secrets: newSecrets(cfg.Secrets, cfg.HandlerTimeout)}
+	w.cfg.ReplayGuard, w.cfg.Secrets = nil, nil // fmt would print the guard's fields
+	w.buffers.New = func() any { return newBuffers() }
+	w.abandoned.Ended = w.ended
 	return w, nil
 }
+
+// Abandoned returns how many calls of the operator's code, and how many reads of
+// a body, go on although their webhook was answered at Config.HandlerTimeout. A
+// number that grows shows code that ignores its context.
+func (w *Webhook) Abandoned() int64 { return w.abandoned.Running() }

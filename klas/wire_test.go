@@ -96,6 +96,7 @@ func onWire(t *testing.T, s *testkit.Sheet, h func(hook *klas.Webhook) http.Hand
 			w.Client().CloseIdleConnections()
 			s.Add(title, w.Answered())
 		})
+		time.Sleep(time.Minute) // code that is late has ended
 	})
 }
 

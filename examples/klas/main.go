@@ -74,7 +74,11 @@ func run(ctx context.Context) error {
 	book := &players{cents: map[string]int64{"12001": 30_00}}
 	mux := http.NewServeMux()
 	mux.Handle("/authenticate", hook.AuthenticateHandler(book)) // without a method: all of them are answered here
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute}
+	srv := &http.Server{
+		Handler: mux, ConnContext: klas.ConnContext,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		WriteTimeout: 15 * time.Second, // longer than Config.HandlerTimeout, 5 s
+	}
 
 	addr := cmp.Or(os.Getenv("KLAS_ADDR"), "127.0.0.1:0")
 	ln, err := net.Listen("tcp", addr)

@@ -54,7 +54,7 @@ var rows = []row{
 
 	// Providers. None imports another.
 	{packages: "assetpay", may: core, inTests: "assetpay assetpay/assetpaytest"},
-	{packages: "klas", may: core + " github.com/go-json-experiment/json/jsontext", inTests: "klas klas/klastest"},
+	{packages: "klas", may: core + " golang.org/x/sync/singleflight", inTests: "klas klas/klastest"},
 	{packages: "merchantauth", may: core, inTests: "merchantauth merchantauth/merchantauthtest"},
 	{packages: "partnerjwt", may: core, inTests: "partnerjwt partnerjwt/partnerjwttest"},
 	{packages: "platformtoken", may: core, inTests: "platformtoken platformtoken/platformtokentest github.com/puzpuzpuz/xsync/v4"},
@@ -78,8 +78,8 @@ var rows = []row{
 	{packages: "internal/transport", may: core + " github.com/hashicorp/go-retryablehttp", never: "internal/tokencache internal/session"},
 	{packages: "internal/apierror", may: core, never: "internal/tokencache internal/session"},
 	{packages: "internal/expiry", may: core, never: "internal/tokencache internal/session internal/transport"},
-	{packages: "internal/timebox", absent: true},
-	{packages: "internal/jwtclaims", may: core + " github.com/golang-jwt/jwt/v5", inTests: "github.com/go-json-experiment/json/jsontext"},
+	{packages: "internal/timebox", never: http},
+	{packages: "internal/jwtclaims", may: core + " github.com/golang-jwt/jwt/v5"},
 	{packages: "internal/check", may: core, never: "internal/tokencache internal/session internal/transport"},
 	{packages: "internal/clock"},
 	{packages: "internal/credential", may: core, never: http + " internal/tokencache internal/session internal/transport"},

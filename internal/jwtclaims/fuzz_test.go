@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
 )
 
@@ -78,15 +76,45 @@ func checkAccepted(t *testing.T, token string) {
 	}
 }
 
-// checkRead reads an accepted token once more: jsontext refuses repeated names,
-// and maps hold names as they are.
+// repeats reads one value and reports whether a name comes twice in any of its
+// objects. Names with half a surrogate pair all read alike, and do not count.
+func repeats(t *testing.T, d *json.Decoder) bool {
+	t.Helper()
+	token, err := d.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, ok := token.(json.Delim)
+	if !ok {
+		return false
+	}
+	twice, names := false, map[string]bool{}
+	for d.More() {
+		if open == '{' {
+			name, err := d.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			twice = twice || names[name.(string)] && !strings.Contains(name.(string), "\uFFFD")
+			names[name.(string)] = true
+		}
+		twice = repeats(t, d) || twice
+	}
+	if _, err := d.Token(); err != nil { // the closing bracket
+		t.Fatal(err)
+	}
+	return twice
+}
+
+// checkRead reads an accepted token once more: no name comes twice, and maps
+// hold names as they are.
 func checkRead(t *testing.T, token string, head header, claims merchantClaims) {
 	t.Helper()
 	parts := strings.Split(token, ".")
 	var h, p map[string]any
 	for i, into := range []*map[string]any{&h, &p} {
 		text := decode(t, parts[i])
-		if !jsontext.Value(text).IsValid(jsontext.AllowInvalidUTF8(true)) {
+		if repeats(t, json.NewDecoder(strings.NewReader(text))) {
 			t.Fatalf("accepted with a member that comes twice: %s", text)
 		}
 		dec := json.NewDecoder(strings.NewReader(text))

@@ -52,8 +52,12 @@ var (
 	_ users[platformtoken.Player, platformtoken.Token, platformtoken.TokenSource] = (*platformtoken.Client)(nil)
 )
 
-// klas is called, and so has an error and no client.
-var _ failure = (*klas.Error)(nil)
+// klas is called: its error is not that of a call, and it has no client.
+var _ interface {
+	error
+	Is(target error) bool
+	Unwrap() error
+} = (*klas.Error)(nil)
 
 // session is merchantauth.NewToken for tokens that are not refreshed.
 func session(value string, expiresAt time.Time) merchantauth.Token {

@@ -1,0 +1,259 @@
+package klas
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/providerauth/providerauth-go/internal/timebox"
+)
+
+// The names of the two kinds of endpoint.
+const (
+	opAuthenticate = "AuthenticateHandler"
+	opMiddleware   = "Middleware"
+)
+
+// An endpoint is the handler of one webhook URL. It has auth or next. Both are
+// functions because fmt prints the fields of any other value.
+type endpoint struct {
+	hook *Webhook
+	op   string
+	auth AuthenticatorFunc
+	next http.HandlerFunc
+}
+
+// ServeHTTP answers one webhook. The body, the secrets and the operator's code
+// are waited for until the context ends; only this goroutine writes to w.
+func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	start := time.Now()
+	if r.Method != http.MethodPost {
+		e.refuseMethod(w, r, start)
+		return
+	}
+	ctx, cancel := e.hook.bound(r.Context(), start)
+	defer cancel()
+	b := e.hook.buffers.Get().(*buffers)
+
+	m, rep := e.decide(ctx, w, r, b)
+
+	o := &outcome{start: start, requestID: m.requestID, reply: rep, sendErr: errWriterPanicked}
+	defer e.report(r, o)
+	o.sendErr = e.send(w, b, rep)
+	e.hook.recycle(b)
+}
+
+// decide returns the webhook and the reply to it. Nothing of the body is looked
+// at before its signature is.
+func (e *endpoint) decide(ctx context.Context, w http.ResponseWriter, r *http.Request, b *buffers) (m message, rep *reply) {
+	cfg := &e.hook.cfg
+
+	// Read.
+	unread := b.read(ctx, &e.hook.abandoned, w, r, cfg.MaxBodyBytes)
+
+	// Verify. The answer is signed whatever the request was.
+	secrets, err := e.hook.secrets.get(ctx)
+	if err != nil {
+		return m, failed("", nil, err)
+	}
+	b.keys.Use(secrets)
+	if unread != "" {
+		return m, refused(StatusIntegrityCheckFailed, ErrBody, "body", unread)
+	}
+	signature, rule := signatureOf(r.Header[SignatureHeader])
+	if rule != "" {
+		return m, refused(StatusIntegrityCheckFailed, ErrSignature, SignatureHeader, rule)
+	}
+	signer := b.keys.Verify(b.body, signature)
+	if signer < 0 {
+		return m, forged(r, b.body)
+	}
+	b.signer = signer
+
+	// Decode.
+	m, rule = decode(b.body)
+	if rule != "" {
+		return m, refused(StatusInvalidBody, ErrBody, "body", rule)
+	}
+
+	// Validate.
+	if field, rule := e.validate(&m); rule != "" {
+		return m, refused(StatusBadParams, ErrBody, field, rule)
+	}
+	if reason, rule := m.timestamp.defect(time.Now(), cfg.MaxAge); rule != "" {
+		return m, refused(StatusBadParams, reason, "timestamp", rule)
+	}
+
+	// Call.
+	j := e.job(ctx, r, &m, b.body)
+	if e.hook.guard != nil {
+		seen, err := timebox.Run(ctx, &e.hook.abandoned, j.seen)
+		switch {
+		case err != nil:
+			return m, operatorFailed("the ReplayGuard", err)
+		case seen:
+			return m, failed(StatusBadParams, ErrReplayed, errSeen)
+		}
+	}
+	rep, err = timebox.Run(ctx, &e.hook.abandoned, j.do)
+	if err != nil {
+		return m, operatorFailed("the handler", err)
+	}
+	return m, rep
+}
+
+// send signs the reply and writes it. The error says why it did not leave.
+func (e *endpoint) send(w http.ResponseWriter, b *buffers, rep *reply) error {
+	h := w.Header()
+	body := rep.body
+	switch {
+	case body != nil:
+		addHeader(h, rep.header)
+	case rep.code == "":
+		w.WriteHeader(http.StatusInternalServerError)
+		return nil
+	default:
+		body = b.encode(rep)
+	}
+	values := [...]string{b.keys.Sign(b.signer, body), "application/json", strconv.Itoa(len(body))}
+	h[SignatureHeader], h["Content-Type"], h["Content-Length"] = values[0:1:1], values[1:2:2], values[2:3:3]
+	if _, err := w.Write(body); err != nil {
+		return err
+	}
+	return flush(w)
+}
+
+// flush sends the answer, so that a connection that is gone shows. Where the
+// writer cannot flush, the answer leaves when the handler returns; some writers
+// panic then.
+func flush(w http.ResponseWriter) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = nil
+		}
+	}()
+	err = http.NewResponseController(w).Flush()
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
+}
+
+// refuseMethod answers 405, and does not wait for a body.
+func (e *endpoint) refuseMethod(w http.ResponseWriter, r *http.Request, start time.Time) {
+	w.Header().Set("Allow", http.MethodPost)
+	if r.Body != nil && r.Body != http.NoBody {
+		endBody(w, r)
+	}
+	w.WriteHeader(http.StatusMethodNotAllowed)
+	e.report(r, &outcome{start: start, reply: refused("", nil, "method", "must be POST")})
+}
+
+// bound returns the context of one webhook. It has the values of the request's
+// context, and ends after HandlerTimeout or at the deadline of the request. It
+// does not end with the request's context: net/http ends that one too if the
+// client has sent everything and closes its half of the connection.
+func (w *Webhook) bound(parent context.Context, start time.Time) (context.Context, context.CancelFunc) {
+	deadline := start.Add(w.cfg.HandlerTimeout)
+	if d, ok := parent.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	return context.WithDeadline(context.WithoutCancel(parent), deadline)
+}
+
+// forged is the reply to a body whose signature is wrong. A body of another
+// length than its request announces was read or changed in front of the handler.
+func forged(r *http.Request, body []byte) *reply {
+	switch {
+	case r.ContentLength >= 0 && int64(len(body)) != r.ContentLength:
+		rule := fmt.Sprintf("has %d bytes, its Content-Length is %d: code in front of the handler has read or changed it", len(body), r.ContentLength)
+		return refused(StatusIntegrityCheckFailed, ErrBody, "body", rule)
+	case len(body) == 0:
+		return refused(StatusIntegrityCheckFailed, ErrBody, "body", "is empty: either it was sent so, or code in front of the handler has read it")
+	}
+	return refused(StatusIntegrityCheckFailed, ErrSignature, SignatureHeader, "is not that of the body")
+}
+
+// validate returns the field that keeps a verified body from being a webhook of
+// this endpoint, and the rule that it breaks.
+func (e *endpoint) validate(m *message) (field, rule string) {
+	if field, rule = m.defect(); rule != "" || e.op != opAuthenticate {
+		return field, rule
+	}
+	return m.incomplete()
+}
+
+// A job is the operator's part of one webhook. It may be abandoned, so it holds
+// nothing that is used again.
+type job struct {
+	*endpoint
+	key          string              // the webhook's name for the ReplayGuard
+	authenticate AuthenticateRequest // for auth
+	pass         *http.Request       // for next
+}
+
+func (e *endpoint) job(ctx context.Context, r *http.Request, m *message, body []byte) *job {
+	j := &job{endpoint: e}
+	if e.hook.guard != nil {
+		j.key = replayKey(body)
+	}
+	if e.op == opAuthenticate {
+		j.authenticate = AuthenticateRequest{
+			RequestID: m.requestID, Timestamp: m.timestamp, SessionID: m.sessionID, PlayerID: m.playerID,
+		}
+	} else {
+		j.pass = passed(ctx, r, bytes.Clone(body))
+	}
+	return j
+}
+
+// do runs the operator's code. A webhook whose work has failed may come again.
+// That of an Authenticator has failed too if it was not answered.
+func (j *job) do(ctx context.Context) (rep *reply, err error) {
+	done := false
+	defer func() {
+		if !done {
+			j.forget(ctx)
+		}
+	}()
+	switch {
+	case j.auth != nil:
+		rep, err = j.callAuthenticator(ctx)
+		done = err == nil && !timebox.Over(ctx)
+	case j.next != nil:
+		rep, err = j.callNext(ctx)
+		done = err == nil
+	default:
+		err = errNone
+	}
+	return rep, err
+}
+
+// An outcome is what became of one request.
+type outcome struct {
+	start     time.Time
+	requestID string
+	reply     *reply
+	sendErr   error // nil if the reply left
+}
+
+// report tells OnResult and the Logger of the outcome.
+func (e *endpoint) report(r *http.Request, o *outcome) {
+	cfg := &e.hook.cfg
+	if cfg.OnResult == nil && cfg.Logger == nil {
+		return
+	}
+	res := Result{
+		Code: o.reply.code, RequestID: o.requestID, Duration: time.Since(o.start),
+		Err: o.reply.fault.error(e.op), SendErr: o.sendErr,
+	}
+	if r.URL != nil {
+		res.Path = r.URL.Path
+	}
+	logResult(r.Context(), cfg.Logger, res, o.reply.fault)
+	notify(r.Context(), cfg, res)
+}
