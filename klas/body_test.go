@@ -38,10 +38,11 @@ func TestBody_stalled(t *testing.T) {
 					bubble(t, func(t *testing.T) {
 						results := newResults()
 						hook := newHook(t, timeout(2*time.Second), results.config)
-						srv, dial := startServer(t, wrap(hook.AuthenticateHandler(unreachable(t))))
-						if withConn {
-							srv.ConnContext = klas.ConnContext
-						}
+						_, dial := startServer(t, wrap(hook.AuthenticateHandler(unreachable(t))), func(srv *http.Server) {
+							if withConn {
+								srv.ConnContext = klas.ConnContext
+							}
+						})
 						c := dial()
 						defer c.Close()
 						began := time.Now()
@@ -72,8 +73,8 @@ func TestBody_stalled(t *testing.T) {
 	}
 	t.Run("is answered at the server's ReadTimeout if that is shorter", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			srv, dial := startServer(t, newHook(t, timeout(10*time.Second)).AuthenticateHandler(unreachable(t)))
-			srv.ReadTimeout = time.Second
+			_, dial := startServer(t, newHook(t, timeout(10*time.Second)).AuthenticateHandler(unreachable(t)),
+				func(srv *http.Server) { srv.ReadTimeout = time.Second })
 			c := dial()
 			defer c.Close()
 			start := time.Now()
@@ -168,8 +169,8 @@ func TestAnAnswerThatComesAfterWriteTimeoutDidNotLeave(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				results := newResults()
-				srv, dial := startServer(t, newHook(t, results.config).AuthenticateHandler(sleeps(work)))
-				srv.WriteTimeout = 2 * time.Second
+				_, dial := startServer(t, newHook(t, results.config).AuthenticateHandler(sleeps(work)),
+					func(srv *http.Server) { srv.WriteTimeout = 2 * time.Second })
 				c := dial()
 				defer c.Close()
 				go func() {

@@ -68,9 +68,6 @@ func (b *buffers) read(ctx context.Context, a *timebox.Abandoned, w http.Respons
 		b.body, err = timebox.Run(ctx, a, func(ctx context.Context) ([]byte, error) {
 			return readAll(ctx, r.Body, space, limit)
 		})
-		if err == timebox.ErrLate {
-			closeLater(r)
-		}
 	}
 	if err == nil {
 		return ""
@@ -144,7 +141,9 @@ func endBody(w http.ResponseWriter, r *http.Request) {
 	}
 	if d := deadliner(w); d != nil {
 		_ = d.SetReadDeadline(past)
+		return
 	}
+	closeLater(r)
 }
 
 // past is a deadline that makes every read fail, also a read that is under way.
@@ -179,11 +178,10 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// closeLater closes the connection of a body that is still being read, after the
-// answer. If a handler returns while its body is being read, net/http lifts the
-// deadline of the connection and then waits for up to 256 KiB of the body. Ending
-// the read before would end the request's context, which http.TimeoutHandler
-// answers itself.
+// closeLater closes the connection after the answer, if [ConnContext] has kept it.
+// net/http waits for up to 256 KiB of the rest of a body, and without a deadline
+// if a read was under way when the handler returned. Ending a read before would
+// end the request's context, which http.TimeoutHandler answers itself.
 func closeLater(r *http.Request) {
 	c, ok := r.Context().Value(connKey{}).(net.Conn)
 	if !ok || r.ProtoMajor != 1 {

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,7 +130,8 @@ func (g *forgetful) Seen(_ context.Context, key string, _ time.Duration) (bool, 
 func (g *forgetful) Forget(_ context.Context, key string) error { g.keys.Delete(key); return nil }
 
 func TestForgetter(t *testing.T) {
-	var work func(context.Context) error // of the operator, for one webhook
+	var next atomic.Pointer[func(context.Context) error] // the operator's work for the next webhook
+	work := func(ctx context.Context) error { return (*next.Load())(ctx) }
 	endpoints := map[string]func(*klas.Webhook) http.Handler{
 		"an Authenticator": func(hook *klas.Webhook) http.Handler {
 			return hook.AuthenticateHandler(klas.AuthenticatorFunc(
@@ -171,10 +173,10 @@ func TestForgetter(t *testing.T) {
 			t.Run("a webhook of "+kind+" whose work "+name, func(t *testing.T) {
 				bubble(t, func(t *testing.T) {
 					h := endpoint(newHook(t, withGuard(&forgetful{})))
-					work = c.first
+					next.Store(&c.first)
 					want(t, post(t, h, compact), c.answer)
 					time.Sleep(time.Hour)
-					work = good
+					next.Store(&good)
 					again := c.again
 					if kind == "a handler" {
 						again = c.againPassed
@@ -186,8 +188,8 @@ func TestForgetter(t *testing.T) {
 	}
 	t.Run("a webhook may come again if the guard was late", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			work = good
-			g := &slowOnce{wait: time.Minute}
+			next.Store(&good)
+			g := &slowOnce{}
 			h := endpoints["an Authenticator"](newHook(t, withGuard(g)))
 			want(t, post(t, h, compact), unknown)
 			time.Sleep(time.Hour)
@@ -214,12 +216,13 @@ func isDown(context.Context) error { return errors.New("down") }
 // slowOnce is late at its first use.
 type slowOnce struct {
 	forgetful
-	wait time.Duration
+	asked atomic.Bool
 }
 
 func (g *slowOnce) Seen(ctx context.Context, key string, ttl time.Duration) (bool, error) {
-	time.Sleep(g.wait)
-	g.wait = 0
+	if !g.asked.Swap(true) {
+		time.Sleep(time.Minute)
+	}
 	return g.forgetful.Seen(ctx, key, ttl)
 }
 

@@ -29,10 +29,13 @@ func dialServer(t *testing.T, h http.Handler) net.Conn {
 }
 
 // startServer starts a real server in memory. It is for bubbles.
-func startServer(t *testing.T, h http.Handler) (srv *http.Server, dial func() net.Conn) {
+func startServer(t *testing.T, h http.Handler, change ...func(*http.Server)) (srv *http.Server, dial func() net.Conn) {
 	t.Helper()
 	l := &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
 	srv = &http.Server{Handler: h}
+	for _, f := range change {
+		f(srv)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
