@@ -34,7 +34,7 @@ const (
 // A Refusal is returned by an [Authenticator], by itself or wrapped. It is an
 // answer and not a failure: this player or session is not let in.
 type Refusal struct {
-	// Code is sent to Klas. "" is ERR_BAD_PARAMS, the only fitting one that
+	// Code is sent to Klas. "" is ERR_BAD_PARAMS, the only fitting code that
 	// Klas lists for /authenticate. It is a capital letter and up to 63 capital
 	// letters, digits and underscores; any other, and OK, is sent as
 	// ERR_UNKNOWN.
@@ -92,8 +92,8 @@ type reply struct {
 }
 
 // A fault is the reason why a webhook is not answered OK. It becomes an *Error
-// only if somebody asks for one: most of those on the public internet are
-// forgeries.
+// only if OnResult or the Logger wants it: most requests on the public internet
+// are forgeries.
 type fault struct {
 	reason      error // a sentinel of this package, or nil
 	field, rule string

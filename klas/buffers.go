@@ -21,7 +21,7 @@ const (
 	keptBytes = 64 << 10
 )
 
-// buffers is what webhooks use one after the other. Only the goroutine of the
+// buffers is the pooled memory of a webhook. Only the goroutine of the
 // request touches it; the reader of a body has the space to itself.
 type buffers struct {
 	body   []byte // as received
@@ -196,7 +196,7 @@ func closeLater(r *http.Request) {
 const grace = 100 * time.Millisecond
 
 // An answer is the body of an answer that this package writes. An answer other
-// than OK holds no more than the one that Klas documents.
+// than OK has the status_code only, as Klas documents it.
 type answer struct {
 	Currency   string     `json:"currency,omitempty"`
 	Balance    string     `json:"balance,omitempty"`

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// A message is what this package reads of the body of a webhook or an answer.
+// A message is the part of a webhook's or an answer's body that this package reads.
 type message struct {
 	requestID, sessionID, playerID string
 	timestamp                      Timestamp
@@ -43,7 +43,7 @@ func (m *members) add(name string, value []byte) {
 	}
 }
 
-// decode reads body and returns the rule that keeps it from being one JSON
+// decode reads body and returns the rule that keeps it from being a JSON
 // object.
 func decode(body []byte) (m message, rule string) {
 	switch text := bytes.TrimLeft(body, " \n\r\t"); {
@@ -145,7 +145,7 @@ func (m *message) incomplete() (field, rule string) {
 			return f.name, "is missing or empty"
 		}
 		// The decoder writes U+FFFD for half a surrogate pair, so that two
-		// different ids would become one.
+		// different ids would become the same.
 		if strings.Contains(f.value, "\uFFFD") {
 			return f.name, "holds a character that cannot be read"
 		}

@@ -17,7 +17,7 @@
 //	mux.Handle("/klas/authenticate", hook.AuthenticateHandler(players))
 //	mux.Handle("/klas/balance", hook.Middleware(balance))
 //
-// The patterns have no method: with one, http.ServeMux would answer other
+// The patterns have no method: with a method, http.ServeMux would answer other
 // methods itself. Nothing between Klas and the handler may change a body: no
 // gateway that decodes and encodes JSON.
 //
@@ -48,20 +48,20 @@
 // X-Signature is the HMAC-SHA256 of the raw body, in lower-case hexadecimal,
 // keyed with the text of the secret (Klas calls it SecretID), in both
 // directions. During a rotation [providerauth.SecretsFunc] returns the new and the old
-// secret. The answer is signed with the one that verified the request: until
-// Klas has switched, it checks answers with the old one.
+// secret. The answer is signed with the secret that verified the request: until
+// Klas has switched, it checks answers with the old secret.
 //
 // Requests and answers are signed alike, and a forged request is answered too, so
 // anybody can get a signed answer and send it back as a request. Both handlers
 // therefore accept a verified body only if it has a request_id and no
 // status_code. Every answer has a status_code, and no documented webhook has.
 // Middleware signs no answer that would be accepted as a webhook. This holds for
-// the handlers only: give what you sign with [Sign] yourself, or elsewhere under
-// the same secret, a status_code too.
+// the handlers only: if you sign answers with [Sign] yourself, or elsewhere under
+// the same secret, give them a status_code too.
 //
 // Only the body is signed. A recorded webhook is good again, at any endpoint,
-// unless Config.MaxAge or Config.ReplayGuard refuses it; see there what that
-// costs.
+// unless Config.MaxAge or Config.ReplayGuard refuses it. Their comments state the
+// price.
 //
 // In FIPS 140-only mode (GODEBUG=fips140=only) each secret needs at least 14
 // bytes: crypto/hmac refuses shorter keys. [New] reports a shorter static secret.
@@ -72,10 +72,10 @@
 // Every POST is answered with HTTP 200 and a signed body, as Klas prescribes for
 // the failed signature and as this package does for the rest:
 //
-//	what came                                                   status_code
+//	the request                                                 status_code
 //	X-Signature missing, twice, malformed or wrong              ERR_INTEGRITY_CHECK_FAILED
 //	body too long, cut off or too slow; the connection closes   ERR_INTEGRITY_CHECK_FAILED
-//	no JSON object, more than one, a byte order mark, no UTF-8  ERR_INVALID_BODY
+//	no JSON object, two objects, a byte order mark, no UTF-8    ERR_INVALID_BODY
 //	a status_code in any case, as in an answer that comes back  ERR_BAD_PARAMS
 //	a field missing, empty, null or of another type             ERR_BAD_PARAMS
 //	half a surrogate pair in an id                              ERR_BAD_PARAMS
@@ -90,7 +90,7 @@
 // Other unknown fields are ignored, and so are those that differ in case only; of
 // a field that comes twice the last counts. Two answers are unsigned: 405 to
 // another method than POST, and 500 with an empty body if no secret can be had.
-// The 405 does not wait for a body, and over HTTP/1 closes the connection of one.
+// The 405 does not wait for a body, and over HTTP/1 closes the connection if there is a body.
 //
 // # Monitoring
 //
@@ -109,7 +109,7 @@
 // # The timestamp
 //
 // Its unit is not documented for /authenticate. [Timestamp] keeps the number;
-// [Timestamp.Time] reads large ones as milliseconds and others as seconds.
+// [Timestamp.Time] reads large numbers as milliseconds and others as seconds.
 //
 // The tests of package klastest show whether an endpoint behaves as described
 // here. Klas's pages: https://docs.klasbase.com/docs/feed-api/authenticate and

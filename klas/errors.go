@@ -41,13 +41,13 @@ var (
 //   - [providerauth.ErrSecretUnavailable] if the SecretsFunc failed, was late, or
 //     returned an unusable list.
 type Error struct {
-	// Op is what failed: "New", "AuthenticateHandler" or "Middleware".
+	// Op is the operation that failed: "New", "AuthenticateHandler" or "Middleware".
 	Op string
 	// Fields are the rules that were broken, by field: of the Config, or of the
 	// request's body and header.
 	Fields map[string]string
-	// Err is the cause, if there is one: what the Authenticator returned, for
-	// instance.
+	// Err is the cause, such as the error of the Authenticator; nil if Fields
+	// says everything.
 	Err error
 
 	reason error // a sentinel of this package, or nil
@@ -57,7 +57,7 @@ func (e *Error) facts() apierror.Facts {
 	return apierror.Facts{Package: "klas", Op: e.Op, Fields: e.Fields, Err: e.Err}
 }
 
-// Error says what failed. It repeats the text of Err, but nothing of the
+// Error describes the failure. It repeats the text of Err, but nothing of the
 // request.
 func (e *Error) Error() string { return e.facts().Text() }
 

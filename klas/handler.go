@@ -155,8 +155,8 @@ func (e *endpoint) refuseMethod(w http.ResponseWriter, r *http.Request, start ti
 
 // bound returns the context of one webhook. It has the values of the request's
 // context, and ends after HandlerTimeout or at the deadline of the request. It
-// does not end with the request's context: net/http ends that one too if the
-// client has sent everything and closes its half of the connection.
+// does not end with the request's context: net/http ends the request's context
+// also if the client has sent everything and closes its half of the connection.
 func (w *Webhook) bound(parent context.Context, start time.Time) (context.Context, context.CancelFunc) {
 	deadline := start.Add(w.cfg.HandlerTimeout)
 	if d, ok := parent.Deadline(); ok && d.Before(deadline) {
@@ -233,7 +233,7 @@ func (j *job) do(ctx context.Context) (rep *reply, err error) {
 	return rep, err
 }
 
-// An outcome is what became of one request.
+// An outcome is a request with its reply.
 type outcome struct {
 	start     time.Time
 	requestID string

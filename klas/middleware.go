@@ -14,16 +14,16 @@ import (
 
 // Middleware returns the handler for one of Klas's other endpoints (/balance,
 // /bet, /credit, /refund, /terminate): it verifies the webhook, gives it to
-// next, and signs what next writes. Mount it without a method pattern, as
-// AuthenticateHandler, and keep handlers that change a body, compression for
-// one, outside it.
+// next, and signs the answer of next. Mount it without a method pattern, as
+// AuthenticateHandler, and keep handlers that change a body, such as
+// compression, outside it.
 //
 // next reads the verified bytes from the body of its request and need not look
 // at the signature. The body is a JSON object with a request_id and without a
 // status_code; anything else is answered as in the package's table. All other
 // fields are left to next.
 //
-// What next writes is buffered, up to Config.MaxBodyBytes, and goes out byte for
+// The answer of next is buffered, up to Config.MaxBodyBytes, and goes out byte for
 // byte as application/json with the rest of its header. A status other than 200,
 // a panic, an answer that is too long or not a JSON object, and the end of
 // Config.HandlerTimeout are answered ERR_UNKNOWN instead, so that nothing of an

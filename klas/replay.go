@@ -12,7 +12,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
-// A ReplayGuard remembers the bodies of webhooks, so that one that was recorded
+// A ReplayGuard remembers the bodies of webhooks, so that a recorded webhook
 // is good for one use only. Klas signs neither a nonce nor the path, and states
 // no window, so without it a recorded webhook is good for as long as its secret
 // is, and at every endpoint of the same Webhook.
@@ -66,7 +66,7 @@ func newGuard(g ReplayGuard) *guard {
 
 var errSeen = errors.New("ReplayGuard: the body was seen before")
 
-// seen asks the guard. The key is made of what is signed and nothing else: with
+// seen asks the guard. The key is made of the signed bytes and nothing else: with
 // the path in it, a webhook recorded at one endpoint would be good at another.
 func (j *job) seen(ctx context.Context) (bool, error) {
 	ttl := 24 * time.Hour

@@ -11,7 +11,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
-// A Result is what became of one request.
+// A Result is the outcome of one request.
 type Result struct {
 	// Path of the request.
 	Path string
@@ -36,7 +36,7 @@ type Result struct {
 	SendErr error
 }
 
-// LogValue leaves out what is not there.
+// LogValue leaves out empty fields.
 func (r Result) LogValue() slog.Value { return slog.GroupValue(r.attrs()...) }
 
 func (r Result) attrs() []slog.Attr {

@@ -42,7 +42,7 @@ func (s *secrets) get(ctx context.Context) ([]string, error) {
 	return list, nil
 }
 
-// A secretsResult is what one call of the function brought.
+// A secretsResult is the result of one call of the function.
 type secretsResult struct {
 	list []string
 	err  error
@@ -99,8 +99,8 @@ func unusableList(list []string) error {
 	return nil
 }
 
-// unusable is the reason why there are no secrets, without what their function
-// said itself.
+// unusable is the reason why there are no secrets, without the text of their
+// function's own error.
 func unusable(rule string, cause error) error {
 	return &apierror.Opaque{Text: "Secrets: " + rule, Cause: cause}
 }

@@ -12,7 +12,7 @@ const SignatureHeader = "X-Signature"
 
 // Sign returns the signature of body: HMAC-SHA256 under the bytes of secret as
 // they are, in lower-case hexadecimal. It covers the bytes that are sent, so
-// sign what was marshalled and send exactly that. The result is "" if secret is
+// sign the marshalled bytes and send exactly these. The result is "" if secret is
 // empty, and in FIPS 140-only mode if it is shorter than 14 bytes.
 //
 // A JSON object with a request_id and without a status_code is a webhook to the
@@ -28,7 +28,7 @@ func Verify(secret string, body []byte, signature string) bool {
 	return hmacsig.Verify(secret, body, strings.TrimSpace(signature))
 }
 
-// signatureOf returns the one signature among the header's values, or the rule
+// signatureOf returns the only signature among the header's values, or the rule
 // that they break.
 func signatureOf(values []string) (signature, rule string) {
 	switch len(values) {

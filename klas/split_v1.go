@@ -2,5 +2,5 @@
 
 package klas
 
-// split reads the members of a JSON object, and reports whether body is one.
+// split reads the members of a JSON object, and reports whether body is an object.
 func split(body []byte) (members, bool) { return splitMap(body) }

@@ -35,3 +35,17 @@ func FuzzSplit(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkSplit(b *testing.B) {
+	body := []byte(`{"request_id":"1234-5678-90ab-cdef12345678","timestamp":1710000000,"session_id":"1234-5678-90ab-cdef12345678","player_id":"12001"}`)
+	for name, f := range map[string]func([]byte) (members, bool){"splitMap": splitMap, "split": split} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, ok := f(body); !ok {
+					b.Fatal("refused")
+				}
+			}
+		})
+	}
+}

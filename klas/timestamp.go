@@ -18,7 +18,7 @@ const millis = 100_000_000_000
 var errTimestamp = errors.New("must be a whole JSON number above 0, without exponent")
 
 // Time reads values of 100,000,000,000 and above as milliseconds and smaller
-// ones as seconds since 1970.
+// numbers as seconds since 1970.
 func (t Timestamp) Time() time.Time {
 	if t >= millis {
 		return time.UnixMilli(int64(t)).UTC()

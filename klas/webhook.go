@@ -39,7 +39,7 @@ type Config struct {
 	// unit they are (see [Timestamp.Time]).
 	MaxAge time.Duration
 	// ReplayGuard refuses bodies that were seen before. Optional, default off.
-	// Read what it costs at [ReplayGuard].
+	// [ReplayGuard] states the price.
 	ReplayGuard ReplayGuard
 	// AnyCurrency allows answers with a currency that is not three capital
 	// letters. Optional.
@@ -72,7 +72,7 @@ func (c Config) LogValue() slog.Value {
 	)
 }
 
-// Format prints what LogValue shows, under every verb.
+// Format prints the text of LogValue, under every verb.
 func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "klas.Config", c.LogValue()) }
 
 // A Webhook makes the handlers that Klas calls. It is immutable and safe for
