@@ -89,6 +89,8 @@ type reply struct {
 	header http.Header
 
 	fault *fault // nil if there is nothing to report
+
+	forget *job // tells the ReplayGuard after the answer that its work has failed; or nil
 }
 
 // A fault is the reason why a webhook is not answered OK. It becomes an *Error
@@ -124,7 +126,7 @@ func failed(code StatusCode, reason, err error) *reply {
 
 // operatorFailed is the reply where the operator's code has failed.
 func operatorFailed(name string, err error) *reply {
-	if err == timebox.ErrLate {
+	if err == timebox.ErrLate || err == timebox.ErrNotBegun {
 		late := fmt.Errorf("%s did not return within Config.HandlerTimeout: %w", name, context.DeadlineExceeded)
 		return failed(StatusUnknown, ErrTimeout, late)
 	}

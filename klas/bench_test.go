@@ -198,6 +198,7 @@ func (benchBody) Close() error { return nil }
 // benchWriter can do what net/http's own writers can.
 type benchWriter struct{ *httptest.ResponseRecorder }
 
+func (benchWriter) FlushError() error               { return nil }
 func (benchWriter) SetReadDeadline(time.Time) error { return nil }
 
 // newBenchLoop returns a function that serves one request after the other.

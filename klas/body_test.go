@@ -1,7 +1,8 @@
 package klas_test
 
 import (
-	"bytes"
+	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,21 @@ var behind = map[string]func(http.Handler) http.Handler{
 		return handler(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(recorder{w}, r) })
 	},
 	"http.TimeoutHandler": func(h http.Handler) http.Handler { return http.TimeoutHandler(h, time.Minute, "late") },
+	"a writer that has the method and cannot set deadlines": func(h http.Handler) http.Handler {
+		return handler(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(cannot{w}, r) })
+	},
+	"a writer that panics when a deadline is set": func(h http.Handler) http.Handler {
+		return handler(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(panicsToSet{w}, r) })
+	},
 }
+
+type cannot struct{ http.ResponseWriter }
+
+func (cannot) SetReadDeadline(time.Time) error { return errors.ErrUnsupported }
+
+type panicsToSet struct{ http.ResponseWriter }
+
+func (panicsToSet) SetReadDeadline(time.Time) error { panic("interface conversion") }
 
 func TestBody_stalled(t *testing.T) {
 	for name, wrap := range behind {
@@ -95,15 +110,37 @@ func TestBody_stalled(t *testing.T) {
 			h := newHook(t, timeout(time.Second)).AuthenticateHandler(unreachable(t))
 			r := request("", sign(secret, compact))
 			r.Body, r.ContentLength = in, -1
+			w := httptest.NewRecorder()
 			start := time.Now()
-			want(t, send(t, h, r, secret), integrityFailed)
-			if took := time.Since(start); took != time.Second {
+			h.ServeHTTP(own{w}, r) // whose deadline does not reach this body
+			want(t, signed(t, w.Result(), secret), integrityFailed)
+			if took := time.Since(start); took > 1100*time.Millisecond {
 				t.Errorf("answered after %v", took)
 			}
 			out.Close()
 		})
 	})
+	t.Run("is answered with a signature if Secrets is a function", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			secrets := func(context.Context) ([]string, error) { return []string{secret}, nil }
+			c := dialServer(t, newHook(t, timeout(time.Second), withSecrets(secrets)).AuthenticateHandler(unreachable(t)))
+			if _, err := io.WriteString(c, head+"Content-Length: 1000\r\n\r\n{"); err != nil {
+				t.Fatal(err)
+			}
+			_, got := answerOn(t, c)
+			want(t, got, integrityFailed)
+		})
+	})
+	t.Run("that panics is answered", func(t *testing.T) {
+		r := request("", sign(secret, compact))
+		r.Body, r.ContentLength = halfClosed{panicky{}}, -1
+		want(t, send(t, newHook(t).AuthenticateHandler(unreachable(t)), r, secret), integrityFailed)
+	})
 }
+
+type panicky struct{}
+
+func (panicky) Read([]byte) (int, error) { panic("body") }
 
 // A body that is not the one that was sent is no forgery.
 func TestBody_changedInFront(t *testing.T) {
@@ -213,11 +250,42 @@ func TestMiddleware_headers(t *testing.T) {
 		})
 	})
 	t.Run("an encoding in any capitalisation cannot be signed", func(t *testing.T) {
+		for name, values := range map[string][]string{"content-encoding": {"gzip"}, "Content-Encoding": {"", "gzip"}} {
+			h := newHook(t).Middleware(handler(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header()[name] = values
+				_, _ = io.WriteString(w, balanceOK)
+			}))
+			want(t, post(t, h, compact), unknown)
+		}
+	})
+	t.Run("a header that is set after the first write is not sent", func(t *testing.T) {
 		h := newHook(t).Middleware(handler(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header()["content-encoding"] = []string{"gzip"}
 			_, _ = io.WriteString(w, balanceOK)
+			w.Header().Set("X-Late", "1")
 		}))
-		want(t, post(t, h, compact), unknown)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, request(compact, sign(secret, compact)))
+		want(t, signed(t, w.Result(), secret), balanceOK)
+		if w.Header().Get("X-Late") != "" {
+			t.Error("it was sent")
+		}
+	})
+	t.Run("a goroutine that the handler leaves behind cannot write", func(t *testing.T) {
+		left, wrote := make(chan struct{}), make(chan error)
+		h := newHook(t).Middleware(handler(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, balanceOK)
+			go func() {
+				<-left
+				w.WriteHeader(http.StatusTeapot)
+				_, err := io.WriteString(w, "x")
+				wrote <- err
+			}()
+		}))
+		want(t, post(t, h, compact), balanceOK)
+		close(left)
+		if err := <-wrote; err == nil {
+			t.Error("it can")
+		}
 	})
 	t.Run("the handler is not asked for an encoding", func(t *testing.T) {
 		for _, name := range []string{"Accept-Encoding", "accept-encoding"} {
@@ -236,19 +304,32 @@ func TestMiddleware_headers(t *testing.T) {
 	})
 }
 
-// A writer of gin panics if it is told to flush and the writer beneath cannot.
-type panicsToFlush struct{ *bytes.Buffer }
+// compresses is a writer that compresses, and keeps a Content-Length that it is
+// given.
+type compresses struct {
+	io.Writer
+	http.ResponseWriter
+}
 
-func (panicsToFlush) Header() http.Header { return http.Header{} }
-func (panicsToFlush) WriteHeader(int)     {}
-func (panicsToFlush) Flush()              { panic("interface conversion") }
+func (c compresses) Write(p []byte) (int, error) { return c.Writer.Write(p) }
 
-func TestAWriterThatPanicsWhenItIsFlushedIsAnswered(t *testing.T) {
-	results := newResults()
-	var out bytes.Buffer
-	newHook(t, results.config).AuthenticateHandler(accept(t)).ServeHTTP(panicsToFlush{&out}, request(compact, sign(secret, compact)))
-	want(t, out.String(), ok)
-	if r := <-results; r.Err != nil || r.SendErr != nil {
-		t.Errorf("result %+v", r)
+func TestAnAnswerThatMiddlewareCompressesIsWhole(t *testing.T) {
+	h := newHook(t).AuthenticateHandler(accept(t))
+	srv := httptest.NewServer(handler(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		gz := gzip.NewWriter(w)
+		defer gz.Close()
+		h.ServeHTTP(compresses{gz, w}, r)
+	}))
+	defer srv.Close()
+	r, err := http.NewRequest(http.MethodPost, srv.URL, strings.NewReader(compact))
+	if err != nil {
+		t.Fatal(err)
 	}
+	r.Header.Set("X-Signature", sign(secret, compact))
+	resp, err := srv.Client().Do(r) // asks for gzip and undoes it
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, signed(t, resp, secret), ok)
 }

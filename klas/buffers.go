@@ -50,57 +50,40 @@ func (w *Webhook) recycle(b *buffers) {
 	w.buffers.Put(b)
 }
 
-// read reads the body, and returns the rule that it breaks. Then the connection
-// is in the middle of the body and closes.
+// read reads the body on a goroutine of its own, and returns the rule that it
+// breaks. Then the connection is in the middle of the body and closes.
 func (b *buffers) read(ctx context.Context, a *timebox.Abandoned, w http.ResponseWriter, r *http.Request, limit int64) (rule string) {
 	space := b.body[:0]
 	b.body = nil // it belongs to the reader, which may be abandoned
-	var err error
-	switch {
-	case r.Body == nil || r.Body == http.NoBody:
+	if r.Body == nil || r.Body == http.NoBody {
 		b.body = space
 		return ""
-	case r.ContentLength > limit:
-		err = errBodyTooLong
-	case deadliner(w) != nil:
-		b.body, err = readHere(ctx, w, r, space, limit)
-	default:
-		b.body, err = timebox.Run(ctx, a, func(ctx context.Context) ([]byte, error) {
-			return readAll(ctx, r.Body, space, limit)
-		})
 	}
+	if r.ContentLength > limit {
+		endBody(w, r, nil)
+		return tooLong
+	}
+	returned := make(chan struct{})
+	body, err := timebox.Run(ctx, a, func(ctx context.Context) ([]byte, error) {
+		defer close(returned)
+		return readAll(ctx, r.Body, space, limit)
+	}, nil)
 	if err == nil {
+		b.body = body
 		return ""
 	}
-	endBody(w, r)
+	if err == timebox.ErrLate {
+		endBody(w, r, returned)
+		return "did not come to its end within Config.HandlerTimeout"
+	}
+	endBody(w, r, nil)
 	switch {
 	case err == errBodyTooLong:
 		return tooLong
 	case err == http.ErrBodyReadAfterClose:
 		return "was closed in front of the handler"
-	case timebox.Over(ctx):
-		return "did not come to its end within Config.HandlerTimeout"
 	}
 	return "was cut off"
-}
-
-// readHere reads the body on this goroutine, and ends the reading at the deadline.
-// The deadline of the connection is touched only then: a ReadTimeout of the
-// server stays.
-func readHere(ctx context.Context, w http.ResponseWriter, r *http.Request, space []byte, limit int64) ([]byte, error) {
-	deadline, _ := ctx.Deadline()
-	ended := make(chan struct{})
-	d := deadliner(w)
-	timer := time.AfterFunc(time.Until(deadline), func() {
-		defer close(ended)
-		_ = d.SetReadDeadline(past)
-	})
-	body, err := readAll(ctx, r.Body, space, limit)
-	if !timer.Stop() {
-		<-ended // nothing may touch the connection after the handler
-		endBody(w, r)
-	}
-	return body, err
 }
 
 const tooLong = "is longer than Config.MaxBodyBytes"
@@ -134,37 +117,36 @@ func readAll(ctx context.Context, body io.Reader, space []byte, limit int64) ([]
 
 // endBody ends the reading of a body that did not come to its end, so that
 // net/http does not wait for the rest, and closes the connection. Over HTTP/2 only
-// the stream ends: the connection carries other webhooks.
-func endBody(w http.ResponseWriter, r *http.Request) {
+// the stream ends: the connection carries other webhooks. If a reader is under
+// way, endBody waits for it to return: net/http lifts the deadline of a read that
+// is under way when the handler returns.
+func endBody(w http.ResponseWriter, r *http.Request, returned <-chan struct{}) {
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
 	}
-	if d := deadliner(w); d != nil {
-		_ = d.SetReadDeadline(past)
+	if !endReading(w) {
+		closeLater(r)
 		return
 	}
-	closeLater(r)
-}
-
-// past is a deadline that makes every read fail, also a read that is under way.
-var past = time.Unix(1, 0)
-
-type setsReadDeadline interface{ SetReadDeadline(time.Time) error }
-
-// deadliner returns the writer of net/http, which sets the deadline for reading
-// the body; nil if middleware hides it.
-func deadliner(w http.ResponseWriter) setsReadDeadline {
-	for {
-		switch t := w.(type) {
-		case setsReadDeadline:
-			return t
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
-			return nil
+	if returned != nil {
+		wait := time.NewTimer(grace)
+		defer wait.Stop()
+		select {
+		case <-returned:
+		case <-wait.C: // the deadline does not reach this body
 		}
 	}
 }
+
+// endReading makes every read of the body fail, and reports whether the writer
+// can do that. A wrapper of the writer may panic.
+func endReading(w http.ResponseWriter) (ok bool) {
+	defer func() { _ = recover() }()
+	return http.NewResponseController(w).SetReadDeadline(past) == nil
+}
+
+// past is a deadline that has passed.
+var past = time.Unix(1, 0)
 
 type connKey struct{}
 
@@ -184,15 +166,19 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 // end the request's context, which http.TimeoutHandler answers itself.
 func closeLater(r *http.Request) {
 	c, ok := r.Context().Value(connKey{}).(net.Conn)
-	if !ok || r.ProtoMajor != 1 {
-		return
+	if !ok || r.ProtoMajor != 1 || r.Context().Err() != nil {
+		return // if the context has ended, the connection may serve another request
 	}
 	context.AfterFunc(r.Context(), func() {
-		time.AfterFunc(grace, func() { _ = c.SetReadDeadline(past) })
+		time.AfterFunc(grace, func() {
+			defer func() { _ = recover() }() // of the operator's net.Conn
+			_ = c.SetReadDeadline(past)
+		})
 	})
 }
 
-// grace is the time between the end of a handler and the end of its reading.
+// grace is the time for a reader to notice that its deadline has passed, and for
+// net/http to write an answer after the handler.
 const grace = 100 * time.Millisecond
 
 // An answer is the body of an answer that this package writes. An answer other

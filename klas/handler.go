@@ -3,7 +3,6 @@ package klas
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -45,6 +44,9 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer e.report(r, o)
 	o.sendErr = e.send(w, b, rep)
 	e.hook.recycle(b)
+	if rep.forget != nil {
+		rep.forget.forgetBy(ctx)
+	}
 }
 
 // decide returns the webhook and the reply to it. Nothing of the body is looked
@@ -52,18 +54,22 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (e *endpoint) decide(ctx context.Context, w http.ResponseWriter, r *http.Request, b *buffers) (m message, rep *reply) {
 	cfg := &e.hook.cfg
 
-	// Read.
-	unread := b.read(ctx, &e.hook.abandoned, w, r, cfg.MaxBodyBytes)
-
-	// Verify. The answer is signed whatever the request was.
+	// Every answer is signed, whatever the request is.
 	secrets, err := e.hook.secrets.get(ctx)
 	if err != nil {
+		if r.Body != nil && r.Body != http.NoBody {
+			endBody(w, r, nil)
+		}
 		return m, failed("", nil, err)
 	}
 	b.keys.Use(secrets)
-	if unread != "" {
-		return m, refused(StatusIntegrityCheckFailed, ErrBody, "body", unread)
+
+	// Read.
+	if rule := b.read(ctx, &e.hook.abandoned, w, r, cfg.MaxBodyBytes); rule != "" {
+		return m, refused(StatusIntegrityCheckFailed, ErrBody, "body", rule)
 	}
+
+	// Verify.
 	signature, rule := signatureOf(r.Header[SignatureHeader])
 	if rule != "" {
 		return m, refused(StatusIntegrityCheckFailed, ErrSignature, SignatureHeader, rule)
@@ -91,7 +97,7 @@ func (e *endpoint) decide(ctx context.Context, w http.ResponseWriter, r *http.Re
 	// Call.
 	j := e.job(ctx, r, &m, b.body)
 	if e.hook.guard != nil {
-		seen, err := timebox.Run(ctx, &e.hook.abandoned, j.seen)
+		seen, err := timebox.Run(ctx, &e.hook.abandoned, j.seen, j.seenLate)
 		switch {
 		case err != nil:
 			return m, operatorFailed("the ReplayGuard", err)
@@ -99,9 +105,12 @@ func (e *endpoint) decide(ctx context.Context, w http.ResponseWriter, r *http.Re
 			return m, failed(StatusBadParams, ErrReplayed, errSeen)
 		}
 	}
-	rep, err = timebox.Run(ctx, &e.hook.abandoned, j.do)
+	rep, err = timebox.Run(ctx, &e.hook.abandoned, j.do, j.doneLate)
 	if err != nil {
-		return m, operatorFailed("the handler", err)
+		rep = operatorFailed("the handler", err)
+	}
+	if err != nil && err != timebox.ErrLate {
+		rep.forget = j // the work has failed
 	}
 	return m, rep
 }
@@ -119,35 +128,33 @@ func (e *endpoint) send(w http.ResponseWriter, b *buffers, rep *reply) error {
 	default:
 		body = b.encode(rep)
 	}
-	values := [...]string{b.keys.Sign(b.signer, body), "application/json", strconv.Itoa(len(body))}
-	h[SignatureHeader], h["Content-Type"], h["Content-Length"] = values[0:1:1], values[1:2:2], values[2:3:3]
+	values := [...]string{b.keys.Sign(b.signer, body), "application/json"}
+	h[SignatureHeader], h["Content-Type"] = values[0:1:1], values[1:2:2]
+	own, ok := w.(ownWriter)
+	if !ok {
+		_, err := w.Write(body)
+		return err
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	if _, err := w.Write(body); err != nil {
 		return err
 	}
-	return flush(w)
+	return own.FlushError() // shows whether the connection still takes the answer
 }
 
-// flush sends the answer, so that a connection that is gone shows. Where the
-// writer cannot flush, the answer leaves when the handler returns; some writers
-// panic then.
-func flush(w http.ResponseWriter) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = nil
-		}
-	}()
-	err = http.NewResponseController(w).Flush()
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil
-	}
-	return err
+// An ownWriter is the http.ResponseWriter of net/http itself. A wrapper may
+// compress the answer, so that its length is another, and may not be flushed
+// before it is complete.
+type ownWriter interface {
+	FlushError() error
+	SetReadDeadline(time.Time) error
 }
 
 // refuseMethod answers 405, and does not wait for a body.
 func (e *endpoint) refuseMethod(w http.ResponseWriter, r *http.Request, start time.Time) {
 	w.Header().Set("Allow", http.MethodPost)
 	if r.Body != nil && r.Body != http.NoBody {
-		endBody(w, r)
+		endBody(w, r, nil)
 	}
 	w.WriteHeader(http.StatusMethodNotAllowed)
 	e.report(r, &outcome{start: start, reply: refused("", nil, "method", "must be POST")})
@@ -211,26 +218,24 @@ func (e *endpoint) job(ctx context.Context, r *http.Request, m *message, body []
 	return j
 }
 
-// do runs the operator's code. A webhook whose work has failed may come again.
-// That of an Authenticator has failed too if it was not answered.
-func (j *job) do(ctx context.Context) (rep *reply, err error) {
-	done := false
-	defer func() {
-		if !done {
-			j.forget(ctx)
-		}
-	}()
+// do runs the operator's code.
+func (j *job) do(ctx context.Context) (*reply, error) {
 	switch {
 	case j.auth != nil:
-		rep, err = j.callAuthenticator(ctx)
-		done = err == nil && !timebox.Over(ctx)
+		return j.callAuthenticator(ctx)
 	case j.next != nil:
-		rep, err = j.callNext(ctx)
-		done = err == nil
-	default:
-		err = errNone
+		return j.callNext(ctx)
 	}
-	return rep, err
+	return nil, errNone
+}
+
+// doneLate is called when do ends after the answer ERR_UNKNOWN. The work of a
+// handler may have succeeded. An Authenticator changes nothing.
+func (j *job) doneLate(_ *reply, err error) {
+	j.hook.ended(err)
+	if err != nil || j.op == opAuthenticate {
+		j.forget()
+	}
 }
 
 // An outcome is a request with its reply.

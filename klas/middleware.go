@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/providerauth/providerauth-go/internal/header"
 )
@@ -64,15 +65,20 @@ func passed(ctx context.Context, r *http.Request, body []byte) *http.Request {
 func (j *job) callNext(context.Context) (*reply, error) {
 	a := &answerSheet{header: http.Header{}, limit: j.hook.cfg.MaxBodyBytes}
 	j.next(a, j.pass)
+	a.close()
 	code, err := a.vet()
-	return &reply{code: code, body: a.body.Bytes(), header: a.header}, err
+	if err != nil {
+		return nil, err
+	}
+	return &reply{code: code, body: a.body.Bytes(), header: a.sent}, nil
 }
 
 // vet decides whether an answer of next is sent. It refuses an answer that would
-// be accepted as a webhook, so nothing that is signed here is accepted here.
+// be accepted as a webhook, so nothing that is signed here is accepted here. The
+// sheet is closed: nothing writes to it any more.
 func (a *answerSheet) vet() (StatusCode, error) {
 	switch {
-	case a.status != 0 && a.status != http.StatusOK:
+	case a.status != http.StatusOK:
 		return "", unfit("status", fmt.Sprintf("must be 200, is %d", a.status))
 	case a.tooBig:
 		return "", errTooBig
@@ -89,13 +95,19 @@ func (a *answerSheet) vet() (StatusCode, error) {
 	return StatusCode(m.statusCode), nil
 }
 
-// An answerSheet is the http.ResponseWriter of a handler behind Middleware.
+// An answerSheet is the http.ResponseWriter of a handler behind Middleware. As
+// with net/http, the header counts as it is at the first write, and writes after
+// the handler fail.
 type answerSheet struct {
-	header http.Header
+	header http.Header // of the handler
+	limit  int64
+
+	mu     sync.Mutex // goroutines that the handler leaves behind may write
+	sent   http.Header
 	status int
 	body   bytes.Buffer
-	limit  int64
 	tooBig bool
+	closed bool
 }
 
 var errTooBig = errors.New("the answer is longer than Config.MaxBodyBytes")
@@ -103,23 +115,42 @@ var errTooBig = errors.New("the answer is longer than Config.MaxBodyBytes")
 func (a *answerSheet) Header() http.Header { return a.header }
 
 func (a *answerSheet) WriteHeader(status int) {
-	if a.status == 0 && status >= 200 {
-		a.status = status
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.writeHeaderLocked(status)
+}
+
+func (a *answerSheet) writeHeaderLocked(status int) {
+	if a.status == 0 && status >= 200 && !a.closed {
+		a.status, a.sent = status, a.header.Clone()
 	}
 }
 
 func (a *answerSheet) Write(p []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return 0, http.ErrHandlerTimeout
+	}
+	a.writeHeaderLocked(http.StatusOK)
 	if a.tooBig = a.tooBig || int64(a.body.Len()+len(p)) > a.limit; a.tooBig {
 		return 0, errTooBig
 	}
 	return a.body.Write(p)
 }
 
+// close ends the answer.
+func (a *answerSheet) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.writeHeaderLocked(http.StatusOK)
+	a.closed = true
+}
+
 // encoded reports whether next has set a Content-Encoding, in any capitalisation.
 func (a *answerSheet) encoded() bool {
-	for name, values := range a.header {
-		if strings.EqualFold(name, "Content-Encoding") && len(values) > 0 && values[0] != "" {
+	for name, values := range a.sent {
+		if strings.EqualFold(name, "Content-Encoding") && strings.Join(values, "") != "" {
 			return true
 		}
 	}

@@ -36,13 +36,14 @@ type ReplayGuard interface {
 // failed. Without it, a repeat after ERR_UNKNOWN is refused as well.
 type Forgetter interface {
 	ReplayGuard
-	// Forget undoes Seen for key. It is called if the Authenticator or the
-	// handler behind Middleware has failed: with an error, a panic or an answer
-	// that cannot be sent. A Refusal is an answer. A handler behind Middleware
-	// that has not returned by the end of Config.HandlerTimeout has not failed
-	// yet: Forget is called if it fails in the end. An Authenticator changes
-	// nothing, so Forget is called when it returns. ctx ends Config.HandlerTimeout
-	// later. An error is logged.
+	// Forget undoes Seen for key. It is called, after the answer, if the
+	// Authenticator or the handler behind Middleware has failed: with an error, a
+	// panic or an answer that cannot be sent. A Refusal is an answer. A handler
+	// behind Middleware that has not returned by the end of
+	// Config.HandlerTimeout has not failed yet: Forget is called if it fails in
+	// the end. An Authenticator changes nothing, so Forget is called when it
+	// returns. ctx has no values and ends after Config.HandlerTimeout. An error is
+	// logged.
 	Forget(ctx context.Context, key string) error
 }
 
@@ -66,34 +67,58 @@ func newGuard(g ReplayGuard) *guard {
 
 var errSeen = errors.New("ReplayGuard: the body was seen before")
 
+// century is the longest MaxAge that counts: twice a longer one might overflow.
+const century = 100 * 365 * 24 * time.Hour
+
 // seen asks the guard. The key is made of the signed bytes and nothing else: with
 // the path in it, a webhook recorded at one endpoint would be good at another.
 func (j *job) seen(ctx context.Context) (bool, error) {
 	ttl := 24 * time.Hour
 	if maxAge := j.hook.cfg.MaxAge; maxAge > 0 {
-		ttl = 2*maxAge + 2*time.Second // timestamps are compared in whole seconds
+		ttl = 2*min(maxAge, century) + 2*time.Second // timestamps are compared in whole seconds
 	}
 	seen, err := j.hook.guard.seen(ctx, j.key, ttl)
 	if err != nil {
 		return false, fmt.Errorf("ReplayGuard: %w", err)
 	}
-	if timebox.Over(ctx) && !seen { // the work does not begin any more
-		j.forget(ctx)
-	}
 	return seen, nil
 }
 
+// seenLate is called when seen ends after the answer ERR_UNKNOWN. The work does
+// not begin any more.
+func (j *job) seenLate(seen bool, err error) {
+	j.hook.ended(err)
+	if err == nil && !seen {
+		j.forget()
+	}
+}
+
+// forgetBy calls forget, and waits for it until ctx ends.
+func (j *job) forgetBy(ctx context.Context) {
+	_, err := timebox.Run(ctx, &j.hook.abandoned, func(context.Context) (any, error) { j.forget(); return nil, nil }, nil)
+	if err == timebox.ErrNotBegun {
+		j.hook.abandoned.Go(j.forget)
+	}
+}
+
 // forget tells the guard that the work has failed.
-func (j *job) forget(ctx context.Context) {
+func (j *job) forget() {
 	g := j.hook.guard
 	if g == nil || g.forget == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), j.hook.cfg.HandlerTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), j.hook.cfg.HandlerTimeout)
 	defer cancel()
-	if err := g.forget(ctx, j.key); err != nil {
-		j.hook.log(ctx, slog.LevelWarn, "klas: ReplayGuard.Forget failed", slog.Any("error", err))
-	}
+	err := errors.New("it did not return")
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("it panicked with a %T", v)
+		}
+		if err != nil {
+			j.hook.log(ctx, slog.LevelWarn, "klas: ReplayGuard.Forget failed", slog.Any("error", err))
+		}
+	}()
+	err = g.forget(ctx, j.key)
 }
 
 func replayKey(body []byte) string {

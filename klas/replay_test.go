@@ -1,7 +1,6 @@
 package klas_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -201,14 +200,33 @@ func TestForgetter(t *testing.T) {
 		want(t, post(t, h, compact), `{"status_code":"ERR_BLOCKED"}`)
 		want(t, post(t, h, compact), badParams)
 	})
-	t.Run("a guard that cannot forget is logged and costs no answer", func(t *testing.T) {
-		var log bytes.Buffer
-		hook := newHook(t, withGuard(&cannotForget{}), func(cfg *klas.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
-		want(t, post(t, hook.AuthenticateHandler(fails(errors.New("down"))), compact), unknown)
-		if !strings.Contains(log.String(), "ReplayGuard.Forget failed") {
-			t.Errorf("log: %s", log.String())
-		}
-	})
+	for name, c := range map[string]struct {
+		forget func() error
+		text   string
+	}{
+		"fails":               {func() error { return errors.New("redis is down") }, "redis is down"},
+		"panics":              {func() error { panic("x") }, "it panicked with a string"},
+		"ends its goroutine":  {func() error { runtime.Goexit(); return nil }, "it did not return"},
+		"hangs for some time": {func() error { time.Sleep(time.Minute); return errors.New("late") }, "late"},
+	} {
+		t.Run("a guard whose Forget "+name+" is logged and hides no reason", func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var log buffer
+				results := newResults()
+				hook := newHook(t, withGuard(&cannotForget{forget: c.forget}), results.config,
+					func(cfg *klas.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+				down := errors.New("down")
+				want(t, post(t, hook.AuthenticateHandler(fails(down)), compact), unknown)
+				time.Sleep(time.Hour)
+				if r := <-results; !errors.Is(r.Err, down) {
+					t.Errorf("result %+v", r)
+				}
+				if got := log.String(); !strings.Contains(got, "ReplayGuard.Forget failed") || !strings.Contains(got, c.text) {
+					t.Errorf("log: %s", got)
+				}
+			})
+		})
+	}
 }
 
 func isDown(context.Context) error { return errors.New("down") }
@@ -226,6 +244,9 @@ func (g *slowOnce) Seen(ctx context.Context, key string, ttl time.Duration) (boo
 	return g.forgetful.Seen(ctx, key, ttl)
 }
 
-type cannotForget struct{ forgetful }
+type cannotForget struct {
+	forgetful
+	forget func() error
+}
 
-func (*cannotForget) Forget(context.Context, string) error { return errors.New("redis is down") }
+func (g *cannotForget) Forget(context.Context, string) error { return g.forget() }

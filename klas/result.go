@@ -31,8 +31,8 @@ type Result struct {
 	Err error
 	// SendErr is the reason if the answer did not leave; nil if it left. Klas
 	// then has no answer, whatever Code is. A Server.WriteTimeout that is not
-	// longer than Config.HandlerTimeout shows here. Behind a ResponseWriter that
-	// cannot flush, as that of http.TimeoutHandler, it is always nil.
+	// longer than Config.HandlerTimeout shows here. Behind middleware that
+	// wraps the ResponseWriter only an error of its Write shows.
 	SendErr error
 }
 

@@ -4,9 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/singleflight"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
@@ -16,13 +15,28 @@ import (
 	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
-// secrets asks Config.Secrets, one call at a time: a function that hangs holds
-// one goroutine, however many webhooks come.
+// maxHanging is how many calls of Config.Secrets may go on beyond the end of
+// their context, before no further call is made.
+const maxHanging = 8
+
+// secrets asks Config.Secrets, one call at a time: webhooks that come meanwhile
+// share its result.
 type secrets struct {
 	f       providerauth.SecretsFunc
 	static  bool // f returns at once
 	timeout time.Duration
-	calls   singleflight.Group
+	hanging timebox.Abandoned // calls that ignore the end of their context
+
+	mu      sync.Mutex
+	current *secretsCall // nil: no call is under way
+}
+
+// A secretsCall is one call of the function.
+type secretsCall struct {
+	done chan struct{} // closed when list, err and late are set
+	list []string
+	err  error
+	late bool // the context of the call had ended
 }
 
 func newSecrets(f providerauth.SecretsFunc, timeout time.Duration) *secrets {
@@ -42,28 +56,26 @@ func (s *secrets) get(ctx context.Context) ([]string, error) {
 	return list, nil
 }
 
-// A secretsResult is the result of one call of the function.
-type secretsResult struct {
-	list []string
-	err  error
-	late bool // the context of the call had ended
-}
+var errHangs = unusable("the function that supplies them does not return", nil)
 
-// ask waits for a call of the function that is under way, or calls it. A call
-// that began earlier may end for its own deadline; then it is made again.
+// ask waits for the call of the function that is under way, or makes a call. A
+// call that began earlier may end for its own deadline; then another is made.
 func (s *secrets) ask(ctx context.Context) ([]string, error) {
 	if s.static {
 		return s.f(ctx)
 	}
 	for {
+		c := s.join()
+		if c == nil {
+			return nil, errHangs
+		}
 		select {
-		case shared := <-s.calls.DoChan("", func() (any, error) { return s.call(ctx), nil }):
-			r := shared.Val.(secretsResult)
-			if r.err == nil {
-				return r.list, nil
+		case <-c.done:
+			if c.err == nil {
+				return c.list, nil
 			}
-			if !r.late || ctx.Err() != nil {
-				return nil, r.err
+			if !c.late || timebox.Over(ctx) {
+				return nil, c.err
 			}
 		case <-ctx.Done():
 			return nil, unusable("the function that supplies them did not return within Config.HandlerTimeout", context.DeadlineExceeded)
@@ -71,20 +83,38 @@ func (s *secrets) ask(ctx context.Context) ([]string, error) {
 	}
 }
 
-// call calls the function, and returns when the function does.
-func (s *secrets) call(parent context.Context) secretsResult {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), s.timeout)
+// join returns the call that is under way, or a new call; nil if too many hang.
+func (s *secrets) join() *secretsCall {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil && s.hanging.Running() < maxHanging {
+		s.current = &secretsCall{done: make(chan struct{})}
+		go s.call(s.current)
+	}
+	return s.current
+}
+
+// call calls the function. The context has no values: the result is for
+// webhooks of every origin.
+func (s *secrets) call(c *secretsCall) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
-	var waitedFor timebox.Abandoned
-	list, err := timebox.Run(context.WithoutCancel(ctx), &waitedFor, func(context.Context) ([]string, error) { return s.f(ctx) })
+	list, err := timebox.Run(ctx, &s.hanging, s.f, nil)
 	switch err.(type) {
 	case nil:
 	case *timebox.Panic:
 		err = unusable(fmt.Sprintf("the function that supplies them %v", err), nil)
 	default:
+		if err == timebox.ErrLate || err == timebox.ErrNotBegun {
+			err = context.DeadlineExceeded
+		}
 		err = unusable("the function that supplies them failed", err)
 	}
-	return secretsResult{list, err, ctx.Err() != nil}
+	c.list, c.err, c.late = list, err, timebox.Over(ctx)
+	s.mu.Lock()
+	s.current = nil
+	s.mu.Unlock()
+	close(c.done)
 }
 
 func unusableList(list []string) error {

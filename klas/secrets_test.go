@@ -205,7 +205,49 @@ func TestSecrets_slow(t *testing.T) {
 			close(release)
 		})
 	})
-	t.Run("a function that hangs is called once, however many webhooks come", func(t *testing.T) {
+	t.Run("one call is made at a time, however many webhooks come", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			var calls atomic.Int32
+			hook := newHook(t, withSecrets(func(context.Context) ([]string, error) {
+				calls.Add(1)
+				time.Sleep(time.Second)
+				return []string{secret}, nil
+			}))
+			before := runtime.NumGoroutine()
+			var all sync.WaitGroup
+			for range 100 {
+				all.Go(func() { want(t, post(t, hook.AuthenticateHandler(accept(t)), compact), ok) })
+			}
+			all.Wait()
+			if got := calls.Load(); got != 1 {
+				t.Errorf("%d calls", got)
+			}
+			synctest.Wait()
+			if left := runtime.NumGoroutine() - before; left > 0 {
+				t.Errorf("%d goroutines are left", left)
+			}
+		})
+	})
+	t.Run("a call that hangs fails the webhooks of its time only", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			release := make(chan struct{})
+			var calls atomic.Int32
+			hook := newHook(t, timeout(time.Second), withSecrets(func(context.Context) ([]string, error) {
+				if calls.Add(1) == 1 {
+					<-release
+				}
+				return []string{secret}, nil
+			}))
+			w := httptest.NewRecorder()
+			hook.AuthenticateHandler(accept(t)).ServeHTTP(w, request(compact, sign(secret, compact)))
+			if w.Code != http.StatusInternalServerError || hook.Abandoned() != 1 {
+				t.Errorf("%d, %d calls are abandoned", w.Code, hook.Abandoned())
+			}
+			want(t, post(t, hook.AuthenticateHandler(accept(t)), compact), ok)
+			close(release)
+		})
+	})
+	t.Run("of calls that hang there are eight", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			release := make(chan struct{})
 			var calls atomic.Int32
@@ -214,25 +256,30 @@ func TestSecrets_slow(t *testing.T) {
 				<-release
 				return []string{secret}, nil
 			}))
-			before := runtime.NumGoroutine()
-			var all sync.WaitGroup
 			for range 100 {
-				all.Go(func() {
-					hook.AuthenticateHandler(accept(t)).ServeHTTP(httptest.NewRecorder(), request(compact, sign(secret, compact)))
-				})
+				w := httptest.NewRecorder()
+				hook.AuthenticateHandler(accept(t)).ServeHTTP(w, request(compact, sign(secret, compact)))
+				if w.Code != http.StatusInternalServerError {
+					t.Fatalf("status %d", w.Code)
+				}
 			}
-			all.Wait()
-			synctest.Wait()
-			if got := calls.Load(); got != 1 {
-				t.Errorf("%d calls", got)
-			}
-			if left := runtime.NumGoroutine() - before; left > 2 {
-				t.Errorf("%d goroutines are left", left)
+			if calls.Load() != 8 || hook.Abandoned() != 8 {
+				t.Errorf("%d calls, %d abandoned", calls.Load(), hook.Abandoned())
 			}
 			close(release)
 			synctest.Wait()
 			want(t, post(t, hook.AuthenticateHandler(accept(t)), compact), ok)
 		})
+	})
+	t.Run("the function sees no value of a request", func(t *testing.T) {
+		hook := newHook(t, withSecrets(func(ctx context.Context) ([]string, error) {
+			if ctx.Value(ctxKey{}) != nil {
+				t.Error("it does")
+			}
+			return []string{secret}, nil
+		}))
+		ctx := context.WithValue(t.Context(), ctxKey{}, "tenant")
+		want(t, send(t, hook.AuthenticateHandler(accept(t)), request(compact, sign(secret, compact)).WithContext(ctx), secret), ok)
 	})
 	t.Run("a webhook does not fail for the deadline of an earlier one", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {

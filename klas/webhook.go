@@ -21,7 +21,9 @@ const (
 type Config struct {
 	// Secrets returns the secrets that Klas signs with. It is asked for each
 	// webhook, one call at a time: webhooks that come meanwhile share the call.
-	// Required.
+	// So its context has no values of a request; several tenants are several
+	// Webhooks. The context ends after HandlerTimeout. Of calls that go on
+	// nevertheless there are at most 8; then webhooks are answered 500. Required.
 	Secrets providerauth.SecretsFunc
 	// MaxBodyBytes bounds the body of a webhook and the answer of a handler
 	// behind Middleware. Optional, default 1 MiB.
@@ -110,11 +112,10 @@ func New(cfg Config) (*Webhook, error) {
 	w := &Webhook{cfg: cfg, guard: newGuard(cfg.ReplayGuard), secrets: newSecrets(cfg.Secrets, cfg.HandlerTimeout)}
 	w.cfg.ReplayGuard, w.cfg.Secrets = nil, nil // fmt would print the guard's fields
 	w.buffers.New = func() any { return newBuffers() }
-	w.abandoned.Ended = w.ended
 	return w, nil
 }
 
 // Abandoned returns how many calls of the operator's code, and how many reads of
 // a body, go on although their webhook was answered at Config.HandlerTimeout. A
 // number that grows shows code that ignores its context.
-func (w *Webhook) Abandoned() int64 { return w.abandoned.Running() }
+func (w *Webhook) Abandoned() int64 { return w.abandoned.Running() + w.secrets.hanging.Running() }

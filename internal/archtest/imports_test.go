@@ -54,7 +54,7 @@ var rows = []row{
 
 	// Providers. None imports another.
 	{packages: "assetpay", may: core, inTests: "assetpay assetpay/assetpaytest"},
-	{packages: "klas", may: core + " golang.org/x/sync/singleflight", inTests: "klas klas/klastest"},
+	{packages: "klas", may: core, inTests: "klas klas/klastest"},
 	{packages: "merchantauth", may: core, inTests: "merchantauth merchantauth/merchantauthtest"},
 	{packages: "partnerjwt", may: core, inTests: "partnerjwt partnerjwt/partnerjwttest"},
 	{packages: "platformtoken", may: core, inTests: "platformtoken platformtoken/platformtokentest github.com/puzpuzpuz/xsync/v4"},

@@ -11,8 +11,12 @@ import (
 	"time"
 )
 
-// ErrLate is returned by Run if the context ended first.
-var ErrLate = errors.New("did not return in time")
+// The errors of Run if the context ended first. After ErrLate the code goes on;
+// after ErrNotBegun it has not begun, and does not begin.
+var (
+	ErrLate     = errors.New("did not return in time")
+	ErrNotBegun = errors.New("did not begin in time")
+)
 
 // A Panic is the error of code that panicked or ended its goroutine. Error names
 // the type of the value only: the value may hold a secret.
@@ -28,25 +32,36 @@ func (p *Panic) Error() string {
 	return fmt.Sprintf("panicked with a %T", p.Value)
 }
 
-// Abandoned counts the runs that their callers no longer wait for. The zero
-// Abandoned is ready to use. It is safe for concurrent use.
-type Abandoned struct {
-	// Ended is called with the error of an abandoned run when the run ends, on
-	// the goroutine of the run. Optional.
-	Ended func(err error)
-
-	running atomic.Int64
-}
+// Abandoned counts the runs that nobody waits for. The zero Abandoned is ready to
+// use. It is safe for concurrent use.
+type Abandoned struct{ running atomic.Int64 }
 
 // Running returns how many abandoned runs have not ended.
 func (a *Abandoned) Running() int64 { return a.running.Load() }
+
+// Go calls f on a goroutine of its own, as a run that nobody waits for. A panic
+// of f is dropped.
+func (a *Abandoned) Go(f func()) {
+	a.running.Add(1)
+	go func() {
+		defer a.running.Add(-1)
+		defer func() { _ = recover() }()
+		f()
+	}()
+}
+
+// Over reports whether ctx has ended or is due to end now.
+func Over(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
+}
 
 // The states of a run.
 const (
 	waiting   = iota // f has not begun
 	begun            // f is running, and Run waits for it
 	finished         // f has ended, and its result is stored
-	abandoned        // Run has returned ErrLate
+	abandoned        // Run has returned ErrLate or ErrNotBegun
 )
 
 // A run is one call of f.
@@ -57,23 +72,18 @@ type run[T any] struct {
 	err   error
 }
 
-// Over reports whether ctx has ended or is due to end now.
-func Over(ctx context.Context) bool {
-	deadline, ok := ctx.Deadline()
-	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
-}
-
 // Run calls f on a goroutine of its own and returns the result of f, a *Panic, or
-// ErrLate if ctx ended first. After ErrLate, f is either not called at all, or
-// goes on and counts as abandoned: then nobody gets its result, and whatever f
-// uses belongs to f for good.
-func Run[T any](ctx context.Context, a *Abandoned, f func(context.Context) (T, error)) (T, error) {
+// ErrLate or ErrNotBegun if ctx ended first. After ErrLate, f counts as abandoned
+// and whatever it uses belongs to it for good. When it ends, late is called with
+// the result, on the same goroutine, unless late is nil; a panic of late is
+// dropped.
+func Run[T any](ctx context.Context, a *Abandoned, f func(context.Context) (T, error), late func(T, error)) (T, error) {
 	var none T
 	if Over(ctx) {
-		return none, ErrLate
+		return none, ErrNotBegun
 	}
 	r := &run[T]{done: make(chan struct{})}
-	go r.call(ctx, a, f)
+	go r.call(ctx, a, f, late)
 	select {
 	case <-r.done:
 		return r.value, r.err
@@ -86,22 +96,23 @@ func Run[T any](ctx context.Context, a *Abandoned, f func(context.Context) (T, e
 		return r.value, r.err
 	case waiting: // call finds it abandoned, and does not begin
 		a.running.Add(-1)
+		return none, ErrNotBegun
 	}
 	return none, ErrLate
 }
 
 // call calls f unless the run was abandoned, and stores the result.
-func (r *run[T]) call(ctx context.Context, a *Abandoned, f func(context.Context) (T, error)) {
+func (r *run[T]) call(ctx context.Context, a *Abandoned, f func(context.Context) (T, error), late func(T, error)) {
 	if !r.state.CompareAndSwap(waiting, begun) {
 		return
 	}
 	r.err = &Panic{} // stands if f ends the goroutine
-	defer r.end(a)
+	defer r.end(a, late)
 	r.value, r.err = f(ctx)
 }
 
 // end is deferred: it recovers a panic of f.
-func (r *run[T]) end(a *Abandoned) {
+func (r *run[T]) end(a *Abandoned, late func(T, error)) {
 	if v := recover(); v != nil {
 		r.err = &Panic{Value: v, Stack: debug.Stack()}
 	}
@@ -109,8 +120,9 @@ func (r *run[T]) end(a *Abandoned) {
 		close(r.done)
 		return
 	}
-	a.running.Add(-1)
-	if a.Ended != nil {
-		a.Ended(r.err)
+	defer a.running.Add(-1)
+	if late != nil {
+		defer func() { _ = recover() }()
+		late(r.value, r.err)
 	}
 }

@@ -20,14 +20,14 @@ func returns(text string, err error) func(context.Context) (string, error) {
 func TestRun(t *testing.T) {
 	t.Run("returns the result of the code", func(t *testing.T) {
 		var a timebox.Abandoned
-		got, err := timebox.Run(t.Context(), &a, returns("x", io.EOF))
+		got, err := timebox.Run(t.Context(), &a, returns("x", io.EOF), nil)
 		if got != "x" || err != io.EOF {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
 	t.Run("returns a panic with its stack", func(t *testing.T) {
 		var a timebox.Abandoned
-		_, err := timebox.Run(t.Context(), &a, func(context.Context) (int, error) { panic("hidden") })
+		_, err := timebox.Run(t.Context(), &a, func(context.Context) (int, error) { panic("hidden") }, nil)
 		var p *timebox.Panic
 		if !errors.As(err, &p) || p.Value != "hidden" || !strings.Contains(string(p.Stack), "timebox_test.go") {
 			t.Errorf("%v", err)
@@ -38,7 +38,7 @@ func TestRun(t *testing.T) {
 	})
 	t.Run("returns a panic without a value for runtime.Goexit", func(t *testing.T) {
 		var a timebox.Abandoned
-		_, err := timebox.Run(t.Context(), &a, func(context.Context) (int, error) { runtime.Goexit(); return 1, nil })
+		_, err := timebox.Run(t.Context(), &a, func(context.Context) (int, error) { runtime.Goexit(); return 1, nil }, nil)
 		var p *timebox.Panic
 		if !errors.As(err, &p) || p.Value != nil || err.Error() != "ended its goroutine without returning" {
 			t.Errorf("%v", err)
@@ -48,8 +48,8 @@ func TestRun(t *testing.T) {
 		var a timebox.Abandoned
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := timebox.Run(ctx, &a, func(context.Context) (int, error) { t.Error("called"); return 0, nil })
-		if err != timebox.ErrLate || a.Running() != 0 {
+		_, err := timebox.Run(ctx, &a, func(context.Context) (int, error) { t.Error("called"); return 0, nil }, nil)
+		if err != timebox.ErrNotBegun || a.Running() != 0 {
 			t.Errorf("%v, %d running", err, a.Running())
 		}
 	})
@@ -57,29 +57,38 @@ func TestRun(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			late := errors.New("late")
 			ended := make(chan error, 1)
-			a := timebox.Abandoned{Ended: func(err error) { ended <- err }}
+			var a timebox.Abandoned
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			start := time.Now()
 			got, err := timebox.Run(ctx, &a, func(context.Context) (string, error) {
 				time.Sleep(time.Minute)
 				return "dropped", late
+			}, func(v string, err error) {
+				if v != "dropped" || a.Running() != 1 {
+					t.Errorf("%q, %d running", v, a.Running())
+				}
+				ended <- err
 			})
 			if got != "" || err != timebox.ErrLate || time.Since(start) != time.Second || a.Running() != 1 {
 				t.Errorf("%q, %v after %v, %d running", got, err, time.Since(start), a.Running())
 			}
-			if got := <-ended; got != late || a.Running() != 0 {
-				t.Errorf("ended with %v, %d running", got, a.Running())
+			if got := <-ended; got != late {
+				t.Errorf("ended with %v", got)
+			}
+			synctest.Wait()
+			if a.Running() != 0 {
+				t.Errorf("%d running", a.Running())
 			}
 		})
 	})
 	t.Run("passes on the panic of abandoned code", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ended := make(chan error, 1)
-			a := timebox.Abandoned{Ended: func(err error) { ended <- err }}
+			var a timebox.Abandoned
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			_, _ = timebox.Run(ctx, &a, func(context.Context) (int, error) { time.Sleep(time.Minute); panic(1) })
+			_, _ = timebox.Run(ctx, &a, func(context.Context) (int, error) { time.Sleep(time.Minute); panic(1) }, func(_ int, err error) { ended <- err })
 			var p *timebox.Panic
 			if err := <-ended; !errors.As(err, &p) || p.Value != 1 {
 				t.Errorf("%v", err)
@@ -96,11 +105,11 @@ func TestRun_race(t *testing.T) {
 	for range 20_000 {
 		ctx, cancel := context.WithCancel(t.Context())
 		go cancel()
-		got, err := timebox.Run(ctx, &a, func(context.Context) (int, error) { return 7, nil })
+		got, err := timebox.Run(ctx, &a, func(context.Context) (int, error) { return 7, nil }, nil)
 		switch {
 		case err == nil && got == 7:
 			inTime++
-		case err == timebox.ErrLate && got == 0:
+		case (err == timebox.ErrLate || err == timebox.ErrNotBegun) && got == 0:
 			late++
 		default:
 			t.Fatalf("%d, %v", got, err)
@@ -116,8 +125,7 @@ func TestRun_race(t *testing.T) {
 	}
 }
 
-// A run that is not counted after ErrLate has not begun, and does not begin.
-func TestRun_doesNotBeginAfterErrLate(t *testing.T) {
+func TestRun_errNotBegun(t *testing.T) {
 	for range 5_000 {
 		var a timebox.Abandoned
 		ctx, cancel := context.WithCancel(t.Context())
@@ -127,24 +135,42 @@ func TestRun_doesNotBeginAfterErrLate(t *testing.T) {
 			began <- struct{}{}
 			<-leave
 			return 0, nil
-		})
-		if err == timebox.ErrLate && a.Running() == 0 {
+		}, nil)
+		if err == timebox.ErrNotBegun {
 			for range 20 {
 				runtime.Gosched()
 			}
 			if len(began) != 0 {
-				t.Fatal("the code began after ErrLate")
+				t.Fatal("the code began")
 			}
 		}
 		close(leave)
 	}
 }
 
+func TestRun_panics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var a timebox.Abandoned
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := timebox.Run(ctx, &a, func(context.Context) (int, error) { time.Sleep(time.Minute); return 0, nil },
+			func(int, error) { panic("late") })
+		if err != timebox.ErrLate {
+			t.Error(err)
+		}
+		a.Go(func() { panic("go") })
+		time.Sleep(time.Hour)
+		if a.Running() != 0 {
+			t.Errorf("%d running", a.Running())
+		}
+	})
+}
+
 func BenchmarkRun(b *testing.B) {
 	b.ReportAllocs()
 	var a timebox.Abandoned
 	for b.Loop() {
-		if _, err := timebox.Run(b.Context(), &a, returns("", nil)); err != nil {
+		if _, err := timebox.Run(b.Context(), &a, returns("", nil), nil); err != nil {
 			b.Fatal(err)
 		}
 	}
