@@ -240,6 +240,7 @@ func TestSecrets_slow(t *testing.T) {
 			}))
 			w := httptest.NewRecorder()
 			hook.AuthenticateHandler(accept(t)).ServeHTTP(w, request(compact, sign(secret, compact)))
+			synctest.Wait()
 			if w.Code != http.StatusInternalServerError || hook.Abandoned() != 1 {
 				t.Errorf("%d, %d calls are abandoned", w.Code, hook.Abandoned())
 			}
@@ -263,6 +264,7 @@ func TestSecrets_slow(t *testing.T) {
 					t.Fatalf("status %d", w.Code)
 				}
 			}
+			synctest.Wait()
 			if calls.Load() != 8 || hook.Abandoned() != 8 {
 				t.Errorf("%d calls, %d abandoned", calls.Load(), hook.Abandoned())
 			}
