@@ -40,13 +40,13 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	m, rep := e.decide(ctx, w, r, b)
 
+	if rep.forget != nil {
+		defer rep.forget.forgetBy(ctx) // after the report
+	}
 	o := &outcome{start: start, requestID: m.requestID, reply: rep, sendErr: errWriterPanicked}
 	defer e.report(r, o)
 	o.sendErr = e.send(w, b, rep)
 	e.hook.recycle(b)
-	if rep.forget != nil {
-		rep.forget.forgetBy(ctx)
-	}
 }
 
 // decide returns the webhook and the reply to it. Nothing of the body is looked
