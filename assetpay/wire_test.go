@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -21,18 +20,12 @@ func TestMain(m *testing.M) { testkit.GoldenMain(m) }
 const wireSecret = "wire-test-secret"
 
 // onWire runs f in simulated time, with a client whose bytes are recorded.
-func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, c *assetpay.Client), change ...func(*assetpay.Config)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := testkit.NewWire(t, h)
-		c := open(t, assetpay.Config{
-			APIKey: providerauth.StaticSecret("wire-test-key"), APISecret: providerauth.StaticSecret(wireSecret), MerchantID: "merchant-1",
-			BaseURL: testkit.WireURL, HTTPClient: w.Client(),
-		}, change...)
-		defer c.Close()
-		f(t, w, c)
-	})
-}
+var onWire = provider.OnWire(func(hc *http.Client) assetpay.Config {
+	return assetpay.Config{
+		APIKey: providerauth.StaticSecret("wire-test-key"), APISecret: providerauth.StaticSecret(wireSecret), MerchantID: "merchant-1",
+		BaseURL: testkit.WireURL, HTTPClient: hc,
+	}
+})
 
 // succeeding answers exchanges with a token, and calls with data.
 var succeeding = testkit.Answer(http.StatusOK, `{"requestId":"q-1","success":true,"data":{}}`, map[string]string{

@@ -22,27 +22,20 @@ const (
 	createPath  = "/v2/customer/create"
 )
 
+var (
+	provider = testkit.NewProvider(inMemory, merchantauth.New)
+	open     = provider.Open
+	errorIs  = testkit.ErrorIs[*merchantauth.Error]
+)
+
+func inMemory(opt merchantauthtest.Options) *merchantauthtest.Server {
+	opt.InMemory = true
+	return merchantauthtest.NewServer(opt)
+}
+
 // bubble runs f with a server and a client of it in simulated time, in session
 // mode unless a change says otherwise.
-func bubble(t *testing.T, opt merchantauthtest.Options, f func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client), change ...func(*merchantauth.Config)) {
-	t.Helper()
-	opt.InMemory = true
-	testkit.Bubble(t, merchantauthtest.NewServer, opt, func(t *testing.T, srv *merchantauthtest.Server) {
-		c := open(t, srv.Config(), change...)
-		defer c.Close()
-		f(t, srv, c)
-	})
-}
-
-func open(t testing.TB, cfg merchantauth.Config, change ...func(*merchantauth.Config)) *merchantauth.Client {
-	t.Helper()
-	return testkit.Open(t, merchantauth.New, cfg, change...)
-}
-
-func errorIs(t testing.TB, err error, targets ...error) *merchantauth.Error {
-	t.Helper()
-	return testkit.ErrorIs[*merchantauth.Error](t, err, targets...)
-}
+var bubble = provider.Bubble
 
 // withKey is key mode.
 func withKey(cfg *merchantauth.Config) {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -22,18 +21,12 @@ func TestMain(m *testing.M) { testkit.GoldenMain(m) }
 const oneCustomer = `{"data":{"id":"c-1"}}`
 
 // onWire runs f in simulated time, with a client whose bytes are recorded.
-func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, c *merchantauth.Client), change ...func(*merchantauth.Config)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := testkit.NewWire(t, h)
-		c := open(t, merchantauth.Config{
-			MerchantID: "m-<&>é", Email: "a&b@merchant.example", Password: providerauth.StaticSecret(`p<&>"é`),
-			BaseURL: testkit.WireURL, HTTPClient: w.Client(),
-		}, change...)
-		defer c.Close()
-		f(t, w, c)
-	})
-}
+var onWire = provider.OnWire(func(hc *http.Client) merchantauth.Config {
+	return merchantauth.Config{
+		MerchantID: "m-<&>é", Email: "a&b@merchant.example", Password: providerauth.StaticSecret(`p<&>"é`),
+		BaseURL: testkit.WireURL, HTTPClient: hc,
+	}
+})
 
 // succeeding answers logins and refreshes with tokens, and calls with data.
 var succeeding = testkit.Answer(http.StatusOK, oneCustomer, map[string]string{

@@ -20,42 +20,6 @@ import (
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
 
-// bubble runs f with a server and a client of it in simulated time.
-func bubble(t *testing.T, f func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client), change ...func(*partnerjwt.Config)) {
-	t.Helper()
-	testkit.Bubble(t, partnerjwttest.NewServer, partnerjwttest.Options{InMemory: true}, func(t *testing.T, srv *partnerjwttest.Server) {
-		c := open(t, srv.Config(), change...)
-		defer c.Close()
-		f(t, srv, c)
-	})
-}
-
-func open(t testing.TB, cfg partnerjwt.Config, change ...func(*partnerjwt.Config)) *partnerjwt.Client {
-	t.Helper()
-	return testkit.Open(t, partnerjwt.New, cfg, change...)
-}
-
-func errorIs(t testing.TB, err error, targets ...error) *partnerjwt.Error {
-	t.Helper()
-	return testkit.ErrorIs[*partnerjwt.Error](t, err, targets...)
-}
-
-func portfolio(t *testing.T, c *partnerjwt.Client) {
-	t.Helper()
-	h, err := c.Portfolio(t.Context())
-	if err != nil {
-		t.Fatalf("Portfolio: %v", err)
-	}
-	if len(h) != 2 {
-		t.Fatalf("%d holdings, want 2", len(h))
-	}
-}
-
-func trade(ctx context.Context, c *partnerjwt.Client) error {
-	order := map[string]any{"ticker": "AAPL", "orderSide": "BUY", "amount": 10}
-	return c.Call(ctx, http.MethodPost, "/trade", order, nil)
-}
-
 func TestTokenIsTheDocumentedOneByteForByte(t *testing.T) {
 	for _, tc := range []struct{ clientID, secret, token string }{
 		{"client-1", "secret-1", "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJjbGllbnRJZCI6ImNsaWVudC0xIiwiaWF0IjoxNzAwMDAwMDAwLCJleHAiOjE3MDAwMDA5MDB9.FGZUuWNqk9WzKftxdkKhE3xIW8fP5yywxdm41ayT7_g"},

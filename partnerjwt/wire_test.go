@@ -21,17 +21,11 @@ func TestMain(m *testing.M) { testkit.GoldenMain(m) }
 const wireSecret = "wire-test-secret"
 
 // onWire runs f in simulated time, with a client whose bytes are recorded.
-func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client), change ...func(*partnerjwt.Config)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := testkit.NewWire(t, h)
-		c := open(t, partnerjwt.Config{
-			ClientID: "client-1", Secret: providerauth.StaticSecret(wireSecret), BaseURL: testkit.WireURL, HTTPClient: w.Client(),
-		}, change...)
-		defer c.Close()
-		f(t, w, c)
-	})
-}
+var onWire = provider.OnWire(func(hc *http.Client) partnerjwt.Config {
+	return partnerjwt.Config{
+		ClientID: "client-1", Secret: providerauth.StaticSecret(wireSecret), BaseURL: testkit.WireURL, HTTPClient: hc,
+	}
+})
 
 var emptyArray = testkit.Answer(http.StatusOK, `[]`, nil)
 

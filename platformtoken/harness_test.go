@@ -22,26 +22,19 @@ var brl = platformtoken.Player{UserID: "t1_225478", Currency: "BRL"}
 
 var defaults = platformtokentest.Options{}
 
-// bubble runs f with a server and a client of it in simulated time.
-func bubble(t *testing.T, opt platformtokentest.Options, f func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client), change ...func(*platformtoken.Config)) {
-	t.Helper()
+var (
+	provider = testkit.NewProvider(inMemory, platformtoken.New)
+	open     = provider.Open
+	errorIs  = testkit.ErrorIs[*platformtoken.Error]
+)
+
+func inMemory(opt platformtokentest.Options) *platformtokentest.Server {
 	opt.InMemory = true
-	testkit.Bubble(t, platformtokentest.NewServer, opt, func(t *testing.T, srv *platformtokentest.Server) {
-		c := open(t, srv.Config(), change...)
-		defer c.Close()
-		f(t, srv, c)
-	})
+	return platformtokentest.NewServer(opt)
 }
 
-func open(t testing.TB, cfg platformtoken.Config, change ...func(*platformtoken.Config)) *platformtoken.Client {
-	t.Helper()
-	return testkit.Open(t, platformtoken.New, cfg, change...)
-}
-
-func errorIs(t testing.TB, err error, targets ...error) *platformtoken.Error {
-	t.Helper()
-	return testkit.ErrorIs[*platformtoken.Error](t, err, targets...)
-}
+// bubble runs f with a server and a client of it in simulated time.
+var bubble = provider.Bubble
 
 func token(t *testing.T, c *platformtoken.Client, p platformtoken.Player) platformtoken.Token {
 	t.Helper()

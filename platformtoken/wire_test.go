@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -29,17 +28,11 @@ var succeeding = testkit.Answer(http.StatusOK, `{"isSuccess":true,"code":0,"mess
 })
 
 // onWire runs f in simulated time, with a client whose bytes are recorded.
-func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, c *platformtoken.Client), change ...func(*platformtoken.Config)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := testkit.NewWire(t, h)
-		c := open(t, platformtoken.Config{
-			BaseURL: testkit.WireURL, TenantID: 1001, Secret: providerauth.StaticSecret("wire-test-secret"), HTTPClient: w.Client(),
-		}, change...)
-		defer c.Close()
-		f(t, w, c)
-	})
-}
+var onWire = provider.OnWire(func(hc *http.Client) platformtoken.Config {
+	return platformtoken.Config{
+		BaseURL: testkit.WireURL, TenantID: 1001, Secret: providerauth.StaticSecret("wire-test-secret"), HTTPClient: hc,
+	}
+})
 
 func TestWire_Types(t *testing.T) {
 	var s testkit.Sheet

@@ -19,20 +19,6 @@ func Bubble[Options any, Server interface{ Close() }](t *testing.T, newServer fu
 	})
 }
 
-// Open returns a client with the changed configuration. newClient is New of the
-// client's package. The caller closes the client.
-func Open[Config, Client any](t testing.TB, newClient func(Config) (Client, error), cfg Config, change ...func(*Config)) Client {
-	t.Helper()
-	for _, ch := range change {
-		ch(&cfg)
-	}
-	c, err := newClient(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // Crowd calls f from n goroutines at once and waits for them.
 func Crowd(n int, f func(i int)) {
 	var wg sync.WaitGroup

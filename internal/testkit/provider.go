@@ -1,0 +1,75 @@
+package testkit
+
+import (
+	"net/http"
+	"testing"
+	"testing/synctest"
+)
+
+// A Provider is a provider's package together with its simulator.
+type Provider[Options any, Server Simulator[Config], Config any, Client Closer] struct {
+	newServer func(Options) Server
+	newClient func(Config) (Client, error)
+}
+
+// A Simulator is the test server of a provider. Config is that of the provider's
+// package, for a client of the server.
+type Simulator[Config any] interface {
+	Config() Config
+	Close()
+}
+
+// A Closer is a client of a provider.
+type Closer interface{ Close() error }
+
+// NewProvider returns the Provider with these constructors. newServer has to keep
+// the server in memory.
+func NewProvider[Options any, Server Simulator[Config], Config any, Client Closer](
+	newServer func(Options) Server, newClient func(Config) (Client, error),
+) Provider[Options, Server, Config, Client] {
+	return Provider[Options, Server, Config, Client]{newServer, newClient}
+}
+
+// Open returns a client with the changed configuration. The caller closes the
+// client.
+func (p Provider[Options, Server, Config, Client]) Open(t testing.TB, cfg Config, change ...func(*Config)) Client {
+	t.Helper()
+	for _, ch := range change {
+		ch(&cfg)
+	}
+	c, err := p.newClient(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Bubble runs f in simulated time with a server and a client of it, and closes
+// both.
+func (p Provider[Options, Server, Config, Client]) Bubble(
+	t *testing.T, opt Options, f func(t *testing.T, srv Server, c Client), change ...func(*Config),
+) {
+	t.Helper()
+	Bubble(t, p.newServer, opt, func(t *testing.T, srv Server) {
+		c := p.Open(t, srv.Config(), change...)
+		defer c.Close()
+		f(t, srv, c)
+	})
+}
+
+// OnWire returns a function that runs f in simulated time, with a client whose
+// bytes are recorded, and closes the client. config returns the configuration of
+// a client that sends to WireURL through hc.
+func (p Provider[Options, Server, Config, Client]) OnWire(config func(hc *http.Client) Config) func(
+	t *testing.T, h http.Handler, f func(t *testing.T, w *Wire, c Client), change ...func(*Config),
+) {
+	return func(t *testing.T, h http.Handler, f func(t *testing.T, w *Wire, c Client), change ...func(*Config)) {
+		t.Helper()
+		synctest.Test(t, func(t *testing.T) {
+			w := NewWire(t, h)
+			c := p.Open(t, config(w.Client()), change...)
+			defer c.Close()
+			f(t, w, c)
+		})
+	}
+}
