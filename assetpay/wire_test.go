@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -184,25 +182,14 @@ func TestWire_RejectedToken(t *testing.T) {
 		name   string
 		change func(*assetpay.Config)
 	}{{"remote", func(*assetpay.Config) {}}, {"local", local}} {
-		rejections := 1
-		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasPrefix(r.URL.Path, "/base/client/") && rejections > 0 {
-				rejections--
-				_, _ = io.Copy(io.Discard, r.Body)
-				w.WriteHeader(http.StatusUnauthorized)
-				_, _ = io.WriteString(w, `{"success":false,"error":{"code":401,"key":"INVALID_TOKEN"}}`)
-				return
-			}
-			succeeding.ServeHTTP(w, r)
-		})
+		h := &testkit.FailOnce{
+			Path: "/client/x", Status: http.StatusUnauthorized, Body: `{"success":false,"error":{"code":401,"key":"INVALID_TOKEN"}}`, Next: succeeding,
+		}
 		onWire(t, h, func(t *testing.T, w *testkit.Wire, c *assetpay.Client) {
 			testkit.Must(t, c.CallFor(t.Context(), user(), http.MethodPost, "/client/x", map[string]int{"a": 1}, nil))
 			s.Add("CallFor, "+mode.name, w.Sent())
-			rejections = 1
-			resp, err := c.HTTPClientFor(user()).Post(testkit.WireURL+"/client/x", "application/json", strings.NewReader(`{"a":1}`))
-			testkit.Must(t, err)
-			resp.Body.Close()
-			s.Add("HTTPClientFor, "+mode.name, w.Sent())
+			h.Again()
+			s.Add("HTTPClientFor, "+mode.name, w.Post(t, c.HTTPClientFor(user()), "/client/x", `{"a":1}`))
 		}, mode.change)
 	}
 	testkit.Golden(t, "rejected", s.String())
@@ -211,7 +198,7 @@ func TestWire_RejectedToken(t *testing.T) {
 func TestWire_RepeatedCall(t *testing.T) {
 	var s testkit.Sheet
 	throttled := func(path string) http.Handler {
-		return testkit.FailFirst(path, http.StatusTooManyRequests, testkit.Throttled, "", succeeding)
+		return &testkit.FailOnce{Path: path, Status: http.StatusTooManyRequests, Header: testkit.Throttled, Next: succeeding}
 	}
 	onWire(t, throttled("/secure/x"), func(t *testing.T, w *testkit.Wire, c *assetpay.Client) {
 		testkit.Must(t, c.Call(t.Context(), http.MethodPost, "/secure/x", map[string]int{"a": 1}, nil))
@@ -231,11 +218,8 @@ func TestWire_Answers(t *testing.T) {
 		text := ""
 		for _, body := range bodies {
 			onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, _ *testkit.Wire, c *assetpay.Client) {
-				line := testkit.Refused
-				if got, err := call(t.Context(), c); err == nil {
-					line = fmt.Sprintf("%v", got)
-				}
-				text += body + " => " + line + "\n"
+				got, err := call(t.Context(), c)
+				text += testkit.Outcome(body, fmt.Sprintf("%v", got), err)
 			}, once)
 		}
 		s.Add(title, text)
@@ -261,13 +245,10 @@ func TestWire_Answers(t *testing.T) {
 func TestWire_VerifyClientToken(t *testing.T) {
 	onWire(t, succeeding, func(t *testing.T, _ *testkit.Wire, c *assetpay.Client) {
 		var s testkit.Sheet
-		verify := func(header, payload string) string {
+		verify := func(title, header, payload string) string {
 			got, err := c.VerifyClientToken(t.Context(), testkit.HS256(wireSecret, header, payload))
-			if err != nil {
-				return testkit.Refused
-			}
 			got.IssuedAt, got.ExpiresAt = got.IssuedAt.UTC(), got.ExpiresAt.UTC()
-			return testkit.Marshalled(got)
+			return testkit.Outcome(title, testkit.Marshalled(got), err)
 		}
 		payload := func(client string) string {
 			return `{"merchantId":"merchant-1","client":` + client + `,"iat":946684800,"exp":946771200}`
@@ -280,14 +261,14 @@ func TestWire_VerifyClientToken(t *testing.T) {
 			`{"steamID":"76561198012345678","clientData":null}`, `{"steamID":"76561198012345678","clientData":{"totalWager":"1.5"}}`,
 			`{"steamID":"76561198012345678","clientData":{"registrationDate":"soon"}}`, `{"steamid":"76561198012345678"}`, `{"steamID":76561198012345678}`, `{}`,
 		} {
-			text += client + " => " + verify(`{"alg":"HS256","userId":"merchant-1"}`, payload(client)) + "\n"
+			text += verify(client, `{"alg":"HS256","userId":"merchant-1"}`, payload(client))
 		}
 		s.Add("VerifyClientToken, by client", text)
 		text = ""
 		for _, header := range []string{
 			`{"alg":"HS256","userId":"merchant-1","typ":"JWT"}`, `{"alg":"HS256"}`, `{"alg":"HS256","userid":"merchant-1"}`, `{"alg":"none","userId":"merchant-1"}`, `{"alg":"HS256","userId":"other"}`,
 		} {
-			text += header + " => " + verify(header, payload(`{"steamID":"76561198012345678"}`)) + "\n"
+			text += verify(header, header, payload(`{"steamID":"76561198012345678"}`))
 		}
 		s.Add("VerifyClientToken, by header", text)
 		testkit.Golden(t, "verify", s.String())

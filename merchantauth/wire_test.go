@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -146,37 +144,25 @@ func TestWire_HTTPClient(t *testing.T) {
 }
 
 func TestWire_RejectedToken(t *testing.T) {
-	rejections := 1
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/base/v2/x" && rejections > 0 {
-			rejections--
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, `{"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}]}`)
-			return
-		}
-		succeeding.ServeHTTP(w, r)
-	})
+	h := &testkit.FailOnce{
+		Path: "/v2/x", Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: `{"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}]}`, Next: succeeding,
+	}
 	onWire(t, h, func(t *testing.T, w *testkit.Wire, c *merchantauth.Client) {
 		testkit.Must(t, c.Call(t.Context(), http.MethodPost, "/v2/x", map[string]int{"a": 1}, nil))
 		var s testkit.Sheet
 		s.Add("Call", w.Sent())
-		rejections = 1
-		resp, err := c.HTTPClient().Post(testkit.WireURL+"/v2/x", "application/json", strings.NewReader(`{"a":1}`))
-		testkit.Must(t, err)
-		resp.Body.Close()
-		s.Add("HTTPClient", w.Sent())
+		h.Again()
+		s.Add("HTTPClient", w.Post(t, c.HTTPClient(), "/v2/x", `{"a":1}`))
 		testkit.Golden(t, "rejected", s.String())
 	})
 }
 
 func TestWire_RepeatedCall(t *testing.T) {
 	var s testkit.Sheet
-	throttled := func(path string) http.Handler {
-		return testkit.FailFirst(path, http.StatusTooManyRequests, testkit.Throttled, "", succeeding)
-	}
 	for _, path := range []string{loginPath, createPath} {
-		onWire(t, throttled(path), func(t *testing.T, w *testkit.Wire, c *merchantauth.Client) {
+		throttled := &testkit.FailOnce{Path: path, Status: http.StatusTooManyRequests, Header: testkit.Throttled, Next: succeeding}
+		onWire(t, throttled, func(t *testing.T, w *testkit.Wire, c *merchantauth.Client) {
 			_, err := c.CreateCustomer(t.Context(), alex())
 			testkit.Must(t, err)
 			s.Add("CreateCustomer, "+path+" throttled", w.Sent())
@@ -192,11 +178,8 @@ func TestWire_Answers(t *testing.T) {
 		text := ""
 		for _, body := range bodies {
 			onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, _ *testkit.Wire, c *merchantauth.Client) {
-				line := testkit.Refused
-				if got, err := call(t.Context(), c); err == nil {
-					line = testkit.Marshalled(got)
-				}
-				text += body + " => " + line + "\n"
+				got, err := call(t.Context(), c)
+				text += testkit.Outcome(body, testkit.Marshalled(got), err)
 			}, change, func(cfg *merchantauth.Config) { cfg.MaxAttempts = 1 })
 		}
 		s.Add(title, text)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,29 +98,20 @@ func TestWire_HTTPClient(t *testing.T) {
 }
 
 func TestWire_RejectedToken(t *testing.T) {
-	rejections := 1
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		if rejections > 0 {
-			rejections--
-			w.WriteHeader(http.StatusUnauthorized)
-		}
-	})
+	h := &testkit.FailOnce{Path: "/trade", Status: http.StatusUnauthorized, Next: emptyArray}
 	onWire(t, h, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
 		testkit.Must(t, c.Call(t.Context(), http.MethodPost, "/trade", map[string]int{"a": 1}, nil))
 		var s testkit.Sheet
 		s.Add("Call", w.Sent())
-		rejections = 1
-		resp, err := c.HTTPClient().Post(testkit.WireURL+"/trade", "application/json", strings.NewReader(`{"a":1}`))
-		testkit.Must(t, err)
-		resp.Body.Close()
-		s.Add("HTTPClient", w.Sent())
+		h.Again()
+		s.Add("HTTPClient", w.Post(t, c.HTTPClient(), "/trade", `{"a":1}`))
 		testkit.Golden(t, "rejected", s.String())
 	})
 }
 
 func TestWire_RepeatedCall(t *testing.T) {
-	onWire(t, testkit.FailFirst("/trade", http.StatusTooManyRequests, testkit.Throttled, "", emptyArray), func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+	throttled := &testkit.FailOnce{Path: "/trade", Status: http.StatusTooManyRequests, Header: testkit.Throttled, Next: emptyArray}
+	onWire(t, throttled, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
 		testkit.Must(t, c.Call(t.Context(), http.MethodPost, "/trade", map[string]int{"a": 1}, nil))
 		testkit.Golden(t, "repeated", w.Sent())
 	})
@@ -137,11 +126,8 @@ func TestWire_Answers(t *testing.T) {
 		`[{"ticker":"AAPL","quantity":1}]`, `[null]`, `[]`, `null`, `{}`, ``,
 	} {
 		onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
-			text := testkit.Refused
-			if got, err := c.Portfolio(t.Context()); err == nil {
-				text = fmt.Sprintf("%+v", got)
-			}
-			portfolio += body + " => " + text + "\n"
+			got, err := c.Portfolio(t.Context())
+			portfolio += testkit.Outcome(body, fmt.Sprintf("%+v", got), err)
 		})
 	}
 	s.Add("Portfolio", portfolio)
@@ -149,11 +135,8 @@ func TestWire_Answers(t *testing.T) {
 	for _, body := range []string{`{"a":25.5}`, `{"a":"25.5"}`, `{"a":null}`, `{"a":1}{"a":2}`, `null`, ``} {
 		onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
 			var got struct{ A providerauth.Number }
-			text := testkit.Refused
-			if err := c.Call(t.Context(), http.MethodGet, "/x", nil, &got); err == nil {
-				text = fmt.Sprintf("%+v", got)
-			}
-			out += body + " => " + text + "\n"
+			err := c.Call(t.Context(), http.MethodGet, "/x", nil, &got)
+			out += testkit.Outcome(body, fmt.Sprintf("%+v", got), err)
 		})
 	}
 	s.Add("Call with an Amount in out", out)
@@ -171,21 +154,14 @@ func TestWire_Verify(t *testing.T) {
 			`{"clientId":"a","clientId":"client-1","exp":946685700}`, `{"clientId":1,"exp":946685700}`, `{}`,
 		} {
 			got, err := partnerjwt.Verify(context.Background(), testkit.HS256(wireSecret, `{"alg":"HS256","typ":"JWT"}`, payload), providerauth.StaticSecret(wireSecret), partnerjwt.VerifyOptions{})
-			line := testkit.Refused
-			if err == nil {
-				line = testkit.Marshalled(partnerjwt.Claims{ClientID: got.ClientID, IssuedAt: got.IssuedAt.UTC(), ExpiresAt: got.ExpiresAt.UTC()})
-			}
-			text += payload + " => " + line + "\n"
+			got.IssuedAt, got.ExpiresAt = got.IssuedAt.UTC(), got.ExpiresAt.UTC()
+			text += testkit.Outcome(payload, testkit.Marshalled(got), err)
 		}
 		s.Add("Verify, by payload", text)
 		text = ""
 		for _, header := range []string{`{"alg":"HS256"}`, `{"typ":"JWT","alg":"HS256"}`, `{"alg":"none"}`, `{"alg":"HS512"}`, `{"alg":"HS256","crit":["x"]}`, `{}`} {
 			_, err := partnerjwt.Verify(context.Background(), testkit.HS256(wireSecret, header, `{"clientId":"client-1","exp":946685700}`), providerauth.StaticSecret(wireSecret), partnerjwt.VerifyOptions{})
-			line := "accepted"
-			if err != nil {
-				line = testkit.Refused
-			}
-			text += header + " => " + line + "\n"
+			text += testkit.Outcome(header, "accepted", err)
 		}
 		s.Add("Verify, by header", text)
 		testkit.Golden(t, "verify", s.String())

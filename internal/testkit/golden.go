@@ -110,6 +110,15 @@ func (s *Sheet) Add(title, text string) {
 // Refused stands in a golden file for an error. Its text is no part of the wire.
 const Refused = "refused"
 
+// Outcome returns the line of a golden file for an input: the input and the result
+// got, or Refused for an error.
+func Outcome(in, got string, err error) string {
+	if err != nil {
+		got = Refused
+	}
+	return in + " => " + got + "\n"
+}
+
 // Marshalled returns the JSON of v by json.Marshal, or Refused.
 func Marshalled(v any) string {
 	b, err := json.Marshal(v)
@@ -125,11 +134,12 @@ func Reads[T any](show func(T) string, inputs ...string) string {
 	var b strings.Builder
 	for _, in := range inputs {
 		var v T
-		text := Refused
-		if json.Unmarshal([]byte(in), &v) == nil {
+		text := ""
+		err := json.Unmarshal([]byte(in), &v)
+		if err == nil {
 			text = show(v)
 		}
-		fmt.Fprintf(&b, "%s => %s\n", in, text)
+		b.WriteString(Outcome(in, text, err))
 	}
 	return b.String()
 }
