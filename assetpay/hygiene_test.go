@@ -22,7 +22,7 @@ import (
 
 // hidden are values that must appear nowhere.
 var hidden = []string{
-	"sentinel-key", "sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", "sentinel-vault",
+	"sentinel-key", "sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Vault,
 	"sentinel-hash", "SeNtInEl", // the token of a trade URL
 }
 
@@ -56,9 +56,9 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 func everyPrintPath(t *testing.T) {
 	srv := assetpaytest.NewServer(assetpaytest.Options{InMemory: true, APIKey: "sentinel-key", APISecret: "sentinel-secret"})
 	defer srv.Close()
-	var log bytes.Buffer
 	cfg := srv.Config()
-	cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger, log := testkit.DebugLog()
+	cfg.Logger = logger
 	c := open(t, cfg)
 	defer c.Close()
 	req := with(assetpay.ClientData{KYCHash: "sentinel-hash"})
@@ -69,16 +69,8 @@ func everyPrintPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	tok := token(t, c.TokenSource(req))
-	hidden := append(hidden, tok.Value(), strings.Split(tok.Value(), ".")[1])
-	check := func(what string, v any) {
-		t.Helper()
-		text := testkit.Shown[*assetpay.Error](v)
-		for _, s := range hidden {
-			if strings.Contains(text, s) {
-				t.Errorf("%s shows %s", what, s)
-			}
-		}
-	}
+	hiding := testkit.Hiding[*assetpay.Error]{TB: t, Secrets: append(hidden, tok.Value(), strings.Split(tok.Value(), ".")[1])}
+	check := hiding.Check
 	check("Config", cfg)
 	check("*Config", &cfg)
 	check("Client", c)
@@ -123,9 +115,7 @@ func everyPrintPath(t *testing.T) {
 			if err == nil {
 				t.Fatalf("%s: status %d is no error", name, status)
 			}
-			check(fmt.Sprint(name, ": the error of status ", status), err)
-			check("wrapped", fmt.Errorf("operator: %w", err))
-			check("wrapped and joined", fmt.Errorf("operator: %w", errors.Join(err, err)))
+			hiding.CheckError(fmt.Sprint(name, ": the error of status ", status), err)
 		}
 	}
 	answering(srv, 200, nil, `{"success":true,"data":{"token":"sentinel-token "}}`)
@@ -150,7 +140,7 @@ func everyPrintPath(t *testing.T) {
 	_, err = c.Token(ctx, bad)
 	check("a bad request", err)
 	_, err = c.TokenSourceFunc(func(context.Context) (assetpay.User, error) {
-		return req, errors.New("sentinel-vault")
+		return req, errors.New(testkit.Vault)
 	}).Token(ctx)
 	check("a failing function", err)
 
@@ -161,11 +151,7 @@ func everyPrintPath(t *testing.T) {
 	wrong.MerchantID = ""
 	check("a Config that is wrong, logged", wrong.LogValue().String())
 	check("a Config that is wrong, printed", fmt.Sprintf("%v %+v %#v %s %q %x %d", wrong, wrong, wrong, wrong, &wrong, wrong, []any{wrong}))
-	for _, f := range []providerauth.SecretFunc{
-		func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
-		func(context.Context) (string, error) { return "sentinel-secret\n", nil },
-		func(context.Context) (string, error) { panic("sentinel-vault") },
-	} {
+	for _, f := range testkit.BadSecrets("sentinel-secret") {
 		cfg.APIKey, cfg.APISecret = f, f
 		broken := open(t, cfg)
 		_, err = broken.Token(ctx, req)

@@ -1,10 +1,8 @@
 package assetpay_test
 
 import (
-	"bytes"
 	"encoding/base64"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -44,14 +42,14 @@ func TestExpiryIsTheEarlierOfItsOwnAndADayAfterReceipt(t *testing.T) {
 		"an opaque token":          {"opaque-token", day, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var log bytes.Buffer
+			logger, log := testkit.Log()
 			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 				answering(srv, 200, nil, `{"requestId":"r","success":true,"data":{"token":"`+tc.token+`"}}`)
 				tok := token(t, c.TokenSource(user()))
 				testkit.Equal(t, "value", tok.Value(), tc.token)
 				testkit.Equal(t, "lives", time.Until(tok.ExpiresAt), tc.want)
 				testkit.Equal(t, "assumed", tok.ExpiryAssumed, tc.assumed)
-				testkit.Equal(t, "warned", strings.Contains(log.String(), "expiry"), tc.warned)
+				testkit.Equal(t, "warned", strings.Contains(log.String(), `level=WARN msg="the token's own expiry`), tc.warned)
 				if strings.Contains(log.String(), tc.token) {
 					t.Error("the log has the token")
 				}
@@ -63,7 +61,7 @@ func TestExpiryIsTheEarlierOfItsOwnAndADayAfterReceipt(t *testing.T) {
 				token(t, c.TokenSource(user()))
 				testkit.Equal(t, "requests", srv.Count(exchange), 2)
 			}, func(cfg *assetpay.Config) {
-				cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+				cfg.Logger = logger
 			})
 		})
 	}

@@ -1,9 +1,7 @@
 package merchantauth_test
 
 import (
-	"bytes"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +92,7 @@ func TestExpiresInIsADeadlineAndCheckedAgainstTheToken(t *testing.T) {
 		{"all past, without iat", `1707230000`, jwt(`{"exp":1707230000}`), 0, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			var log bytes.Buffer
+			logger, log := testkit.Log()
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				testkit.Until(iat)
 				answering(srv, loginPath, 201, fmt.Sprintf(`{"data":{"accessToken":%q,"expiresIn":%s,"refreshToken":"r"}}`, tc.access, tc.expiresIn))
@@ -109,7 +107,7 @@ func TestExpiresInIsADeadlineAndCheckedAgainstTheToken(t *testing.T) {
 					t.Fatal(err)
 				}
 				testkit.Equal(t, "left", tok.ExpiresAt.Unix()-iat, tc.left)
-			}, func(cfg *merchantauth.Config) { cfg.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			}, func(cfg *merchantauth.Config) { cfg.Logger = logger })
 		})
 	}
 }

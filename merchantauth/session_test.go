@@ -1,10 +1,8 @@
 package merchantauth_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
 	"strings"
@@ -421,7 +419,7 @@ func TestRefreshBeforeSaysWhenToRefresh(t *testing.T) {
 }
 
 func TestPanicOfALoginIsLoggedWithoutItsValue(t *testing.T) {
-	var log bytes.Buffer
+	logger, log := testkit.Log()
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, _ *merchantauthtest.Server, c *merchantauth.Client) {
 		_, err := c.Token(t.Context())
 		errorIs(t, err, providerauth.ErrAmbiguous)
@@ -429,7 +427,7 @@ func TestPanicOfALoginIsLoggedWithoutItsValue(t *testing.T) {
 			testkit.Equal(t, text+" is in the log", strings.Contains(log.String(), text), want)
 		}
 	}, func(cfg *merchantauth.Config) {
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		cfg.Logger = logger
 		cfg.HTTPClient = &http.Client{Transport: testkit.RoundTrip(func(*http.Request) (*http.Response, error) { panic("password-1") })}
 	})
 }

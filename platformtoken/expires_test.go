@@ -3,7 +3,6 @@ package platformtoken_test
 import (
 	"encoding/base64"
 	"encoding/json"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -149,12 +148,12 @@ func TestExpiryThatIsNotUsedIsLogged(t *testing.T) {
 		`{"token":"` + jwt(`{"exp":9999999999}`) + `","expires":"0000-00-00 00:00:00"}`: `ignored="[exp expires]" assumed=true`,
 		`{"token":"opaque","expires":"2000-01-02 00:00:00"}`:                            ``,
 	} {
-		var log strings.Builder
+		logger, log := testkit.Log()
 		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+answer+`}`)
 			token(t, c, brl)
 		}, func(cfg *platformtoken.Config) {
-			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			cfg.Logger = logger
 		})
 		_, got, _ := strings.Cut(strings.TrimSpace(log.String()), "ignored=")
 		if got != "" {

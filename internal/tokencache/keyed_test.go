@@ -12,6 +12,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -156,9 +157,9 @@ func TestLateRejectionOfATokenFromBeforeTheEvictionDropsNothing(t *testing.T) {
 
 func TestEvictingALiveExclusiveTokenIsCountedAndLoggedOnce(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
-		var log strings.Builder
+		logger, log := testkit.Log()
 		c := open(t, newProvider(), mode, keyed(10), func(cfg *config) {
-			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			cfg.Logger = logger
 		})
 		for i := range 30 {
 			getFor(t, c, fmt.Sprint(i), "")

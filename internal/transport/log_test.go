@@ -52,9 +52,9 @@ level=DEBUG msg=attempt provider=acme op=CreateOrder attempt=3 status=200 durati
 }
 
 func TestCallThatMadeNoAttemptLogsNone(t *testing.T) {
-	var log bytes.Buffer
+	logger, log := testkit.DebugLog()
 	c := client(t, nil, func(cfg *transport.Config) {
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		cfg.Logger = logger
 	})
 	call := post(transport.Safe)
 	call.Signer = signer(func(context.Context, *http.Request, []byte) error { return providerauth.ErrSecretUnavailable })
@@ -64,9 +64,9 @@ func TestCallThatMadeNoAttemptLogsNone(t *testing.T) {
 }
 
 func TestNothingIsLoggedAboveDebug(t *testing.T) {
-	var log bytes.Buffer
+	logger, log := testkit.Log()
 	c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { return answer(500, ""), nil }), func(cfg *transport.Config) {
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		cfg.Logger = logger
 	})
 	if _, err := c.Do(t.Context(), post(transport.Rotating)); err == nil || log.Len() > 0 {
 		t.Errorf("logged %q", log.String())

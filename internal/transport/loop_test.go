@@ -1,7 +1,6 @@
 package transport_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -92,9 +91,9 @@ func TestNoErrorAndNoLogLineHasPartsOfAURLHeaderOrBody(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log bytes.Buffer
+				logger, log := testkit.DebugLog()
 				c := client(t, rt, func(cfg *transport.Config) {
-					cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+					cfg.Logger = logger
 				})
 				call := post(transport.Safe)
 				call.Path += "?email=" + secret
