@@ -1,7 +1,10 @@
 package partnerjwt_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -69,4 +72,31 @@ func TestClient_Call_keyOfTheOperator(t *testing.T) {
 		errorIs(t, trade(t.Context(), c), providerauth.ErrAmbiguous)
 		testkit.Equal(t, "trades", srv.Trades(), 1)
 	})
+}
+
+func TestClient_Portfolio_failureUnderASuccess(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		srv.Intercept(func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, `{"code":"NO_FUNDS","message":"there is none"}`)
+			})
+		})
+		_, err := c.Portfolio(t.Context())
+		var e *partnerjwt.Error
+		if !errors.As(err, &e) || e.Code != "NO_FUNDS" || e.Message != "there is none" {
+			t.Errorf("%v: %+v", err, e)
+		}
+	})
+}
+
+// An Error that is no pointer has the same fields, and hides them alike.
+func TestError_value(t *testing.T) {
+	e := partnerjwt.Error{Op: "Call", Message: "quotes the request"}
+	out, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(out) + fmt.Sprintf("%v %+v %#v %d", e, e, e, e); strings.Contains(s, "quotes") {
+		t.Error(s)
+	}
 }
