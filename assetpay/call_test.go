@@ -172,15 +172,11 @@ func TestRejectedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
 					}))
 					inventory(t, c)
 					rejected(srv)
-					var wg sync.WaitGroup
-					for range 20 {
-						wg.Go(func() {
-							if err := call(t, srv, c); err != nil {
-								t.Error(err)
-							}
-						})
-					}
-					wg.Wait()
+					testkit.Crowd(20, func(int) {
+						if err := call(t, srv, c); err != nil {
+							t.Error(err)
+						}
+					})
 					testkit.Equal(t, "deposits", bodies, map[string]int{`{"n":1}`: 20})
 					testkit.Equal(t, "invalidations, exchanges, tokens", []int{int(c.Stats().Invalidations), srv.Count(exchange), srv.Tokens()}, []int{1, 2, 2})
 				})

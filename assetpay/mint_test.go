@@ -3,7 +3,6 @@ package assetpay_test
 import (
 	"context"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -61,11 +60,7 @@ func TestLocalTokensAreAcceptedAndCostNoExchange(t *testing.T) {
 	bubble(t, assetpaytest.Options{RateLimit: 1}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		testkit.Until(vectorTime)
 		testkit.Equal(t, "token", token(t, c.TokenSource(user())).Value(), vector)
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() { inventory(t, c) })
-		}
-		wg.Wait()
+		testkit.Crowd(100, func(int) { inventory(t, c) })
 		testkit.Equal(t, "exchanges, tokens", []int{srv.Count(exchange), srv.Tokens()}, []int{0, 1})
 		for range 48 {
 			time.Sleep(time.Hour)

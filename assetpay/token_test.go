@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -22,11 +21,7 @@ func TestThousandCallersOfAnEmptyCacheCostOneRequest(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		srv.Delay(50 * time.Millisecond)
 		start := time.Now()
-		var wg sync.WaitGroup
-		for range 1000 {
-			wg.Go(func() { token(t, c.TokenSource(user())) })
-		}
-		wg.Wait()
+		testkit.Crowd(1000, func(int) { token(t, c.TokenSource(user())) })
 		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 		testkit.Equal(t, "slowest", time.Since(start), 50*time.Millisecond)
 		testkit.Equal(t, "waits", c.Stats().Waits, 1000)
@@ -37,15 +32,11 @@ func TestFailingProviderCostsOneFlight(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		srv.Delay(10 * time.Millisecond)
 		srv.FailNext(math.MaxInt, 502, nil)
-		var wg sync.WaitGroup
-		for range 200 {
-			wg.Go(func() {
-				if _, err := c.Token(t.Context(), user()); !errors.Is(err, providerauth.ErrAmbiguous) {
-					t.Errorf("got %v", err)
-				}
-			})
-		}
-		wg.Wait()
+		testkit.Crowd(200, func(int) {
+			if _, err := c.Token(t.Context(), user()); !errors.Is(err, providerauth.ErrAmbiguous) {
+				t.Errorf("got %v", err)
+			}
+		})
 		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 		testkit.Equal(t, "failures", c.Stats().Failures, 1)
 	}, once)

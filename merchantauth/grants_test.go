@@ -185,15 +185,11 @@ func TestRefreshesOfOneTokenTakeTurnsWhereItIsNotReplaced(t *testing.T) {
 				theirs := token(t, other)
 				srv.Delay(time.Second)
 				start := time.Now()
-				var wg sync.WaitGroup
-				for range 3 {
-					wg.Go(func() {
-						if _, err := c.Refresh(t.Context(), theirs); err != nil {
-							t.Error(err)
-						}
-					})
-				}
-				wg.Wait()
+				testkit.Crowd(3, func(int) {
+					if _, err := c.Refresh(t.Context(), theirs); err != nil {
+						t.Error(err)
+					}
+				})
 				testkit.Equal(t, "took", time.Since(start), 3*time.Second)
 				costs(t, srv, 1, 3)
 			})

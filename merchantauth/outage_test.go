@@ -305,35 +305,31 @@ func TestTenThousandCallsOverALossyProviderThatRotates(t *testing.T) {
 		srv.Delay(20 * time.Millisecond)
 		client := c.HTTPClient()
 		var ok, typed, ofBase atomic.Int64
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() {
-				for range 100 {
-					resp, err := client.Post(srv.URL()+"/v2/balance", "application/json", strings.NewReader(`{"assets":["BTC"]}`))
-					var own *merchantauth.Error
-					switch {
-					case err == nil:
-						_, _ = io.Copy(io.Discard, resp.Body)
-						resp.Body.Close()
-						if resp.StatusCode != http.StatusOK {
-							t.Errorf("status %d", resp.StatusCode)
-						}
-						ok.Add(1)
-					case errors.As(err, &own):
-						if !errors.Is(err, providerauth.ErrNotSent) || own.Ambiguous() {
-							t.Errorf("a typed error that is not of an unsent request: %v", err)
-						}
-						typed.Add(1)
-					case errors.Is(err, io.EOF):
-						ofBase.Add(1)
-					default:
-						t.Errorf("unexpected: %v", err)
+		testkit.Crowd(100, func(int) {
+			for range 100 {
+				resp, err := client.Post(srv.URL()+"/v2/balance", "application/json", strings.NewReader(`{"assets":["BTC"]}`))
+				var own *merchantauth.Error
+				switch {
+				case err == nil:
+					_, _ = io.Copy(io.Discard, resp.Body)
+					resp.Body.Close()
+					if resp.StatusCode != http.StatusOK {
+						t.Errorf("status %d", resp.StatusCode)
 					}
-					time.Sleep(time.Duration(300+rand.N(400)) * time.Millisecond)
+					ok.Add(1)
+				case errors.As(err, &own):
+					if !errors.Is(err, providerauth.ErrNotSent) || own.Ambiguous() {
+						t.Errorf("a typed error that is not of an unsent request: %v", err)
+					}
+					typed.Add(1)
+				case errors.Is(err, io.EOF):
+					ofBase.Add(1)
+				default:
+					t.Errorf("unexpected: %v", err)
 				}
-			})
-		}
-		wg.Wait()
+				time.Sleep(time.Duration(300+rand.N(400)) * time.Millisecond)
+			}
+		})
 		c.Close() // waits for a refresh in the background, which nobody above waited for
 		t.Logf("%d calls succeeded, %d had no token, %d lost their answers; %d logins and %d refreshes acted on; lost %v",
 			ok.Load(), typed.Load(), ofBase.Load(), srv.Logins(), srv.Refreshes(), lost)

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -40,11 +39,7 @@ func TestLoginAndRefreshSendWhatKunasPageShows(t *testing.T) {
 func TestOneLoginServesAllCallers(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		srv.Delay(50 * time.Millisecond)
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() { rates(t, c) })
-		}
-		wg.Wait()
+		testkit.Crowd(100, func(int) { rates(t, c) })
 		costs(t, srv, 1, 0)
 	})
 }
@@ -58,11 +53,7 @@ func TestFiftyCallersOnAnExpiredTokenCostExactlyOneRefresh(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				past(token(t, c))
 				srv.Delay(50 * time.Millisecond)
-				var wg sync.WaitGroup
-				for range 50 {
-					wg.Go(func() { call(t, c) })
-				}
-				wg.Wait()
+				testkit.Crowd(50, func(int) { call(t, c) })
 				costs(t, srv, 1, 1)
 			})
 		})
@@ -92,11 +83,7 @@ func TestRefusedRefreshCostsExactlyOneLoginWhateverTheCode(t *testing.T) {
 				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 					past(token(t, c))
 					answering(srv, refreshPath, status, body)
-					var wg sync.WaitGroup
-					for range 20 {
-						wg.Go(func() { rates(t, c) })
-					}
-					wg.Wait()
+					testkit.Crowd(20, func(int) { rates(t, c) })
 					costs(t, srv, 2, 1)
 					srv.Intercept(nil)
 					past(token(t, c)) // and the new session is refreshed as any other

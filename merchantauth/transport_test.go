@@ -176,15 +176,11 @@ func TestRejectedTokenIsReplacedOnceUnderAnyStatus(t *testing.T) {
 					balance(srv)
 					token(t, c)
 					tc.end(srv)
-					var wg sync.WaitGroup
-					for range 20 {
-						wg.Go(func() {
-							if err := call(t, srv, c); err != nil {
-								t.Error(err)
-							}
-						})
-					}
-					wg.Wait()
+					testkit.Crowd(20, func(int) {
+						if err := call(t, srv, c); err != nil {
+							t.Error(err)
+						}
+					})
 					testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 					costs(t, srv, 1, 1)
 				})

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,11 +40,7 @@ func TestTokenIsTheDocumentedOneByteForByte(t *testing.T) {
 
 func TestOneTokenServesAllCallsUntilItIsRenewedBeforeItExpires(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() { portfolio(t, c) })
-		}
-		wg.Wait()
+		testkit.Crowd(100, func(int) { portfolio(t, c) })
 		testkit.Equal(t, "tokens", srv.Tokens(), 1)
 		first, _ := c.Token(t.Context())
 		time.Sleep(14 * time.Minute) // it lives 15
@@ -82,15 +77,11 @@ func TestRevokedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				portfolio(t, c)
 				srv.RevokeTokens() // in the second it was minted: the next one is not equal to it
-				var wg sync.WaitGroup
-				for range 20 {
-					wg.Go(func() {
-						if err := call(t, c); err != nil {
-							t.Error(err)
-						}
-					})
-				}
-				wg.Wait()
+				testkit.Crowd(20, func(int) {
+					if err := call(t, c); err != nil {
+						t.Error(err)
+					}
+				})
 				testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 				testkit.Equal(t, "tokens", srv.Tokens(), 2)
 			})

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +15,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // vaultError is an error whose text must not be repeated; a value, so that
@@ -165,20 +165,16 @@ func TestVersionGrowsWithEveryChange(t *testing.T) {
 
 func TestSourceIsSafeForConcurrentUse(t *testing.T) {
 	source := credential.NewSource("APIKey", providerauth.StaticSecret(sentinel))
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			for range 100 {
-				if got, err := source.Get(t.Context()); err != nil || got != sentinel {
-					t.Errorf("Get = %q, %v", got, err)
-				}
-				if e := source.Version(); e != 1 {
-					t.Errorf("epoch %d, want 1", e)
-				}
+	testkit.Crowd(16, func(int) {
+		for range 100 {
+			if got, err := source.Get(t.Context()); err != nil || got != sentinel {
+				t.Errorf("Get = %q, %v", got, err)
 			}
-		})
-	}
-	wg.Wait()
+			if e := source.Version(); e != 1 {
+				t.Errorf("epoch %d, want 1", e)
+			}
+		}
+	})
 }
 
 func TestFunctionThatHangsOrEndsItsGoroutineHoldsNobodyUp(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/providerauth/providerauth-go/internal/simulator"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // A provider counts its acts.
@@ -469,20 +469,16 @@ func TestEachFaultHitsOneOfManyConcurrentRequests(t *testing.T) {
 		s.Reset(10, count)
 		s.ActLate(10, 0, count)
 		var broken, failed, fine atomic.Int64
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() {
-				switch r := post(t, s, "/x", "in"); {
-				case r.Err != nil:
-					broken.Add(1)
-				case r.Status == 503:
-					failed.Add(1)
-				case r.Body == "POST /x in":
-					fine.Add(1)
-				}
-			})
-		}
-		wg.Wait()
+		testkit.Crowd(100, func(int) {
+			switch r := post(t, s, "/x", "in"); {
+			case r.Err != nil:
+				broken.Add(1)
+			case r.Status == 503:
+				failed.Add(1)
+			case r.Body == "POST /x in":
+				fine.Add(1)
+			}
+		})
 		s.Close()
 		got := []int64{broken.Load(), failed.Load(), fine.Load(), int64(always), int64(s.Count("/x"))}
 		if diff := cmp.Diff([]int64{40, 10, 50, 50, 100}, got); diff != "" {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -30,7 +31,7 @@ func TestThousandCallersOfAnEmptyCacheMakeOneRequest(t *testing.T) {
 		c := open(t, p, mode)
 		start := time.Now()
 		var slowest atomic.Int64
-		crowd(1000, func(int) {
+		testkit.Crowd(1000, func(int) {
 			equal(t, "token", get(t, c).value, "T1")
 			slowest.Store(max(slowest.Load(), int64(since(start))))
 		})
@@ -59,7 +60,7 @@ func TestFailingProviderCostsOneFlightForAllCallers(t *testing.T) {
 		p.fail = func(int) error { return errRefused }
 		c := open(t, p, mode)
 		start := time.Now()
-		crowd(200, func(int) {
+		testkit.Crowd(200, func(int) {
 			_, err := c.Get(t.Context(), "", "")
 			errorIs(t, err, errRefused)
 			equal(t, "wait", since(start), 10*time.Millisecond)
@@ -77,7 +78,7 @@ func TestCancelledFirstCallerFailsNobodyElse(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		crowd(10, func(i int) {
+		testkit.Crowd(10, func(i int) {
 			if i == 0 {
 				_, err := c.Get(ctx, "", "")
 				errorIs(t, err, context.DeadlineExceeded)
@@ -98,7 +99,7 @@ func TestWaiterLeavesAtItsOwnDeadline(t *testing.T) {
 		p.latency = 400 * time.Millisecond
 		c := open(t, p, mode)
 		start := time.Now()
-		crowd(2, func(i int) {
+		testkit.Crowd(2, func(i int) {
 			if i == 0 {
 				get(t, c)
 				return
@@ -120,7 +121,7 @@ func TestRenewalBlocksNobodyWhileTheTokenIsValid(t *testing.T) {
 			get(t, c)
 			inWindow()
 			start := time.Now()
-			crowd(1000, func(int) { equal(t, "token", get(t, c).value, "T1") })
+			testkit.Crowd(1000, func(int) { equal(t, "token", get(t, c).value, "T1") })
 			equal(t, "time taken", since(start), 0)
 			time.Sleep(p.latency)
 			synctest.Wait()
@@ -137,7 +138,7 @@ func TestExclusiveRenewalIsOneRequestAndNobodyWaitsLongerThanIt(t *testing.T) {
 		get(t, c)
 		time.Sleep(58 * time.Minute)
 		start := time.Now()
-		crowd(1000, func(int) {
+		testkit.Crowd(1000, func(int) {
 			equal(t, "token", get(t, c).value, "T2")
 			equal(t, "wait", since(start), p.latency)
 		})
@@ -162,7 +163,7 @@ func TestFailedRenewalOfAValidTokenFailsNobodyAndGoesOnInsideTheWindow(t *testin
 			start := time.Now()
 			for p.requests() < 6 && since(start) < 4*time.Minute {
 				callStart := time.Now()
-				crowd(20, func(int) { equal(t, "token", get(t, c).value, "T1") })
+				testkit.Crowd(20, func(int) { equal(t, "token", get(t, c).value, "T1") })
 				equal(t, "blocked for", since(callStart), 0)
 				time.Sleep(50 * time.Millisecond)
 			}
@@ -189,7 +190,7 @@ func TestExclusiveRenewalRefusedGivesEveryoneTheOldToken(t *testing.T) {
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
 		time.Sleep(58 * time.Minute)
-		crowd(1000, func(int) { equal(t, "token", get(t, c), token{value: "T1"}) })
+		testkit.Crowd(1000, func(int) { equal(t, "token", get(t, c), token{value: "T1"}) })
 		equal(t, "requests: a refusal is not sent again", p.requests(), 2)
 		equal(t, "within the back-off", get(t, c), token{value: "T1"})
 		equal(t, "requests within the back-off", p.requests(), 2)
@@ -206,7 +207,7 @@ func TestTokenExpiringDuringItsRenewalStartsNoSecondFlight(t *testing.T) {
 			time.Sleep(59*time.Minute + 45*time.Second)
 			equal(t, "still valid", get(t, c).value, "T1")
 			time.Sleep(14 * time.Second) // past expires-at less the margin
-			crowd(50, func(int) { equal(t, "token", get(t, c).value, "T2") })
+			testkit.Crowd(50, func(int) { equal(t, "token", get(t, c).value, "T2") })
 			equal(t, "requests", p.requests(), 2)
 			equal(t, "at most at once", p.most, 1)
 		})
@@ -268,7 +269,7 @@ func TestColdStartNeverMakesASecondRequest(t *testing.T) {
 				return issued{Token: token{value: "T"}, ID: id("T"), ExpiresAt: time.Now().Add(time.Hour)}, nil
 			})
 		})
-		crowd(8, func(int) { get(t, c) })
+		testkit.Crowd(8, func(int) { get(t, c) })
 		if n := asked.Load(); n != 1 {
 			t.Fatalf("%d requests, want 1", n)
 		}
@@ -304,7 +305,7 @@ func TestPanicInTheRetrieverIsAnErrorAndTheNextCallWorks(t *testing.T) {
 			return nil
 		}
 		c := open(t, p, mode)
-		crowd(10, func(int) {
+		testkit.Crowd(10, func(int) {
 			tok, err := c.Get(t.Context(), "", "")
 			if mode == tokencache.Exclusive { // unclear, so it is tried once more
 				equal(t, "token", tok.value, "T2")
@@ -332,7 +333,7 @@ func TestGoexitInTheRetrieverLeavesNoWaiterBehind(t *testing.T) {
 			return nil
 		}
 		c := open(t, p, mode)
-		crowd(10, func(int) {
+		testkit.Crowd(10, func(int) {
 			_, err := c.Get(t.Context(), "", "")
 			errorIs(t, err, providerauth.ErrAmbiguous)
 		})

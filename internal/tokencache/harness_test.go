@@ -135,15 +135,6 @@ func get(t *testing.T, c *cache) token {
 	return tok
 }
 
-// crowd calls f from n goroutines at once and waits for them.
-func crowd(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { f(i) })
-	}
-	wg.Wait()
-}
-
 func since(start time.Time) time.Duration { return time.Since(start) }
 
 func equal[V comparable](t *testing.T, what string, got, want V) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -72,7 +73,7 @@ func TestWaiterStartsOverIfItsResultWasInvalidatedMeanwhile(t *testing.T) {
 		p := newProvider()
 		c := open(t, p, tokencache.Overlap)
 		// Whoever gets a token first finds it dead at once, twice.
-		crowd(20, func(int) {
+		testkit.Crowd(20, func(int) {
 			for range 3 {
 				tok, err := c.Get(t.Context(), "", "")
 				if err != nil {

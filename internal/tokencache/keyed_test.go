@@ -32,7 +32,7 @@ func TestKeysAreRetrievedInParallelEachOnce(t *testing.T) {
 		p := newProvider()
 		c := open(t, p, mode, keyed(1000))
 		start := time.Now()
-		crowd(1000, func(i int) { getFor(t, c, fmt.Sprint("player ", i%100), "") })
+		testkit.Crowd(1000, func(i int) { getFor(t, c, fmt.Sprint("player ", i%100), "") })
 		equal(t, "time taken", since(start), p.latency)
 		equal(t, "requests", p.requests(), 100)
 		equal(t, "entries", c.Stats().Entries, 100)
@@ -65,7 +65,7 @@ func TestCallersThatWantDifferentThingsNeverShareAFlight(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
 		c := open(t, p, mode, keyed(10))
-		crowd(20, func(i int) {
+		testkit.Crowd(20, func(i int) {
 			want := []string{"BRL", "USD"}[i%2]
 			tok := getFor(t, c, "u", want)
 			p.mu.Lock()

@@ -10,6 +10,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -120,7 +121,7 @@ func TestCache_Reject(t *testing.T) {
 				get(t, c)
 				reject(c, "T1")
 				want := token{value: "T1", suspect: suspect && mode == tokencache.Exclusive}
-				crowd(5, func(int) { equal(t, "token", get(t, c), want) })
+				testkit.Crowd(5, func(int) { equal(t, "token", get(t, c), want) })
 				n := p.requests()
 				equal(t, "within the back-off", get(t, c), want)
 				equal(t, "requests within the back-off", p.requests(), n)
@@ -175,7 +176,7 @@ func TestCache_Reject(t *testing.T) {
 				p.latency = 10 * time.Second
 				reject(c, "T1")
 				start := time.Now()
-				crowd(10, func(int) { get(t, c) })
+				testkit.Crowd(10, func(int) { get(t, c) })
 				equal(t, "waited", since(start), most)
 				if mode == tokencache.Exclusive {
 					return // it is replaced

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -51,7 +52,7 @@ func TestExclusiveFlightIsSentAgainOnceAndOnlyAfterAnUnclearAttempt(t *testing.T
 				get(t, c)
 				time.Sleep(58 * time.Minute)
 				for _, when := range []string{"waiters", "callers within the back-off"} {
-					crowd(5, func(int) {
+					testkit.Crowd(5, func(int) {
 						tok, err := c.Get(t.Context(), "", "")
 						got := row{p.requests(), tok, err != nil}
 						if d := cmp.Diff(want, got, cmp.AllowUnexported(token{})); d != "" {

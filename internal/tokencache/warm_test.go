@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -149,7 +150,7 @@ func TestKeepWarm_together(t *testing.T) {
 	// once at most.
 	renewals := func(t *testing.T, p *provider, mode tokencache.Mode, wait time.Duration, change ...func(*config)) (most, atOnce int) {
 		c := open(t, p, mode, append(change, keyed(keys), func(cfg *config) { cfg.KeepWarm = true })...)
-		crowd(keys, func(i int) { getFor(t, c, fmt.Sprint(i), "") })
+		testkit.Crowd(keys, func(i int) { getFor(t, c, fmt.Sprint(i), "") })
 		p.mu.Lock()
 		p.at, p.most = nil, 0
 		p.mu.Unlock()

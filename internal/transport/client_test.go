@@ -97,18 +97,14 @@ func TestCrowdOfCallersHardlyDials(t *testing.T) {
 	defer server.Close()
 	c := transport.New(transport.Config{BaseURL: parse(t, server.URL)})
 	defer c.CloseIdle()
-	var wg sync.WaitGroup
-	for range callers {
-		wg.Go(func() {
-			for range calls {
-				if _, err := c.Do(context.Background(), post(transport.Safe)); err != nil {
-					t.Error(err)
-					return
-				}
+	testkit.Crowd(callers, func(int) {
+		for range calls {
+			if _, err := c.Do(context.Background(), post(transport.Safe)); err != nil {
+				t.Error(err)
+				return
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 	if perCall := float64(dials.Load()) / (callers * calls); perCall >= 0.01 {
 		t.Errorf("%d dials, %.4f per call", dials.Load(), perCall)
 	} else {

@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -362,16 +361,12 @@ func TestOneClientServesManyCallersAtOnce(t *testing.T) {
 		}), func(cfg *transport.Config) {
 			cfg.Logger = slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		})
-		var wg sync.WaitGroup
-		for range 50 {
-			wg.Go(func() {
-				for range 10 {
-					if _, err := c.Do(t.Context(), post(transport.Safe)); err != nil && failure(t, err).Status != 503 {
-						t.Error(err)
-					}
+		testkit.Crowd(50, func(int) {
+			for range 10 {
+				if _, err := c.Do(t.Context(), post(transport.Safe)); err != nil && failure(t, err).Status != 503 {
+					t.Error(err)
 				}
-			})
-		}
-		wg.Wait()
+			}
+		})
 	})
 }
