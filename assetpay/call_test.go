@@ -147,15 +147,7 @@ func TestRejectedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
 			return c.CallFor(t.Context(), user(), http.MethodPost, "/client/deposit", map[string]int{"n": 1}, nil)
 		},
 		"HTTPClientFor": func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) error {
-			resp, err := c.HTTPClientFor(user()).Post(srv.URL()+"/client/deposit", "application/json", strings.NewReader(`{"n":1}`))
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			if resp.StatusCode != 200 {
-				return fmt.Errorf("status %d", resp.StatusCode)
-			}
-			return nil
+			return testkit.Post(c.HTTPClientFor(user()), srv.URL()+"/client/deposit", `{"n":1}`)
 		},
 	} {
 		for why, rejected := range reject {

@@ -2,7 +2,6 @@ package assetpay_test
 
 import (
 	"context"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,8 +50,7 @@ func TestClient_fipsOnly(t *testing.T) {
 		unavailable(t, err)
 	})
 	t.Run("with MintLocal a short secret that comes later is unavailable", func(t *testing.T) {
-		var secret atomic.Value
-		secret.Store(testkit.LongSecret)
+		secret := testkit.NewVault(testkit.LongSecret)
 		bubble(t, assetpaytest.Options{APISecret: testkit.LongSecret}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
 			inventory(t, c)
 			secret.Store(testkit.ShortSecret)
@@ -65,7 +63,7 @@ func TestClient_fipsOnly(t *testing.T) {
 			synctest.Wait()
 			inventory(t, c)
 		}, local, func(cfg *assetpay.Config) {
-			cfg.APISecret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+			cfg.APISecret = secret.Get
 		})
 	})
 	t.Run("an API key may be short", func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 
 // hidden are values that must appear nowhere.
 var hidden = []string{
-	"sentinel-key", "sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Vault,
+	"sentinel-key", "sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Sealed,
 	"sentinel-hash", "SeNtInEl", // the token of a trade URL
 }
 
@@ -140,7 +140,7 @@ func everyPrintPath(t *testing.T) {
 	_, err = c.Token(ctx, bad)
 	check("a bad request", err)
 	_, err = c.TokenSourceFunc(func(context.Context) (assetpay.User, error) {
-		return req, errors.New(testkit.Vault)
+		return req, errors.New(testkit.Sealed)
 	}).Token(ctx)
 	check("a failing function", err)
 

@@ -3,7 +3,6 @@ package assetpay_test
 import (
 	"context"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,8 +79,7 @@ func TestTokenMintedInTheSecondOfARevokedOneIsNotEqualToIt(t *testing.T) {
 }
 
 func TestAPISecretIsRotatedWithoutALostRequest(t *testing.T) {
-	var secret atomic.Value
-	secret.Store("old")
+	secret := testkit.NewVault("old")
 	bubble(t, assetpaytest.Options{APISecret: "old"}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		inventory(t, c)
 		secret.Store("new")
@@ -93,7 +91,7 @@ func TestAPISecretIsRotatedWithoutALostRequest(t *testing.T) {
 		testkit.Equal(t, "calls", srv.Count("/client/inventory"), 4)
 		testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 	}, local, func(cfg *assetpay.Config) {
-		cfg.APISecret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+		cfg.APISecret = secret.Get
 	})
 }
 
@@ -125,8 +123,7 @@ func TestMintingFollowsTheProvidersClock(t *testing.T) {
 }
 
 func TestSecretThatComesBackEndsTheBackOff(t *testing.T) {
-	var secret atomic.Value
-	secret.Store("")
+	secret := testkit.NewVault("")
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
 		for range 8 { // the wait grows to a minute
 			_, err := c.Token(t.Context(), user())
@@ -141,7 +138,7 @@ func TestSecretThatComesBackEndsTheBackOff(t *testing.T) {
 		token(t, c.TokenSource(user()))
 	}, local, func(cfg *assetpay.Config) {
 		cfg.APIKey = nil
-		cfg.APISecret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+		cfg.APISecret = secret.Get
 	})
 }
 

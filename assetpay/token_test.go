@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -271,8 +270,7 @@ func TestFailureIsAnsweredWithinTheBackOffWithoutARequest(t *testing.T) {
 }
 
 func TestChangedAPIKeyEndsTheBackOff(t *testing.T) {
-	var key atomic.Value
-	key.Store("ap_old")
+	key := testkit.NewVault("ap_old")
 	bubble(t, assetpaytest.Options{APIKey: "ap_new"}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		_, err := c.Token(t.Context(), user())
 		errorIs(t, err, providerauth.ErrUnauthorized)
@@ -281,7 +279,7 @@ func TestChangedAPIKeyEndsTheBackOff(t *testing.T) {
 		synctest.Wait()
 		token(t, c.TokenSource(user()))
 	}, func(cfg *assetpay.Config) {
-		cfg.APIKey = func(context.Context) (string, error) { return key.Load().(string), nil }
+		cfg.APIKey = key.Get
 	})
 }
 
@@ -361,4 +359,12 @@ func TestSetAuthHeaderKnowsTheBareForm(t *testing.T) {
 		testkit.Equal(t, "header", r.Header.Get("Authorization"), tok.Value())
 		inventory(t, c)
 	}, func(cfg *assetpay.Config) { cfg.BareToken = true })
+}
+
+func TestClient_Token_changedAPIKey(t *testing.T) {
+	secret := testkit.NewVault("right")
+	bubble(t, assetpaytest.Options{APIKey: "right"}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		time.Sleep(time.Until(token(t, c.TokenSource(user())).ExpiresAt) + time.Second)
+		testkit.ChangedSecret(t, secret, func() error { _, err := c.Token(t.Context(), user()); return err }, func() int { return srv.Count(exchange) })
+	}, func(cfg *assetpay.Config) { cfg.APIKey = secret.Get })
 }

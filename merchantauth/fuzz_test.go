@@ -10,23 +10,13 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 )
 
-// always answers every request so.
-type always struct {
-	status int
-	body   string
-}
-
-func (a *always) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		r.Body.Close()
-	}
-	return &http.Response{
-		StatusCode: a.status, ProtoMajor: 1, ProtoMinor: 1, Request: r, ContentLength: -1,
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(a.body)),
-	}, nil
+// responding answers every request with JSON.
+func responding(status int, body string) testkit.RoundTrip {
+	return testkit.Responding(status, http.Header{"Content-Type": {"application/json"}}, body)
 }
 
 // FuzzAnswers has every decoder read every answer: none panics, a success is
@@ -46,10 +36,9 @@ func FuzzAnswers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status uint16, body string) {
 		status = 200 + status%400
-		base := &always{int(status), body}
 		cfg := merchantauth.Config{
 			BaseURL: "https://core.example.com", MerchantID: "m", Email: "a@b.c", Password: providerauth.StaticSecret("p"),
-			HTTPClient: &http.Client{Transport: base}, MaxAttempts: 1,
+			HTTPClient: &http.Client{Transport: responding(int(status), body)}, MaxAttempts: 1,
 		}
 		session := open(t, cfg)
 		defer session.Close()
@@ -134,10 +123,10 @@ func FuzzRejected(f *testing.F) {
 	f.Add(uint16(401), `{}`)
 	f.Add(uint16(500), `{"errors":{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}`)
 	f.Fuzz(func(t *testing.T, status uint16, body string) {
-		base := &always{int(200 + status%400), body}
+		status = 200 + status%400
 		c := open(t, merchantauth.Config{
 			BaseURL: "https://core.example.com", MerchantID: "m", Email: "a@b.c", Password: providerauth.StaticSecret("p"),
-			HTTPClient: &http.Client{Transport: loggingIn{base}}, MaxAttempts: 1,
+			HTTPClient: &http.Client{Transport: loggingIn{responding(int(status), body)}}, MaxAttempts: 1,
 		})
 		defer c.Close()
 		resp, err := c.HTTPClient().Get("https://core.example.com/v2/x")
@@ -146,7 +135,7 @@ func FuzzRejected(f *testing.F) {
 		}
 		got, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if err != nil || string(got) != body || resp.StatusCode != base.status {
+		if err != nil || string(got) != body || resp.StatusCode != int(status) {
 			t.Errorf("Transport changed the answer: %d %q, %v", resp.StatusCode, got, err)
 		}
 	})
@@ -160,7 +149,7 @@ func (l loggingIn) RoundTrip(r *http.Request) (*http.Response, error) {
 		now := time.Now()
 		access := jwt(fmt.Sprintf(`{"jwtId":"%d"}`, now.UnixNano()))
 		body := fmt.Sprintf(`{"data":{"accessToken":%q,"expiresIn":%d,"refreshToken":"r"}}`, access, now.Unix()+1800)
-		return (&always{200, body}).RoundTrip(r)
+		return responding(http.StatusOK, body)(r)
 	}
 	return l.RoundTripper.RoundTrip(r)
 }

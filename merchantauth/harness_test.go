@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -81,17 +80,12 @@ func costs(t *testing.T, srv *merchantauthtest.Server, logins, refreshes int) {
 // acting. An empty path is every path.
 func answering(srv *merchantauthtest.Server, path string, status int, body string) {
 	srv.Intercept(nil)
-	srv.Intercept(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if path != "" && r.URL.Path != path {
-				next.ServeHTTP(w, r)
-				return
-			}
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, body)
-		})
-	})
+	json := http.Header{"Content-Type": {"application/json"}}
+	if path == "" {
+		srv.Intercept(testkit.Always(status, json, body))
+		return
+	}
+	srv.Intercept(testkit.Always(status, json, body, testkit.Path(path)))
 }
 
 // lastBody is what the server was sent last to the path.

@@ -17,7 +17,7 @@ import (
 // hidden are values that must appear nowhere.
 var hidden = []string{
 	"sentinel-password", "sentinel-key", "sentinel-mail", "sentinel-passport", "sentinel-itn", "sentinel-token", "sentinel-refresh",
-	"sentinel-answer", "sentinel-query", testkit.Vault, "sentinel-phone",
+	"sentinel-answer", "sentinel-query", testkit.Sealed, "sentinel-phone",
 }
 
 // quoting answers with what it was sent, body and credentials, in Kuna's error

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,24 +74,17 @@ func TestManyRawRefreshesOfOneTokenAreOneRefresh(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		first := token(t, c)
 		srv.Delay(50 * time.Millisecond)
-		var wg sync.WaitGroup
-		var mu sync.Mutex
-		refreshed := 0
-		for range 20 {
-			wg.Go(func() {
-				_, err := c.Refresh(t.Context(), first)
-				if err == nil {
-					mu.Lock()
-					refreshed++
-					mu.Unlock()
-					return
-				}
-				e := errorIs(t, err, providerauth.ErrInvalidRequest)
-				testkit.Equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
-			})
-		}
-		wg.Wait()
-		testkit.Equal(t, "refreshed", refreshed, 1)
+		var refreshed atomic.Int64
+		testkit.Crowd(20, func(int) {
+			_, err := c.Refresh(t.Context(), first)
+			if err == nil {
+				refreshed.Add(1)
+				return
+			}
+			e := errorIs(t, err, providerauth.ErrInvalidRequest)
+			testkit.Equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
+		})
+		testkit.Equal(t, "refreshed", refreshed.Load(), 1)
 		testkit.Equal(t, "back-off", c.Stats().BackoffUntil, time.Time{})
 		turns := c.Stats().Refreshes
 		_, err := c.Refresh(t.Context(), first) // and later

@@ -271,8 +271,7 @@ func TestRefusedLoginWaitsTheLongestBackOffOrForAnotherPassword(t *testing.T) {
 		"401": {}, "200": {ErrorStatus: 200}, "404": {ErrorStatus: 404},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var password atomic.Value
-			password.Store("wrong")
+			password := testkit.NewVault("wrong")
 			bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				for range 600 {
 					_, err := c.Token(t.Context())
@@ -299,7 +298,7 @@ func TestRefusedLoginWaitsTheLongestBackOffOrForAnotherPassword(t *testing.T) {
 				}
 				testkit.Equal(t, "logins", srv.Count(loginPath)-before, 1)
 			}, func(cfg *merchantauth.Config) {
-				cfg.Password = func(context.Context) (string, error) { return password.Load().(string), nil }
+				cfg.Password = password.Get
 			})
 		})
 	}
@@ -417,4 +416,12 @@ func TestPanicOfALoginIsLoggedWithoutItsValue(t *testing.T) {
 		cfg.Logger = logger
 		cfg.HTTPClient = &http.Client{Transport: testkit.RoundTrip(func(*http.Request) (*http.Response, error) { panic("password-1") })}
 	})
+}
+
+func TestClient_Token_changedPassword(t *testing.T) {
+	secret := testkit.NewVault("right")
+	bubble(t, merchantauthtest.Options{Password: "right"}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		time.Sleep(time.Until(token(t, c).RefreshExpiresAt) + time.Second)
+		testkit.ChangedSecret(t, secret, func() error { _, err := c.Token(t.Context()); return err }, func() int { return srv.Count(loginPath) })
+	}, func(cfg *merchantauth.Config) { cfg.Password = secret.Get })
 }

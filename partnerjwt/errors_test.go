@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -76,11 +75,7 @@ func TestClient_Call_keyOfTheOperator(t *testing.T) {
 
 func TestClient_Portfolio_failureUnderASuccess(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
-		srv.Intercept(func(http.Handler) http.Handler {
-			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				_, _ = io.WriteString(w, `{"code":"NO_FUNDS","message":"there is none"}`)
-			})
-		})
+		srv.Intercept(testkit.Always(http.StatusOK, nil, `{"code":"NO_FUNDS","message":"there is none"}`))
 		_, err := c.Portfolio(t.Context())
 		var e *partnerjwt.Error
 		if !errors.As(err, &e) || e.Code != "NO_FUNDS" || e.Message != "there is none" {

@@ -3,7 +3,6 @@ package partnerjwt_test
 import (
 	"context"
 	"net/http"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,12 +40,11 @@ func TestClient_fipsOnly(t *testing.T) {
 	})
 	t.Run("a short secret that comes later is unavailable", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			var secret atomic.Value
-			secret.Store(testkit.LongSecret)
+			secret := testkit.NewVault(testkit.LongSecret)
 			srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true, Secret: testkit.LongSecret})
 			defer srv.Close()
 			cfg := srv.Config()
-			cfg.Secret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+			cfg.Secret = secret.Get
 			c := open(t, cfg)
 			defer c.Close()
 			portfolio(t, c)

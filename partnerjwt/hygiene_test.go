@@ -14,7 +14,7 @@ import (
 )
 
 // hidden are values that must appear nowhere.
-var hidden = []string{"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Vault}
+var hidden = []string{"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Sealed}
 
 func TestNothingSecretIsPrinted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -62,15 +61,7 @@ func TestRevokedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
 		"Call":      func(t *testing.T, c *partnerjwt.Client) error { return trade(t.Context(), c) },
 		"Portfolio": func(t *testing.T, c *partnerjwt.Client) error { _, err := c.Portfolio(t.Context()); return err },
 		"HTTPClient": func(t *testing.T, c *partnerjwt.Client) error {
-			resp, err := c.HTTPClient().Post("http://127.0.0.1:1/base/trade", "application/json", strings.NewReader(`{"ticker":"A","orderSide":"BUY"}`))
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			if resp.StatusCode != 200 {
-				return fmt.Errorf("status %d", resp.StatusCode)
-			}
-			return nil
+			return testkit.Post(c.HTTPClient(), "http://127.0.0.1:1/base/trade", `{"ticker":"A","orderSide":"BUY"}`)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -184,9 +175,7 @@ func TestPortfolioIsReadExactly(t *testing.T) {
 		`<html>`:      "error",
 	} {
 		bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
-			srv.Intercept(func(http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
-			})
+			srv.Intercept(testkit.Always(http.StatusOK, nil, body))
 			holdings, err := c.Portfolio(t.Context())
 			if want == "error" {
 				errorIs(t, err, providerauth.ErrBadResponse)

@@ -17,8 +17,7 @@ import (
 
 // The renewal that is under way when the secret changes has read the old one.
 func TestSecretThatTakesTimeIsRotatedWithoutALostRequestDuringARenewal(t *testing.T) {
-	var secret atomic.Value
-	secret.Store("secret-1")
+	secret := testkit.NewVault("secret-1")
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		if err := trade(t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -38,10 +37,10 @@ func TestSecretThatTakesTimeIsRotatedWithoutALostRequestDuringARenewal(t *testin
 		}
 		testkit.Equal(t, "trades", srv.Trades(), 32)
 	}, func(cfg *partnerjwt.Config) {
-		cfg.Secret = func(context.Context) (string, error) {
-			value := secret.Load().(string)
+		cfg.Secret = func(ctx context.Context) (string, error) {
+			value, err := secret.Get(ctx)
 			time.Sleep(50 * time.Millisecond)
-			return value, nil
+			return value, err
 		}
 	})
 }
@@ -103,12 +102,12 @@ func TestDeadlineThatPassesWhileATokenIsWaitedForIsRetryable(t *testing.T) {
 }
 
 func TestSecretIsRotatedWithoutALostRequest(t *testing.T) {
-	for name, rotate := range map[string]func(*partnerjwttest.Server, *atomic.Value){
-		"at the same instant": func(srv *partnerjwttest.Server, secret *atomic.Value) {
+	for name, rotate := range map[string]func(*partnerjwttest.Server, *testkit.Vault){
+		"at the same instant": func(srv *partnerjwttest.Server, secret *testkit.Vault) {
 			secret.Store("secret-2")
 			srv.Rotate("secret-2")
 		},
-		"with an overlap": func(srv *partnerjwttest.Server, secret *atomic.Value) {
+		"with an overlap": func(srv *partnerjwttest.Server, secret *testkit.Vault) {
 			srv.Rotate("secret-1", "secret-2")
 			time.Sleep(10 * time.Second)
 			secret.Store("secret-2")
@@ -117,8 +116,7 @@ func TestSecretIsRotatedWithoutALostRequest(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var secret atomic.Value
-			secret.Store("secret-1")
+			secret := testkit.NewVault("secret-1")
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				stop := make(chan struct{})
 				var wg sync.WaitGroup
@@ -140,13 +138,13 @@ func TestSecretIsRotatedWithoutALostRequest(t *testing.T) {
 					})
 				}
 				time.Sleep(10 * time.Second)
-				rotate(srv, &secret)
+				rotate(srv, secret)
 				time.Sleep(10 * time.Second)
 				close(stop)
 				wg.Wait()
 				testkit.Equal(t, "trades", int64(srv.Trades()), calls.Load())
 			}, func(cfg *partnerjwt.Config) {
-				cfg.Secret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+				cfg.Secret = secret.Get
 			})
 		})
 	}
@@ -195,22 +193,20 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 func TestClient_lateSecret(t *testing.T) {
 	for _, late := range []time.Duration{5 * time.Second, 20 * time.Second, 2 * time.Minute} {
 		t.Run(late.String(), func(t *testing.T) {
-			var secret atomic.Value
-			var asked atomic.Int64
-			secret.Store("secret-1")
+			secret := testkit.NewVault("secret-1")
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				if _, err := c.Portfolio(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				srv.Rotate("secret-2")
 				rotated := time.Now()
-				asked.Store(0)
+				asked := secret.Asked()
 				for time.Since(rotated) < late {
 					_, err := c.Portfolio(t.Context())
 					errorIs(t, err, providerauth.ErrUnauthorized)
 					time.Sleep(100 * time.Millisecond)
 				}
-				if n, most := int(asked.Load()), 10+2*int(late/time.Second); n > most {
+				if n, most := secret.Asked()-asked, 10+2*int(late/time.Second); n > most {
 					t.Errorf("the secret was asked for %d times in %v, want at most %d", n, late, most)
 				}
 				secret.Store("secret-2")
@@ -226,19 +222,14 @@ func TestClient_lateSecret(t *testing.T) {
 				}
 				t.Logf("calls failed for %v after the secret was there", time.Since(there))
 			}, func(cfg *partnerjwt.Config) {
-				cfg.Secret = func(context.Context) (string, error) {
-					asked.Add(1)
-					return secret.Load().(string), nil
-				}
+				cfg.Secret = secret.Get
 			})
 		})
 	}
 }
 
 func TestClient_cachedSecret(t *testing.T) {
-	var secret atomic.Value
-	secret.Store("secret-1")
-	var asked atomic.Int64
+	secret := testkit.NewVault("secret-1")
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		if err := trade(t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -251,11 +242,8 @@ func TestClient_cachedSecret(t *testing.T) {
 				t.Errorf("a rejection has the vault asked again: %v", err)
 			}
 		}
-		testkit.Equal(t, "times that the vault was asked", asked.Load(), 2)
+		testkit.Equal(t, "times that the vault was asked", secret.Asked(), 2)
 	}, func(cfg *partnerjwt.Config) {
-		cfg.Secret = providerauth.CachedSecret(func(context.Context) (string, error) {
-			asked.Add(1)
-			return secret.Load().(string), nil
-		}, time.Hour)
+		cfg.Secret = providerauth.CachedSecret(secret.Get, time.Hour)
 	})
 }

@@ -93,7 +93,7 @@ func TestWrongPlayersAndRequestsCostNoRequest(t *testing.T) {
 			_, transferred := c.Transfer(ctx, p, platformtoken.TransferRequest{TxID: "t", Direction: platformtoken.TransferIn, Amount: one})
 			_, asked := c.TransferStatus(ctx, p, "r")
 			_, entered := c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: id, GameID: 1})
-			_, posted := c.HTTPClientFor(p).Post(srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
+			posted := testkit.Post(c.HTTPClientFor(p), srv.URL()+getBalance, "{}")
 			for call, err := range map[string]error{
 				"Token": got, "TokenSource": sourced, "CreateToken": created, "Balance": balanced, "Transfer": transferred,
 				"TransferStatus": asked, "EnterGame": entered, "CallFor": c.CallFor(ctx, p, "POST", "/x", nil, nil),

@@ -2,9 +2,7 @@ package platformtoken_test
 
 import (
 	"context"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -35,10 +33,7 @@ func TestClient_fipsOnly(t *testing.T) {
 		cfg.Signer = platformtoken.SignerFunc(func(context.Context, platformtoken.SignInput) (string, error) { return "signed", nil })
 		cfg.HTTPClient = &http.Client{Transport: tap(func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 			testkit.Equal(t, "sign", r.Header["sign"], []string{"signed"})
-			return &http.Response{
-				StatusCode: http.StatusOK, Header: http.Header{}, Request: r,
-				Body: io.NopCloser(strings.NewReader(`{"isSuccess":true,"data":{"token":"token-1","expires":253402300799}}`)),
-			}, nil
+			return testkit.Responding(http.StatusOK, nil, `{"isSuccess":true,"data":{"token":"token-1","expires":253402300799}}`)(r)
 		}).through(nil)}
 		c := open(t, cfg)
 		defer c.Close()

@@ -21,7 +21,7 @@ import (
 
 // hidden are values that must appear nowhere.
 var hidden = []string{
-	"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Vault, "sentinel-sign", "sentinel tx",
+	"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Sealed, "sentinel-sign", "sentinel tx",
 }
 
 func TestNothingSecretIsPrinted(t *testing.T) {

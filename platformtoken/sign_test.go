@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,8 +211,7 @@ func TestRotatedSecretTakesEffectWithTheNextRequest(t *testing.T) {
 }
 
 func TestChangedSecretEndsTheBackOff(t *testing.T) {
-	var secret atomic.Value
-	secret.Store("wrong")
+	secret := testkit.NewVault("wrong")
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		for range 5 {
 			_, err := c.Token(t.Context(), brl)
@@ -226,7 +224,7 @@ func TestChangedSecretEndsTheBackOff(t *testing.T) {
 		synctest.Wait()
 		token(t, c, brl)
 	}, func(cfg *platformtoken.Config) {
-		cfg.Secret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+		cfg.Secret = secret.Get
 	})
 }
 
@@ -268,8 +266,8 @@ func TestUnavailableSignatureCostsNoRequest(t *testing.T) {
 				errorIs(t, err, providerauth.ErrSecretUnavailable)
 				_, transferred := c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx", Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, "1")})
 				_, entered := c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: "u", GameID: 1})
-				_, signed := c.HTTPClient().Post(srv.URL()+"/game/getRecords", "application/json", strings.NewReader("{}"))
-				_, attached := c.HTTPClientFor(brl).Post(srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
+				signed := testkit.Post(c.HTTPClient(), srv.URL()+"/game/getRecords", "{}")
+				attached := testkit.Post(c.HTTPClientFor(brl), srv.URL()+getBalance, "{}")
 				for call, err := range map[string]error{
 					"Transfer": transferred, "EnterGame": entered, "HTTPClient": signed, "HTTPClientFor": attached,
 					"Call": c.Call(ctx, "POST", "/x", nil, nil), "CallFor": c.CallFor(ctx, brl, "POST", "/x", nil, nil),

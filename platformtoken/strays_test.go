@@ -1,9 +1,7 @@
 package platformtoken_test
 
 import (
-	"bytes"
 	"fmt"
-	"net/http"
 	"testing"
 	"time"
 
@@ -31,15 +29,7 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 				_, err := c.Balance(t.Context(), p)
 				return err
 			}
-			resp, err := h.Post(srv.URL()+"/player/getBalance", "application/json", bytes.NewReader([]byte(`{"userId":"u1"}`)))
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			if resp.StatusCode != http.StatusOK {
-				return fmt.Errorf("status %d", resp.StatusCode)
-			}
-			return nil
+			return testkit.Post(h, srv.URL()+getBalance, `{"userId":"u1"}`)
 		},
 		Always: func(int) error { _, err := c.TransferStatus(t.Context(), p, "r0"); return err },
 		Half: func(i int) error {
@@ -48,8 +38,8 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 			})
 			return err
 		},
-		IsAlways:    testkit.Path("/player/getTransferStatus"),
-		IsHalf:      testkit.Path("/player/transfer"),
+		IsAlways:    testkit.Path(getStatus),
+		IsHalf:      testkit.Path(transfer),
 		StrayCalls:  srv.StrayCalls,
 		StrayTokens: srv.StrayTokens,
 		Strays:      srv.Strays,

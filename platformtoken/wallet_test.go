@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -155,16 +154,7 @@ func TestRejectedThatIsWrongDoesNotMakeAnUnclearTransferBeSentAgain(t *testing.T
 	for _, status := range []int{200, 408, 500, 502} {
 		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			token(t, c, brl)
-			srv.Intercept(func(next http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if r.URL.Path != transfer {
-						next.ServeHTTP(w, r)
-						return
-					}
-					w.WriteHeader(status)
-					_, _ = io.WriteString(w, `{"code":7}`)
-				})
-			})
+			srv.Intercept(testkit.Always(status, nil, `{"code":7}`, testkit.Path(transfer)))
 			_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
 			errorIs(t, err, providerauth.ErrAmbiguous)
 			testkit.Equal(t, "requests", srv.Count(transfer), 1)

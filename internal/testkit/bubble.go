@@ -28,6 +28,15 @@ func Crowd(n int, f func(i int)) {
 	wg.Wait()
 }
 
+// Start calls f on a goroutine of the bubble, and returns when f waits for
+// something. wait returns when f has ended.
+func Start(f func()) (wait func()) {
+	var wg sync.WaitGroup
+	wg.Go(f)
+	synctest.Wait()
+	return wg.Wait
+}
+
 // Until sleeps in a bubble until a time in seconds since 1970.
 func Until(unix int64) { time.Sleep(time.Until(time.Unix(unix, 0))) }
 

@@ -110,16 +110,16 @@ func (h Hiding[E]) CheckText(what, text string) {
 	}
 }
 
-// Vault is the text of the failing functions of BadSecrets.
-const Vault = "sentinel-vault"
+// Sealed is the text of the failing functions of BadSecrets.
+const Sealed = "sentinel-vault"
 
 // BadSecrets returns functions that supply no usable secret: two that fail, and
 // one that returns the secret with a line end.
 func BadSecrets(secret string) []providerauth.SecretFunc {
 	return []providerauth.SecretFunc{
-		func(context.Context) (string, error) { return "", errors.New(Vault) },
+		func(context.Context) (string, error) { return "", errors.New(Sealed) },
 		func(context.Context) (string, error) { return secret + "\n", nil },
-		func(context.Context) (string, error) { panic(Vault) },
+		func(context.Context) (string, error) { panic(Sealed) },
 	}
 }
 
