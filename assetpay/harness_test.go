@@ -16,18 +16,13 @@ const (
 )
 
 var (
-	provider = testkit.NewProvider(inMemory, assetpay.New)
+	provider = testkit.NewProvider(assetpaytest.NewServer, assetpay.New)
 	open     = provider.Open
 	errorIs  = testkit.ErrorIs[*assetpay.Error]
+
+	// bubble runs f with a server and a client of it in simulated time.
+	bubble = provider.Bubble
 )
-
-func inMemory(opt assetpaytest.Options) *assetpaytest.Server {
-	opt.InMemory = true
-	return assetpaytest.NewServer(opt)
-}
-
-// bubble runs f with a server and a client of it in simulated time.
-var bubble = provider.Bubble
 
 // user is a request that is right, without client data.
 func user() assetpay.User {

@@ -22,19 +22,14 @@ const (
 )
 
 var (
-	provider = testkit.NewProvider(inMemory, merchantauth.New)
+	provider = testkit.NewProvider(merchantauthtest.NewServer, merchantauth.New)
 	open     = provider.Open
 	errorIs  = testkit.ErrorIs[*merchantauth.Error]
+
+	// bubble runs f with a server and a client of it in simulated time, in session
+	// mode unless a change says otherwise.
+	bubble = provider.Bubble
 )
-
-func inMemory(opt merchantauthtest.Options) *merchantauthtest.Server {
-	opt.InMemory = true
-	return merchantauthtest.NewServer(opt)
-}
-
-// bubble runs f with a server and a client of it in simulated time, in session
-// mode unless a change says otherwise.
-var bubble = provider.Bubble
 
 // withKey is key mode.
 func withKey(cfg *merchantauth.Config) {

@@ -25,13 +25,10 @@ import (
 )
 
 // subject is a client whose calls are half typed and half by HTTPClient.
-func subject(t *testing.T) (testkit.Subject, func()) {
-	srv := merchantauthtest.NewServer(merchantauthtest.Options{InMemory: true})
-	srv.Delay(20 * time.Millisecond)
+var subject = provider.Subject(func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) testkit.Subject {
 	srv.Handle("POST /v2/half", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		merchantauthtest.WriteData(w, http.StatusOK, true)
 	}))
-	c := open(t, srv.Config())
 	h := c.HTTPClient()
 	return testkit.Subject{
 		Token: func() error { _, err := c.Token(t.Context()); return err },
@@ -52,8 +49,8 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 		FailTokens:  testkit.FailTokens(srv, func(r *http.Request) bool { return r.URL.Path == loginPath || r.URL.Path == refreshPath }),
 		Patience:    4*time.Second + 100*time.Millisecond,
 		Creations:   func() int { return srv.Logins() + srv.Refreshes() },
-	}, func() { _ = c.Close(); srv.Close() }
-}
+	}
+})
 
 func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
 

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -56,20 +55,13 @@ func (a adding) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestClient_Call_keyOfTheOperator(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true})
-		defer srv.Close()
-		cfg := srv.Config()
-		cfg.HTTPClient = &http.Client{Transport: adding{srv.Client().Transport}}
-		c, err := partnerjwt.New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		portfolio(t, c) // whose connection is kept
 		srv.LoseAnswers(2)
 		errorIs(t, trade(t.Context(), c), providerauth.ErrAmbiguous)
 		testkit.Equal(t, "trades", srv.Trades(), 1)
+	}, func(cfg *partnerjwt.Config) {
+		cfg.HTTPClient = &http.Client{Transport: adding{cfg.HTTPClient.Transport}}
 	})
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -39,14 +38,9 @@ func TestClient_fipsOnly(t *testing.T) {
 		open(t, withSecret(func(context.Context) (string, error) { panic("called") }))
 	})
 	t.Run("a short secret that comes later is unavailable", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			secret := testkit.NewVault(testkit.LongSecret)
-			srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true, Secret: testkit.LongSecret})
-			defer srv.Close()
-			cfg := srv.Config()
-			cfg.Secret = secret.Get
-			c := open(t, cfg)
-			defer c.Close()
+		secret := testkit.NewVault(testkit.LongSecret)
+		opt := partnerjwttest.Options{Secret: testkit.LongSecret}
+		provider.Bubble(t, opt, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 			portfolio(t, c)
 			secret.Store(testkit.ShortSecret)
 			time.Sleep(time.Hour)
@@ -58,7 +52,7 @@ func TestClient_fipsOnly(t *testing.T) {
 			secret.Store(testkit.LongSecret)
 			time.Sleep(time.Minute)
 			portfolio(t, c)
-		})
+		}, func(cfg *partnerjwt.Config) { cfg.Secret = secret.Get })
 	})
 	t.Run("Verify reports a secret that is too short", func(t *testing.T) {
 		for _, f := range []providerauth.SecretFunc{supplies(testkit.ShortSecret), providerauth.StaticSecret(testkit.ShortSecret)} {

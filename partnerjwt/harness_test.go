@@ -11,15 +11,10 @@ import (
 )
 
 var (
-	provider = testkit.NewProvider(inMemory, partnerjwt.New)
+	provider = testkit.NewProvider(partnerjwttest.NewServer, partnerjwt.New)
 	open     = provider.Open
 	errorIs  = testkit.ErrorIs[*partnerjwt.Error]
 )
-
-func inMemory(opt partnerjwttest.Options) *partnerjwttest.Server {
-	opt.InMemory = true
-	return partnerjwttest.NewServer(opt)
-}
 
 // bubble runs f with a server and a client of it in simulated time.
 func bubble(t *testing.T, f func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client), change ...func(*partnerjwt.Config)) {

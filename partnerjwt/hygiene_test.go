@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -17,14 +16,10 @@ import (
 var hidden = []string{"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Sealed}
 
 func TestNothingSecretIsPrinted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true, Secret: "sentinel-secret"})
-		defer srv.Close()
+	logger, log := testkit.DebugLog()
+	provider.Bubble(t, partnerjwttest.Options{Secret: "sentinel-secret"}, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		cfg := srv.Config()
-		logger, log := testkit.DebugLog()
 		cfg.Logger = logger
-		c := open(t, cfg)
-		defer c.Close()
 		tok, err := c.Token(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -86,5 +81,5 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		if !strings.Contains(log.String(), "op=Call") {
 			t.Errorf("the log has no attempts: %s", log.String())
 		}
-	})
+	}, func(cfg *partnerjwt.Config) { cfg.Logger = logger })
 }

@@ -3,7 +3,6 @@ package partnerjwt_test
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -12,13 +11,7 @@ import (
 )
 
 // subject is a client whose calls are half typed and half by HTTPClient.
-func subject(t *testing.T) (testkit.Subject, func()) {
-	srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true})
-	srv.Delay(20 * time.Millisecond)
-	c, err := partnerjwt.New(srv.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
+var subject = provider.Subject(func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) testkit.Subject {
 	h := c.HTTPClient()
 	order := map[string]string{"ticker": "AAPL", "orderSide": "BUY"}
 	return testkit.Subject{
@@ -37,8 +30,8 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 		StrayCalls: srv.StrayCalls,
 		Strays:     func() (calls, tokens int) { return srv.Strays(), 0 },
 		Creations:  srv.Tokens,
-	}, func() { _ = c.Close(); srv.Close() }
-}
+	}
+})
 
 func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
 

@@ -23,18 +23,13 @@ var brl = platformtoken.Player{UserID: "t1_225478", Currency: "BRL"}
 var defaults = platformtokentest.Options{}
 
 var (
-	provider = testkit.NewProvider(inMemory, platformtoken.New)
+	provider = testkit.NewProvider(platformtokentest.NewServer, platformtoken.New)
 	open     = provider.Open
 	errorIs  = testkit.ErrorIs[*platformtoken.Error]
+
+	// bubble runs f with a server and a client of it in simulated time.
+	bubble = provider.Bubble
 )
-
-func inMemory(opt platformtokentest.Options) *platformtokentest.Server {
-	opt.InMemory = true
-	return platformtokentest.NewServer(opt)
-}
-
-// bubble runs f with a server and a client of it in simulated time.
-var bubble = provider.Bubble
 
 func token(t *testing.T, c *platformtoken.Client, p platformtoken.Player) platformtoken.Token {
 	t.Helper()

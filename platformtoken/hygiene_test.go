@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -25,14 +24,10 @@ var hidden = []string{
 }
 
 func TestNothingSecretIsPrinted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := platformtokentest.NewServer(platformtokentest.Options{InMemory: true, Secret: "sentinel-secret"})
-		defer srv.Close()
+	logger, log := testkit.DebugLog()
+	provider.Bubble(t, platformtokentest.Options{Secret: "sentinel-secret"}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		cfg := srv.Config()
-		logger, log := testkit.DebugLog()
 		cfg.Logger = logger
-		c := open(t, cfg)
-		defer c.Close()
 		tok := token(t, c, brl)
 		r, _ := last(t, srv)
 		hiding := testkit.Hiding[*platformtoken.Error]{TB: t, Secrets: append(hidden, tok.Value(), r.Header.Get("sign"))}
@@ -130,7 +125,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		if !strings.Contains(log.String(), "op=Transfer") {
 			t.Errorf("the log has no attempts: %s", log.String())
 		}
-	})
+	}, func(cfg *platformtoken.Config) { cfg.Logger = logger })
 }
 
 // keyed is a Signer that holds its key in the open.

@@ -5,23 +5,16 @@ import (
 	"testing"
 	"time"
 
-	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
 
 // subject is a client whose calls are half typed and half by HTTPClientFor.
-func subject(t *testing.T) (testkit.Subject, func()) {
-	srv := platformtokentest.NewServer(platformtokentest.Options{InMemory: true})
-	srv.Delay(20 * time.Millisecond)
-	c := open(t, srv.Config())
+var subject = provider.Subject(func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) testkit.Subject {
 	p := platformtoken.Player{UserID: "u1"}
 	h := c.HTTPClientFor(p)
-	one, err := providerauth.ParseAmount("1")
-	if err != nil {
-		t.Fatal(err)
-	}
+	one := testkit.ParseAmount(t, "1")
 	return testkit.Subject{
 		Token: func() error { _, err := c.Token(t.Context(), p); return err },
 		Call: func(i int) error {
@@ -46,8 +39,8 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 		FailTokens:  testkit.FailTokens(srv, testkit.Path(createToken)),
 		Patience:    time.Minute, // a creation kills the old token, so callers wait for it
 		Creations:   func() int { return srv.Count(createToken) },
-	}, func() { _ = c.Close(); srv.Close() }
-}
+	}
+})
 
 func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
 

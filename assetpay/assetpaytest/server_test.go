@@ -84,7 +84,6 @@ func inventory(t *testing.T, srv *assetpaytest.Server, header ...string) answer 
 
 func memory(t *testing.T, opt assetpaytest.Options, f func(t *testing.T, srv *assetpaytest.Server)) {
 	t.Helper()
-	opt.InMemory = true
 	testkit.Bubble(t, assetpaytest.NewServer, opt, f)
 }
 

@@ -2,21 +2,27 @@ package testkit
 
 import (
 	"errors"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// Bubble runs f in simulated time with a server, and closes the server. opt has
-// to keep the server in memory.
+// Bubble runs f in simulated time with a server in memory, and closes the server.
+// Options has the field InMemory of all simulators.
 func Bubble[Options any, Server interface{ Close() }](t *testing.T, newServer func(Options) Server, opt Options, f func(t *testing.T, srv Server)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		srv := newServer(opt)
+		srv := newServer(inMemory(opt))
 		defer srv.Close()
 		f(t, srv)
 	})
+}
+
+func inMemory[Options any](opt Options) Options {
+	reflect.ValueOf(&opt).Elem().FieldByName("InMemory").SetBool(true)
+	return opt
 }
 
 // Crowd calls f from n goroutines at once and waits for them.

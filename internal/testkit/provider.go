@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // A Provider is a provider's package together with its simulator.
@@ -16,14 +17,14 @@ type Provider[Options any, Server Simulator[Config], Config any, Client Closer] 
 // package, for a client of the server.
 type Simulator[Config any] interface {
 	Config() Config
+	Delay(d time.Duration, only ...func(*http.Request) bool)
 	Close()
 }
 
 // A Closer is a client of a provider.
 type Closer interface{ Close() error }
 
-// NewProvider returns the Provider with these constructors. newServer has to keep
-// the server in memory.
+// NewProvider returns the Provider with these constructors.
 func NewProvider[Options any, Server Simulator[Config], Config any, Client Closer](
 	newServer func(Options) Server, newClient func(Config) (Client, error),
 ) Provider[Options, Server, Config, Client] {
@@ -55,6 +56,20 @@ func (p Provider[Options, Server, Config, Client]) Bubble(
 		defer c.Close()
 		f(t, srv, c)
 	})
+}
+
+// Subject returns what Strays and its like open: subject's Subject of a server and
+// a client, in which every answer takes 20 ms. It is called in a bubble.
+func (p Provider[Options, Server, Config, Client]) Subject(
+	subject func(t *testing.T, srv Server, c Client) Subject,
+) func(t *testing.T) (s Subject, closing func()) {
+	return func(t *testing.T) (Subject, func()) {
+		var opt Options
+		srv := p.newServer(inMemory(opt))
+		srv.Delay(20 * time.Millisecond)
+		c := p.Open(t, srv.Config())
+		return subject(t, srv, c), func() { _ = c.Close(); srv.Close() }
+	}
 }
 
 // OnWire returns a function that runs f in simulated time, with a client whose

@@ -24,7 +24,6 @@ func token(secret string) string {
 
 func memory(t *testing.T, opt partnerjwttest.Options, f func(t *testing.T, srv *partnerjwttest.Server)) {
 	t.Helper()
-	opt.InMemory = true
 	testkit.Bubble(t, partnerjwttest.NewServer, opt, f)
 }
 
