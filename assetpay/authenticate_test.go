@@ -1,11 +1,9 @@
 package assetpay_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"math"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -97,34 +95,8 @@ func TestExchangeReturnsTheTokenAndTheRequestID(t *testing.T) {
 
 // TestHeadersGoOutAsThePagePrintsThem reads the bytes off a socket.
 func TestHeadersGoOutAsThePagePrintsThem(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	lines := make(chan []string, 8)
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			in := bufio.NewReader(conn)
-			var head []string
-			for {
-				line, err := in.ReadString('\n')
-				if line = strings.TrimRight(line, "\r\n"); err != nil || line == "" {
-					break
-				}
-				head = append(head, line)
-			}
-			lines <- head
-			const body = `{"success":true,"requestId":"r","data":{"token":"tok"}}`
-			_, _ = conn.Write([]byte("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\n\r\n" + body))
-			conn.Close()
-		}
-	}()
-	cfg := assetpay.Config{APIKey: providerauth.StaticSecret("ap_1"), BaseURL: "http://" + ln.Addr().String()}
+	socket := testkit.NewSocket(t, `{"success":true,"requestId":"r","data":{"token":"tok"}}`)
+	cfg := assetpay.Config{APIKey: providerauth.StaticSecret("ap_1"), BaseURL: socket.URL}
 	bare := cfg
 	bare.BareToken = true
 	c, b := open(t, cfg), open(t, bare)
@@ -133,33 +105,25 @@ func TestHeadersGoOutAsThePagePrintsThem(t *testing.T) {
 
 	credentials := func() string {
 		t.Helper()
-		var found []string
-		select {
-		case head := <-lines:
-			for _, line := range head {
-				if name, _, _ := strings.Cut(line, ":"); strings.EqualFold(name, "api-key") || strings.EqualFold(name, "authorization") {
-					found = append(found, line)
-				}
-			}
-		default:
+		lines := socket.Lines()
+		if len(lines) == 0 {
 			t.Fatal("no request")
+		}
+		var found []string
+		for _, line := range lines {
+			if name, _, _ := strings.Cut(line, ":"); strings.EqualFold(name, "api-key") || strings.EqualFold(name, "authorization") {
+				found = append(found, line)
+			}
 		}
 		return strings.Join(found, "|")
 	}
 	// A request with every credential in every spelling, by each way out.
 	send := func(client *http.Client) {
 		t.Helper()
-		r, err := http.NewRequest(http.MethodGet, cfg.BaseURL+"/x", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
+		r := testkit.Request(t, http.MethodGet, cfg.BaseURL+"/x", "")
 		r.Header["API-KEY"], r.Header["Api-Key"], r.Header["api-key"] = []string{"a"}, []string{"b"}, []string{"c"}
 		r.Header["authorization"], r.Header["Authorization"] = []string{"d"}, []string{"e"}
-		resp, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		testkit.Do(t, client, r)
 		if len(r.Header) != 5 {
 			t.Error("the caller's header was changed")
 		}

@@ -389,11 +389,7 @@ func TestClient_CreateCustomer(t *testing.T) {
 			answering(srv, createPath, 500, `{"errors":[{"code":"INTERNAL"},{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}]}`)
 			_, err := c.CreateCustomer(t.Context(), alex())
 			errorIs(t, err, providerauth.ErrAmbiguous)
-			resp, err := c.HTTPClient().Post(srv.URL()+createPath, "application/json", strings.NewReader("{}"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			resp.Body.Close()
+			testkit.Do(t, c.HTTPClient(), testkit.Request(t, http.MethodPost, srv.URL()+createPath, "{}"))
 			testkit.Equal(t, "requests", srv.Count(createPath), 2)
 		})
 	})

@@ -288,11 +288,7 @@ func TestClient_Contested(t *testing.T) {
 		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 			drained(t, srv, c)
 			for range 10 {
-				resp, err := c.HTTPClient().Get(srv.URL() + "/v2/rate/equivalent")
-				if err != nil {
-					t.Fatal(err)
-				}
-				resp.Body.Close()
+				resp, _ := testkit.Do(t, c.HTTPClient(), testkit.Request(t, http.MethodGet, srv.URL()+"/v2/rate/equivalent", ""))
 				testkit.Equal(t, "status", resp.StatusCode, http.StatusUnauthorized)
 			}
 		})

@@ -3,7 +3,6 @@ package merchantauth_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -104,14 +103,8 @@ func FuzzAnswers(f *testing.F) {
 				}
 			}
 		}
-		resp, err := key.HTTPClient().Get(cfg.BaseURL + "/v2/x")
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil || string(got) != body {
-			t.Errorf("Transport changed the body: %q, %v", got, err)
+		if _, got := testkit.Do(t, key.HTTPClient(), testkit.Request(t, http.MethodGet, cfg.BaseURL+"/v2/x", "")); got != body {
+			t.Errorf("Transport changed the body: %q", got)
 		}
 	})
 }
@@ -129,14 +122,9 @@ func FuzzRejected(f *testing.F) {
 			HTTPClient: &http.Client{Transport: loggingIn{responding(int(status), body)}}, MaxAttempts: 1,
 		})
 		defer c.Close()
-		resp, err := c.HTTPClient().Get("https://core.example.com/v2/x")
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil || string(got) != body || resp.StatusCode != int(status) {
-			t.Errorf("Transport changed the answer: %d %q, %v", resp.StatusCode, got, err)
+		resp, got := testkit.Do(t, c.HTTPClient(), testkit.Request(t, http.MethodGet, "https://core.example.com/v2/x", ""))
+		if got != body || resp.StatusCode != int(status) {
+			t.Errorf("Transport changed the answer: %d %q", resp.StatusCode, got)
 		}
 	})
 }

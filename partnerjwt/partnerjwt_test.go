@@ -328,11 +328,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		e := errorIs(t, trade(t.Context(), c))
 		testkit.Equal(t, "status", e.StatusCode, 307)
 		srv.FailNext(1, http.StatusFound, http.Header{"Location": {"/base/elsewhere"}})
-		resp, err := c.HTTPClient().Get(srv.URL() + "/portfolio")
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		resp, _ := testkit.Do(t, c.HTTPClient(), testkit.Request(t, http.MethodGet, srv.URL()+"/portfolio", ""))
 		testkit.Equal(t, "status for HTTPClient", resp.StatusCode, 302)
 		testkit.Equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
 	})

@@ -1,9 +1,7 @@
 package platformtoken_test
 
 import (
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -65,16 +63,10 @@ func answering(srv *platformtokentest.Server, status int, body string) {
 // do sends a request to path and returns the status and the body.
 func do(t *testing.T, hc *http.Client, srv *platformtokentest.Server, path, body string) (int, string) {
 	t.Helper()
-	resp, err := hc.Post(srv.URL()+path, "application/json", strings.NewReader(body))
-	if err != nil {
-		t.Fatalf("POST %s: %v", path, err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	r := testkit.Request(t, http.MethodPost, srv.URL()+path, body)
+	r.Header.Set("Content-Type", "application/json")
+	resp, answer := testkit.Do(t, hc, r)
+	return resp.StatusCode, answer
 }
 
 // A tap is a RoundTripper that shows what passes.

@@ -1,15 +1,12 @@
 package platformtoken_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -45,23 +42,9 @@ func TestSignatureAndBodyAreTheDocumentedOnesByteForByte(t *testing.T) {
 }
 
 func TestHeaderNamesGoOutAsThePageSpellsThem(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	heads := make(chan []string, 2)
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			heads <- answerOnce(conn)
-		}
-	}()
+	socket := testkit.NewSocket(t, "")
 	c := open(t, platformtoken.Config{
-		BaseURL: "http://" + listener.Addr().String() + "/v1", TenantID: 1, Secret: providerauth.StaticSecret("s"), MaxAttempts: 1,
+		BaseURL: socket.URL + "/v1", TenantID: 1, Secret: providerauth.StaticSecret("s"), MaxAttempts: 1,
 	})
 	defer c.Close()
 	spelled := func(head []string) (names []string) {
@@ -79,37 +62,20 @@ func TestHeaderNamesGoOutAsThePageSpellsThem(t *testing.T) {
 	want := []string{"Accept-Language", "Content-Type", "sign", "timestamp"}
 
 	_ = c.Call(t.Context(), http.MethodPost, "/player/register", nil, nil)
-	head := <-heads
+	head := socket.Lines()
 	testkit.Equal(t, "request line", head[0], "POST /v1/player/register HTTP/1.1")
 	testkit.Equal(t, "names of Call", spelled(head), want)
 
 	// A caller's own spellings are replaced, not joined.
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String()+"/v1/x", strings.NewReader("{}"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := testkit.Request(t, http.MethodPost, socket.URL+"/v1/x", "{}")
 	r.Header = http.Header{"Sign": {"a"}, "SIGN": {"b"}, "Timestamp": {"c"}, "accept-language": {"zh"}, "Content-Type": {"text/plain"}}
-	resp, err := c.HTTPClient().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	head = <-heads
+	testkit.Do(t, c.HTTPClient(), r)
+	head = socket.Lines()
 	testkit.Equal(t, "names of HTTPClient", spelled(head), []string{"Content-Type", "accept-language", "sign", "timestamp"})
 	if !slices.Contains(head, "accept-language: zh") || !slices.Contains(head, "Content-Type: text/plain") {
 		t.Errorf("a header of the caller's was replaced: %q", head)
 	}
 	testkit.Equal(t, "the caller's header", len(r.Header), 5)
-}
-
-// answerOnce reads one request and returns the lines of its head.
-func answerOnce(conn net.Conn) (head []string) {
-	defer conn.Close()
-	for s := bufio.NewScanner(conn); s.Scan() && s.Text() != ""; {
-		head = append(head, s.Text())
-	}
-	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-	return head
 }
 
 func TestSignerSeesExactlyTheBytesThatAreSent(t *testing.T) {

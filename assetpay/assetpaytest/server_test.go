@@ -50,25 +50,14 @@ func (a answer) token(t *testing.T) string {
 // send makes a plain request, without the SDK.
 func send(t *testing.T, srv *assetpaytest.Server, method, path, body string, header ...string) answer {
 	t.Helper()
-	r, err := http.NewRequest(method, srv.URL()+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := testkit.Request(t, method, srv.URL()+path, body)
 	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header[header[i]] = append(r.Header[header[i]], header[i+1])
 	}
-	resp, err := srv.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := answer{status: resp.StatusCode, header: resp.Header, body: string(b)}
-	_ = json.Unmarshal(b, &a)
+	resp, text := testkit.Do(t, srv.Client(), r)
+	a := answer{status: resp.StatusCode, header: resp.Header, body: text}
+	_ = json.Unmarshal([]byte(text), &a)
 	return a
 }
 
@@ -189,13 +178,9 @@ func TestValidationAnswersInTheFormsThatAreDocumented(t *testing.T) {
 		testkit.Equal(t, "message", strings.HasPrefix(string(a.Error.Message), `"clientTradeUrl: must match`), true)
 		a = send(t, srv, "POST", "/auth/authenticate-client", good, "api-key", "ap_test_0001", "Content-Type", "text/plain")
 		testkit.Equal(t, "the first of two content types", a.status, 200)
-		r, _ := http.NewRequest("POST", srv.URL()+"/auth/authenticate-client", strings.NewReader(good))
+		r := testkit.Request(t, "POST", srv.URL()+"/auth/authenticate-client", good)
 		r.Header.Set("api-key", "ap_test_0001")
-		resp, err := srv.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		resp, _ := testkit.Do(t, srv.Client(), r)
 		testkit.Equal(t, "no content type", resp.StatusCode, 400)
 	})
 }

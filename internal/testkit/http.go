@@ -44,6 +44,31 @@ func MustRequest(url string) *http.Request {
 	return r
 }
 
+// Request returns a request with a body.
+func Request(t testing.TB, method, url, body string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Do sends a request, and returns the answer and its body.
+func Do(t testing.TB, h *http.Client, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	resp, err := h.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
 // Last returns the last of a server's requests that is accepts, and its body.
 func Last(t testing.TB, all []*http.Request, is ...func(*http.Request) bool) (*http.Request, string) {
 	t.Helper()

@@ -1,10 +1,7 @@
 package transport_test
 
 import (
-	"bufio"
 	"context"
-	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,30 +10,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/providerauth/providerauth-go/internal/header"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	lines := make(chan []string, 1)
-	go func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		var got []string
-		for s := bufio.NewScanner(conn); s.Scan() && s.Text() != ""; {
-			got = append(got, s.Text())
-		}
-		lines <- got
-		_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
-	}()
-	c := transport.New(transport.Config{BaseURL: parse(t, "http://"+listener.Addr().String()+"/v1")})
+	socket := testkit.NewSocket(t, "")
+	c := transport.New(transport.Config{BaseURL: parse(t, socket.URL+"/v1")})
 	defer c.CloseIdle()
 	call := post(transport.Once)
 	call.Signer = signer(func(_ context.Context, r *http.Request, _ []byte) error {
@@ -54,7 +34,7 @@ func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
 	if _, err := c.Do(t.Context(), call); err != nil {
 		t.Fatal(err)
 	}
-	got := <-lines
+	got := socket.Lines()
 	request, headers := got[0], got[1:]
 	slices.SortFunc(headers, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
 	want := []string{
@@ -63,7 +43,7 @@ func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
 		"Api-key: k",
 		"Content-Length: 8",
 		"Content-Type: application/json",
-		"Host: " + listener.Addr().String(),
+		"Host: " + strings.TrimPrefix(socket.URL, "http://"),
 		"merchant_id: m",
 		"sign: s",
 		"timestamp: 1",
