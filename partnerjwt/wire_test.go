@@ -2,7 +2,6 @@ package partnerjwt_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -35,7 +34,7 @@ func TestWire_Types(t *testing.T) {
 	}
 	var s testkit.Sheet
 	h := partnerjwt.Holding{Ticker: "A&B", Quantity: amount("10"), AveragePurchasePrice: amount("-0.10")}
-	s.Add("partnerjwt.Holding", testkit.Marshalled(h)+"\n"+testkit.Marshalled([]*partnerjwt.Holding{&h, nil}))
+	s.Add("partnerjwt.Holding", testkit.Marshalled(h, []*partnerjwt.Holding{&h, nil}))
 	s.Add("partnerjwt.Holding never set", testkit.Marshalled(partnerjwt.Holding{}))
 	s.Add("partnerjwt.Holding, read", testkit.Reads(func(h partnerjwt.Holding) string { return fmt.Sprintf("%+v", h) },
 		`{"ticker":"AAPL","quantity":10,"averagePurchasePrice":150.25}`, `{"ticker":"AAPL","quantity":"10","averagePurchasePrice":150.25}`,
@@ -46,9 +45,9 @@ func TestWire_Types(t *testing.T) {
 	partnerjwt.NewToken("v", time.Time{}).SetAuthHeader(r)
 	s.Add("partnerjwt.Token.SetAuthHeader", fmt.Sprintf("%q", r.Header))
 	s.Add("partnerjwt.Error", testkit.Marshalled(&partnerjwt.Error{
-		Op: "Call", StatusCode: 422, Code: "c-7", Message: "not shown", Fields: map[string]string{"b": "rule <&>", "a": "é"},
-		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: errors.New("cause <&>"),
-	})+"\n"+testkit.Marshalled(&partnerjwt.Error{})+"\n"+testkit.Marshalled([]*partnerjwt.Error{nil}))
+		Op: "Call", StatusCode: 422, Code: "c-7", Message: "not shown", Fields: testkit.OddFields,
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.OddCause,
+	}, &partnerjwt.Error{}, []*partnerjwt.Error{nil}))
 	testkit.Golden(t, "types", s.String())
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,28 +52,7 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := good
 			tc.change(&cfg)
-			c, err := platformtoken.New(cfg)
-			if tc.fields == nil {
-				if err != nil {
-					t.Fatal(err)
-				}
-				c.Close()
-				return
-			}
-			e := errorIs(t, err, providerauth.ErrInvalidRequest)
-			var got []string
-			for f := range e.Fields {
-				got = append(got, f)
-				if !strings.Contains(e.Error(), f) {
-					t.Errorf("the text does not name %s: %v", f, e)
-				}
-			}
-			slices.Sort(got)
-			testkit.Equal(t, "fields", got, tc.fields)
-			if strings.Contains(fmt.Sprintf("%v %+v", err, e.Fields), "hunter2") {
-				t.Errorf("the error holds a password: %v", err)
-			}
-			testkit.Equal(t, "op, status, attempts", fmt.Sprint(e.Op, " ", e.StatusCode, " ", e.Attempts), "New 0 0")
+			provider.CheckConfig(t, cfg, tc.fields...)
 		})
 	}
 }

@@ -2,7 +2,6 @@ package platformtoken_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -354,9 +353,8 @@ func TestRefreshBeforeIsHonoured(t *testing.T) {
 func TestClosedClientServesItsFreshTokenAndMakesNoOther(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		balance(t, c, brl)
-		if err := errors.Join(c.Close(), c.Close()); err != nil {
-			t.Error(err)
-		}
+		testkit.Must(t, c.Close())
+		testkit.Must(t, c.Close())
 		balance(t, c, brl)
 		time.Sleep(25 * time.Hour)
 		_, err := c.Token(t.Context(), brl)

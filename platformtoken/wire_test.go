@@ -2,7 +2,6 @@ package platformtoken_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -63,9 +62,9 @@ func TestWire_Types(t *testing.T) {
 	s.Add("platformtoken.Token, read", testkit.Reads(func(t platformtoken.Token) string { return fmt.Sprintf("%q %v", t.Value(), t.ExpiresAt) },
 		`{}`, `{"ExpiresAt":"2000-01-01T00:00:00Z"}`))
 	s.Add("platformtoken.Error", testkit.Marshalled(&platformtoken.Error{
-		Op: "Call", StatusCode: 422, Code: 7, Message: "not shown", Fields: map[string]string{"b": "rule <&>", "a": "é"}, TxID: "tx<&>",
-		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: errors.New("cause <&>"),
-	})+"\n"+testkit.Marshalled(&platformtoken.Error{})+"\n"+testkit.Marshalled([]*platformtoken.Error{nil}))
+		Op: "Call", StatusCode: 422, Code: 7, Message: "not shown", Fields: testkit.OddFields, TxID: "tx<&>",
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.OddCause,
+	}, &platformtoken.Error{}, []*platformtoken.Error{nil}))
 	testkit.Golden(t, "types", s.String())
 }
 

@@ -119,13 +119,18 @@ func Outcome(in, got string, err error) string {
 	return in + " => " + got + "\n"
 }
 
-// Marshalled returns the JSON of v by json.Marshal, or Refused.
-func Marshalled(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return Refused
+// Marshalled returns the JSON of the values by json.Marshal, or Refused, a line
+// each.
+func Marshalled(values ...any) string {
+	lines := make([]string, len(values))
+	for i, v := range values {
+		b, err := json.Marshal(v)
+		if err != nil {
+			b = []byte(Refused)
+		}
+		lines[i] = string(b)
 	}
-	return string(b)
+	return strings.Join(lines, "\n")
 }
 
 // Reads returns a line for each input: the input and the value that

@@ -1,10 +1,16 @@
 package testkit
 
 import (
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	providerauth "github.com/providerauth/providerauth-go"
 )
 
 // A Provider is a provider's package together with its simulator.
@@ -43,6 +49,36 @@ func (p Provider[Options, Server, Config, Client]) Open(t testing.TB, cfg Config
 		t.Fatal(err)
 	}
 	return c
+}
+
+// CheckConfig checks that exactly these fields of a configuration are reported, all of them
+// by name, before anything is sent and without the password hunter2 of a URL.
+// Without fields, a client can be made.
+func (p Provider[Options, Server, Config, Client]) CheckConfig(t testing.TB, cfg Config, fields ...string) {
+	t.Helper()
+	c, err := p.newClient(cfg)
+	if len(fields) == 0 {
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		return
+	}
+	e := ErrorIs[interface {
+		error
+		Failure() providerauth.Failure
+	}](t, err, providerauth.ErrInvalidRequest)
+	f := e.Failure()
+	Equal(t, "fields", slices.Sorted(maps.Keys(f.Fields)), slices.Sorted(slices.Values(fields)))
+	for _, field := range fields {
+		if !strings.Contains(e.Error(), field) {
+			t.Errorf("the text does not name %s: %v", field, e)
+		}
+	}
+	if strings.Contains(fmt.Sprintf("%v %+v %v", err, err, f.Fields), "hunter2") {
+		t.Errorf("the error holds a password: %v", err)
+	}
+	Equal(t, "op, status, attempts", []any{f.Op, f.StatusCode, f.Attempts}, []any{"New", 0, 0})
 }
 
 // Bubble runs f in simulated time with a server and a client of it, and closes

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -166,6 +167,13 @@ func (c *recordedConn) Read(p []byte) (int, error) {
 	c.wire.answered.Write(p[:n])
 	return n, err
 }
+
+// OddFields and OddCause hold characters that another JSON encoder changes, for the
+// errors of the providers.
+var (
+	OddFields = map[string]string{"b": "rule <&>", "a": "é"}
+	OddCause  = errors.New("cause <&>")
+)
 
 // Segments returns the parts of a JSON Web Token, header and payload decoded.
 func Segments(token string) string {
