@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -157,4 +158,31 @@ func inWindow() { time.Sleep(55 * time.Minute) }
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, f)
+}
+
+// rotating is a secret that changes when it is told to, and a retriever that
+// asks for it and then fails.
+type rotating struct {
+	n        atomic.Int64
+	src      *credential.Source
+	requests atomic.Int64
+}
+
+func rotate(cfg *config, fail func() error) *rotating {
+	r := &rotating{}
+	r.src = credential.NewSource("Secret", func(context.Context) (string, error) { return fmt.Sprint("key-", r.n.Load()), nil })
+	inner := cfg.Retriever
+	cfg.Secret = r.src
+	cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
+		_, version, err := r.src.GetVersion(ctx)
+		if err != nil {
+			return issued{}, err
+		}
+		r.requests.Add(1)
+		if err := fail(); err != nil {
+			return issued{SecretVersion: version}, err
+		}
+		return inner.Retrieve(ctx, a)
+	})
+	return r
 }

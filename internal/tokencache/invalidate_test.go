@@ -1,6 +1,7 @@
 package tokencache_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -163,5 +164,45 @@ func TestWaiterIsNotGivenAnExclusiveTokenThatTheNextFlightIsKilling(t *testing.T
 			equal(t, "token", tok, token{value: "T1"})
 		}
 		wg.Wait()
+	})
+}
+
+func TestLocalRetrievalIsMadeAgainIfTheTokenBeforeIsInvalidatedMeanwhile(t *testing.T) {
+	for _, local := range []bool{true, false} {
+		bubble(t, func(t *testing.T) {
+			p := newProvider()
+			c := open(t, p, tokencache.Overlap, func(cfg *config) { cfg.Local = local })
+			get(t, c)
+			inWindow()
+			get(t, c) // renews in the background, made from what is about to change
+			synctest.Wait()
+			equal(t, "was current", c.Invalidate("", id("T1")), true)
+			want := "T2"
+			if local {
+				want = "T3"
+			}
+			equal(t, "token", get(t, c).value, want)
+			time.Sleep(time.Second)
+			equal(t, "token from then on", get(t, c).value, want)
+			if local {
+				equal(t, "known to be dead", p.asks[2].Rejected, id("T1"))
+			}
+		})
+	}
+}
+
+func TestForcedRenewalThatIsRefusedDoesNotHoldUpTheNextFlight(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		c := open(t, p, tokencache.SingleUse)
+		get(t, c)
+		inWindow()
+		_, err := c.Renew(t.Context(), "", "", fetch(func(context.Context, ask) (issued, error) {
+			return issued{}, &failure{permanent: true, err: tokencache.ErrGrantRefused}
+		}))
+		errorIs(t, err, tokencache.ErrGrantRefused)
+		get(t, c)
+		time.Sleep(time.Second)
+		equal(t, "token", get(t, c).value, "T2")
 	})
 }

@@ -277,3 +277,33 @@ func TestCache_evictedRejection(t *testing.T) {
 		equal(t, "token that was put back", getFor(t, c, "a", "").value, "T1")
 	})
 }
+
+func TestSwitchOfAnExclusiveTokenThatHasExpiredDrawsOnNoBucket(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.latency, p.life = 0, 3*time.Second
+		c := open(t, p, tokencache.Exclusive, keyed(10))
+		for i := range 40 {
+			getFor(t, c, "u", []string{"BRL", "USD"}[i%2])
+			time.Sleep(p.life)
+		}
+		equal(t, "creations", p.requests(), 40)
+	})
+}
+
+func TestInvalidatedKeysThatNobodyAsksForAreForgottenInTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.latency = 0
+		c := open(t, p, tokencache.Exclusive, keyed(10))
+		for i := range 10_000 {
+			key := fmt.Sprint(i)
+			c.Invalidate(key, id(getFor(t, c, key, "").value))
+			time.Sleep(10 * time.Millisecond)
+		}
+		// One lives for 5 s: 500 keys, twice that between two sweeps of 64 shards.
+		if n := c.Slots(); n > 3000 {
+			t.Errorf("%d slots left of 10,000 keys", n)
+		}
+	})
+}

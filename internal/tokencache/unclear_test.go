@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -286,5 +287,51 @@ func TestErrorOfAFlightIsTheUnclearOneIfAnyAttemptWasUnclear(t *testing.T) {
 		if !errors.Is(err, providerauth.ErrAmbiguous) {
 			t.Errorf("got %v, want the error of the lost attempt", err)
 		}
+	})
+}
+
+func TestExpiredTokenIsNotServedWithinTheBackOffAfterAnUnclearFailure(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		p := newProvider()
+		p.fail = func(n int) error {
+			if n > 1 {
+				return &failure{ambiguous: true, after: 10 * time.Minute}
+			}
+			return nil
+		}
+		c := open(t, p, mode)
+		get(t, c)
+		time.Sleep(58 * time.Minute)
+		equal(t, "token while it lasts", get(t, c).value, "T1")
+		time.Sleep(2*time.Minute + time.Second)
+		_, err := c.Get(t.Context(), "", "")
+		errorIs(t, err, providerauth.ErrAmbiguous)
+	})
+}
+
+func TestGoexitInAnExclusiveRetrieverLeavesTheTokenInDoubt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.fail = func(n int) error {
+			if n == 2 {
+				runtime.Goexit()
+			}
+			return nil
+		}
+		c := open(t, p, tokencache.Exclusive)
+		get(t, c)
+		time.Sleep(58 * time.Minute)
+		equal(t, "token", get(t, c), token{value: "T1", suspect: true})
+	})
+}
+
+func TestExclusiveFlightIsNotSentAgainAfterItsDeadline(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.latency = time.Hour
+		c := open(t, p, tokencache.Exclusive)
+		_, err := c.Get(t.Context(), "", "")
+		errorIs(t, err, errLost)
+		equal(t, "requests", p.requests(), 1)
 	})
 }
