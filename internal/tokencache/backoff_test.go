@@ -73,12 +73,7 @@ func TestPermanentFailureBacksOffAtTheLongestStepAtOnce(t *testing.T) {
 func TestPermanentFailureOfOneRequestDoesNotHoldUpACorrectedOne(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 1 {
-				return errPermanent
-			}
-			return nil
-		}
+		p.fail = script("p")
 		c := open(t, p, tokencache.Overlap)
 		_, err := c.Get(t.Context(), "", "wrong data")
 		errorIs(t, err, errPermanent)

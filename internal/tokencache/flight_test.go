@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -151,12 +150,7 @@ func TestFailedRenewalOfAValidTokenFailsNobodyAndGoesOnInsideTheWindow(t *testin
 		bubble(t, func(t *testing.T) {
 			p := newProvider()
 			p.latency = 300 * time.Millisecond
-			p.fail = func(n int) error {
-				if n > 1 && n < 6 {
-					return errRefused
-				}
-				return nil
-			}
+			p.fail = script("krrrr")
 			c := open(t, p, mode)
 			get(t, c)
 			inWindow()
@@ -181,12 +175,7 @@ func TestFailedRenewalOfAValidTokenFailsNobodyAndGoesOnInsideTheWindow(t *testin
 func TestExclusiveRenewalRefusedGivesEveryoneTheOldToken(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 2 {
-				return errRefused
-			}
-			return nil
-		}
+		p.fail = script("kr")
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
 		time.Sleep(58 * time.Minute)
@@ -298,12 +287,7 @@ func TestCallerIsNeverGivenTheTokenItHasInvalidated(t *testing.T) {
 func TestPanicInTheRetrieverIsAnErrorAndTheNextCallWorks(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 1 {
-				panic("secret-in-panic")
-			}
-			return nil
-		}
+		p.fail = during(1, func() { panic("secret-in-panic") })
 		c := open(t, p, mode)
 		testkit.Crowd(10, func(int) {
 			tok, err := c.Get(t.Context(), "", "")
@@ -326,12 +310,7 @@ func TestPanicInTheRetrieverIsAnErrorAndTheNextCallWorks(t *testing.T) {
 func TestGoexitInTheRetrieverLeavesNoWaiterBehind(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 1 {
-				runtime.Goexit()
-			}
-			return nil
-		}
+		p.fail = during(1, runtime.Goexit)
 		c := open(t, p, mode)
 		testkit.Crowd(10, func(int) {
 			_, err := c.Get(t.Context(), "", "")
@@ -372,17 +351,13 @@ func TestForcedFlightWaitsForTheRunningOneAndLeavesItsResult(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
 		c := open(t, p, mode)
-		var wg sync.WaitGroup
-		wg.Go(func() { get(t, c) })
-		synctest.Wait()
-		for range 3 {
-			wg.Go(func() {
-				if _, err := c.Replace(t.Context(), "", "", fetch(p.retrieve)); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
+		wait := testkit.Start(func() { get(t, c) })
+		testkit.Crowd(3, func(int) {
+			if _, err := c.Replace(t.Context(), "", "", fetch(p.retrieve)); err != nil {
+				t.Error(err)
+			}
+		})
+		wait()
 		equal(t, "at most at once", p.most, 1)
 		equal(t, "requests", p.requests(), 4)
 		equal(t, "the last is current", get(t, c).value, "T4")
@@ -405,11 +380,9 @@ func TestExclusiveTokenIsWithheldBeforeAForcedFlightKillsIt(t *testing.T) {
 		p := newProvider()
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
-		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
-		synctest.Wait() // the request is on its way; T1 was fresh for an hour
-		equal(t, "token", get(t, c).value, "T2")
-		wg.Wait()
+		wait := testkit.Start(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
+		equal(t, "token", get(t, c).value, "T2") // T1 was fresh for an hour
+		wait()
 		equal(t, "requests", p.requests(), 2)
 	})
 }
@@ -417,12 +390,7 @@ func TestExclusiveTokenIsWithheldBeforeAForcedFlightKillsIt(t *testing.T) {
 func TestForcedFlightThatIsRefusedRestoresTheFreshToken(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 2 {
-				return errRefused
-			}
-			return nil
-		}
+		p.fail = script("kr")
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
 		_, err := c.Replace(t.Context(), "", "", fetch(p.retrieve))
@@ -437,13 +405,11 @@ func TestCloseStartsNothingEndsNothingAndWaits(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
 		c := open(t, p, mode)
-		var wg sync.WaitGroup
-		wg.Go(func() { equal(t, "the flight under way", get(t, c).value, "T1") })
-		synctest.Wait()
+		wait := testkit.Start(func() { equal(t, "the flight under way", get(t, c).value, "T1") })
 		start := time.Now()
 		c.Close()
 		equal(t, "Close waited", since(start), p.latency)
-		wg.Wait()
+		wait()
 		equal(t, "a fresh token after Close", get(t, c).value, "T1")
 		c.Invalidate("", id("T1"))
 		equal(t, "a token that was rejected after Close", get(t, c).value, "T1")

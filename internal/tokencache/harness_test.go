@@ -186,3 +186,34 @@ func rotate(cfg *config, fail func() error) *rotating {
 	})
 	return r
 }
+
+// script makes the provider fail as the letters say, from the first request:
+// k ok, r refused, l lost, u unusable, p permanent; ok after the end.
+func script(letters string) func(n int) error {
+	return func(n int) error {
+		if n > len(letters) {
+			return nil
+		}
+		return map[byte]error{'k': nil, 'r': errRefused, 'l': errLost, 'u': errUnusable, 'p': errPermanent}[letters[n-1]]
+	}
+}
+
+// from makes the provider fail from the nth request on.
+func from(n int, err error) func(n int) error {
+	return func(request int) error {
+		if request >= n {
+			return err
+		}
+		return nil
+	}
+}
+
+// during has f called in the nth request.
+func during(n int, f func()) func(n int) error {
+	return func(request int) error {
+		if request == n {
+			f()
+		}
+		return nil
+	}
+}

@@ -3,7 +3,6 @@ package tokencache_test
 import (
 	"context"
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,12 +46,10 @@ func TestInvalidationDuringAFlightStartsNoSecondOne(t *testing.T) {
 		c := open(t, p, mode)
 		get(t, c)
 		time.Sleep(58 * time.Minute)
-		var wg sync.WaitGroup
-		wg.Go(func() { get(t, c) })
-		synctest.Wait()
+		wait := testkit.Start(func() { get(t, c) })
 		c.Invalidate("", id("T1"))
 		equal(t, "token", get(t, c).value, "T2")
-		wg.Wait()
+		wait()
 		equal(t, "requests", p.requests(), 2)
 	})
 }
@@ -155,15 +152,14 @@ func TestWaiterIsNotGivenAnExclusiveTokenThatTheNextFlightIsKilling(t *testing.T
 		p := newProvider()
 		c := open(t, p, mode)
 		get(t, c)
-		var wg sync.WaitGroup
+		var wait func()
 		tok, final := c.ResultOf("", "", func() {
-			wg.Go(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
-			synctest.Wait()
+			wait = testkit.Start(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
 		})
 		if equal(t, "final", final, mode != tokencache.Exclusive); final {
 			equal(t, "token", tok, token{value: "T1"})
 		}
-		wg.Wait()
+		wait()
 	})
 }
 

@@ -222,30 +222,33 @@ func TestNilLoggerIsSilentAndALoggerThatDropsIsHarmless(t *testing.T) {
 	})
 }
 
+// refusingAgain issues a token for b at once. Other keys get the first token of p;
+// their further requests are refused after the latency of p.
+func refusingAgain(p *provider) func(*config) {
+	return func(cfg *config) {
+		cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
+			if a.Key == "b" {
+				return issued{Token: token{value: "B"}, ID: id("B"), ExpiresAt: time.Now().Add(time.Hour)}, nil
+			}
+			is, err := p.retrieve(ctx, a)
+			if p.requests() > 1 {
+				return issued{}, errRefused
+			}
+			return is, err
+		})
+	}
+}
+
 func TestCache_evictedRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		refused := false
-		c := open(t, p, tokencache.Exclusive, keyed(1), func(cfg *config) {
-			cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
-				if a.Key == "b" {
-					return issued{Token: token{value: "B"}, ID: id("B"), ExpiresAt: time.Now().Add(time.Hour)}, nil
-				}
-				is, err := p.retrieve(ctx, a)
-				if refused {
-					return issued{}, errRefused
-				}
-				return is, err
-			})
-		})
+		c := open(t, p, tokencache.Exclusive, keyed(1), refusingAgain(p))
 		getFor(t, c, "a", "")
 		time.Sleep(58 * time.Minute)
-		refused = true
-		var renewal sync.WaitGroup
-		renewal.Go(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
+		wait := testkit.Start(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
 		time.Sleep(p.latency / 2)
 		getFor(t, c, "b", "") // evicts a, whose renewal is under way
-		renewal.Wait()
+		wait()
 		equal(t, "token that was put back", getFor(t, c, "a", "").value, "T1")
 	})
 }
@@ -253,27 +256,13 @@ func TestCache_evictedRenewal(t *testing.T) {
 func TestCache_evictedRejection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		refused := false
-		c := open(t, p, tokencache.Overlap, keyed(1), func(cfg *config) {
-			cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
-				if a.Key == "b" {
-					return issued{Token: token{value: "B"}, ID: id("B"), ExpiresAt: time.Now().Add(time.Hour)}, nil
-				}
-				is, err := p.retrieve(ctx, a)
-				if refused {
-					return issued{}, errRefused
-				}
-				return is, err
-			})
-		})
+		c := open(t, p, tokencache.Overlap, keyed(1), refusingAgain(p))
 		getFor(t, c, "a", "")
-		refused = true
 		c.Reject("a", id("T1"))
-		var replacement sync.WaitGroup
-		replacement.Go(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
+		wait := testkit.Start(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
 		time.Sleep(p.latency / 2)
 		getFor(t, c, "b", "") // evicts a, whose replacement is under way
-		replacement.Wait()
+		wait()
 		equal(t, "token that was put back", getFor(t, c, "a", "").value, "T1")
 	})
 }

@@ -2,7 +2,6 @@ package tokencache_test
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,12 +153,10 @@ func TestCache_Reject(t *testing.T) {
 			p.fail = script("kr")
 			c := open(t, p, mode)
 			get(t, c)
-			var forced sync.WaitGroup
-			forced.Go(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
-			synctest.Wait()
+			wait := testkit.Start(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
 			reject(c, "T1")
 			equal(t, "token", get(t, c), token{value: "T1"})
-			forced.Wait()
+			wait()
 			time.Sleep(10 * time.Minute)
 			equal(t, "token", get(t, c), token{value: "T1"})
 			equal(t, "requests", p.requests(), 2)
@@ -229,12 +226,7 @@ func TestCache_Reject(t *testing.T) {
 	t.Run("no rejection ends the back-off of a permanent failure", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p := newProvider()
-			p.fail = func(n int) error {
-				if n > 1 {
-					return errPermanent
-				}
-				return nil
-			}
+			p.fail = from(2, errPermanent)
 			p.latency = 0
 			c := open(t, p, tokencache.Overlap)
 			get(t, c)
@@ -248,12 +240,7 @@ func TestCache_Reject(t *testing.T) {
 	t.Run("five rejections after a permanent failure make the token dead", func(t *testing.T) {
 		eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 			p := newProvider()
-			p.fail = func(n int) error {
-				if n > 1 && n < 4 {
-					return errPermanent
-				}
-				return nil
-			}
+			p.fail = script("kpp")
 			p.latency = 0
 			c := open(t, p, mode)
 			get(t, c)
@@ -279,12 +266,7 @@ func TestCache_Reject(t *testing.T) {
 	t.Run("a dead token is tried now and then, and is current again once it is accepted", func(t *testing.T) {
 		eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 			p := newProvider()
-			p.fail = func(n int) error {
-				if n > 1 {
-					return errPermanent
-				}
-				return nil
-			}
+			p.fail = from(2, errPermanent)
 			p.latency = 0
 			c := open(t, p, mode)
 			get(t, c)

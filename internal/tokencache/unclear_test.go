@@ -15,17 +15,6 @@ import (
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
-// script makes the provider fail as the letters say, from the first request:
-// k ok, r refused, l lost, u unusable; ok after the end.
-func script(letters string) func(n int) error {
-	return func(n int) error {
-		if n > len(letters) {
-			return nil
-		}
-		return map[byte]error{'k': nil, 'r': errRefused, 'l': errLost, 'u': errUnusable}[letters[n-1]]
-	}
-}
-
 func TestExclusiveFlightIsSentAgainOnceAndOnlyAfterAnUnclearAttempt(t *testing.T) {
 	type row struct {
 		Requests int
@@ -72,12 +61,7 @@ func TestExclusiveFlightIsSentAgainOnceAndOnlyAfterAnUnclearAttempt(t *testing.T
 func TestSuspectTokenIsServedUntilItExpiresAndTriesGoOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n > 1 {
-				return errLost
-			}
-			return nil
-		}
+		p.fail = from(2, errLost)
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
 		time.Sleep(58 * time.Minute)
@@ -293,12 +277,7 @@ func TestErrorOfAFlightIsTheUnclearOneIfAnyAttemptWasUnclear(t *testing.T) {
 func TestExpiredTokenIsNotServedWithinTheBackOffAfterAnUnclearFailure(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n > 1 {
-				return &failure{ambiguous: true, after: 10 * time.Minute}
-			}
-			return nil
-		}
+		p.fail = from(2, &failure{ambiguous: true, after: 10 * time.Minute})
 		c := open(t, p, mode)
 		get(t, c)
 		time.Sleep(58 * time.Minute)
@@ -312,12 +291,7 @@ func TestExpiredTokenIsNotServedWithinTheBackOffAfterAnUnclearFailure(t *testing
 func TestGoexitInAnExclusiveRetrieverLeavesTheTokenInDoubt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 2 {
-				runtime.Goexit()
-			}
-			return nil
-		}
+		p.fail = during(2, runtime.Goexit)
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
 		time.Sleep(58 * time.Minute)

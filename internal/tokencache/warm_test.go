@@ -14,12 +14,7 @@ import (
 func TestKeepWarmRenewsWithoutACallerUntilClosed(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 3 {
-				return errRefused // a failed renewal does not end it
-			}
-			return nil
-		}
+		p.fail = script("kkr") // a failed renewal does not end it
 		c := open(t, p, mode, func(cfg *config) { cfg.KeepWarm = true })
 		get(t, c)
 		time.Sleep(5 * time.Hour)
@@ -129,12 +124,7 @@ func TestKeepWarmForgetsEvictedKeys(t *testing.T) {
 func TestKeepWarmGivesUpOnAUserWhoIsRefusedForGood(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n > 1 {
-				return errPermanent
-			}
-			return nil
-		}
+		p.fail = from(2, errPermanent)
 		c := open(t, p, tokencache.Overlap, keyed(10), func(cfg *config) { cfg.KeepWarm = true })
 		getFor(t, c, "banned", "")
 		time.Sleep(7 * 24 * time.Hour)
