@@ -2,7 +2,6 @@ package assetpay_test
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
@@ -241,10 +240,7 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 }
 
 // unsigned is a token with the given claims that nobody can verify.
-func unsigned(claims string) string {
-	enc := base64.RawURLEncoding.EncodeToString
-	return enc([]byte(`{"alg":"HS256"}`)) + "." + enc([]byte(claims)) + ".c2ln"
-}
+func unsigned(claims string) string { return testkit.JWT(`{"alg":"HS256"}`, claims, "sig") }
 
 func TestExpiryIsTheEarlierOfItsOwnAndADayAfterReceipt(t *testing.T) {
 	const day = 24 * time.Hour

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
@@ -170,9 +168,7 @@ func TestErrorKeepsWhatTheAnswerSays(t *testing.T) {
 				e := errorIs(t, err)
 				tc.want.Body = tc.body
 				got := seen{e.Code, e.Key, e.Message, e.RequestID, e.Fields, string(e.Details()), e.Body(), e.Error(), e.RetryAfter}
-				if diff := cmp.Diff(tc.want, got); diff != "" {
-					t.Errorf("(-want +got):\n%s", diff)
-				}
+				testkit.Equal(t, "error", got, tc.want)
 			}, once)
 		})
 	}

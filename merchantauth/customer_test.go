@@ -245,9 +245,7 @@ func TestCustomersAreFoundByEveryCriterionAndByPages(t *testing.T) {
 				for _, f := range found {
 					ids = append(ids, f.ID)
 				}
-				if d := cmp.Diff(tc.want, ids); d != "" {
-					t.Errorf("%s: %s", lastBody(t, srv, "/v2/customer/find"), d)
-				}
+				testkit.Equal(t, "ids for "+lastBody(t, srv, "/v2/customer/find"), ids, tc.want)
 			}
 			_, err := c.FindCustomers(t.Context(), merchantauth.CustomerQuery{Email: "x", CreatedFrom: time.Date(2024, 2, 9, 20, 23, 17, 5e6, time.FixedZone("", 3600)), Take: 2, Skip: 1})
 			if err != nil {

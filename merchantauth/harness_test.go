@@ -2,7 +2,6 @@ package merchantauth_test
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -92,8 +91,7 @@ func lastBody(t *testing.T, srv *merchantauthtest.Server, path string) string {
 
 // jwt is a token of Kuna's form with the given claims.
 func jwt(claims string) string {
-	enc := base64.RawURLEncoding.EncodeToString
-	return enc([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + enc([]byte(claims)) + "." + enc([]byte(strings.Repeat("s", 256)))
+	return testkit.JWT(`{"alg":"RS256","typ":"JWT"}`, claims, strings.Repeat("s", 256))
 }
 
 // past sleeps until the token has expired.

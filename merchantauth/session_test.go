@@ -1,12 +1,10 @@
 package merchantauth_test
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -328,16 +326,14 @@ func TestOtherFailuresOfALoginAreTriedAgainSoon(t *testing.T) {
 }
 
 func TestPasswordIsAskedForOncePerLogin(t *testing.T) {
-	var calls atomic.Int32
+	password := testkit.NewVault("password-1")
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, _ *merchantauthtest.Server, c *merchantauth.Client) {
 		for range 10 {
 			past(token(t, c)) // nine refreshes
 			rates(t, c)
 		}
-		testkit.Equal(t, "calls", calls.Load(), 1)
-	}, func(cfg *merchantauth.Config) {
-		cfg.Password = func(context.Context) (string, error) { calls.Add(1); return "password-1", nil }
-	})
+		testkit.Equal(t, "calls", password.Asked(), 1)
+	}, func(cfg *merchantauth.Config) { cfg.Password = password.Get })
 }
 
 func TestInvalidatedTokenIsRefreshedNotLoggedInFor(t *testing.T) {

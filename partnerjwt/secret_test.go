@@ -151,15 +151,13 @@ func TestSecretIsRotatedWithoutALostRequest(t *testing.T) {
 }
 
 func TestSecretIsAskedForOncePerTokenAndNotToAttachAFreshOne(t *testing.T) {
-	var calls atomic.Int32
+	secret := testkit.NewVault("secret-1")
 	bubble(t, func(t *testing.T, _ *partnerjwttest.Server, c *partnerjwt.Client) {
 		for range 100 {
 			portfolio(t, c)
 		}
-		testkit.Equal(t, "calls", calls.Load(), 1)
-	}, func(cfg *partnerjwt.Config) {
-		cfg.Secret = func(context.Context) (string, error) { calls.Add(1); return "secret-1", nil }
-	})
+		testkit.Equal(t, "calls", secret.Asked(), 1)
+	}, func(cfg *partnerjwt.Config) { cfg.Secret = secret.Get })
 }
 
 func TestUnavailableSecretCostsNoRequest(t *testing.T) {

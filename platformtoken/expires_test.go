@@ -1,7 +1,6 @@
 package platformtoken_test
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -16,10 +15,7 @@ import (
 const sample = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzaWQiOiI2N2QzYzM5NzFlN2NhNDYxNWRhZWQxMjUiLCJzdWIiOiJ0MV8yMjU0NzgiLCJ0ZW5hbnQiOiIxIiwibmJmIjoxNzQxOTMxNDE1LCJleHAiOjE3NDIwMTc4MTUsImlzcyI6InRoZWEiLCJhdWQiOiJ0aGVhIn0.L1OQa7cF0iFeGXwM1yd7nMeoiHk17EwkmWO_egJxGhQMrTzvcYTgnyJjZF9RH4dx-OPtbvMzZIjf7mV1C2mcV-s2ya_GNrf_6JlRONBzuRuOlAgD_PRWmdptuyPd8cH5n0IXENMOZ3xQ4W2MIy1EMw7snKIJXuMscC82ZsrDEqQ"
 
 // jwt is a token with these claims, which nobody can verify.
-func jwt(claims string) string {
-	enc := base64.RawURLEncoding.EncodeToString
-	return enc([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + enc([]byte(claims)) + ".AAAA"
-}
+func jwt(claims string) string { return testkit.JWT(`{"alg":"RS256","typ":"JWT"}`, claims, "sig") }
 
 // local runs f in another zone than the machine's.
 func local(t *testing.T, offset time.Duration, f func()) {

@@ -1,8 +1,6 @@
 package assetpaytest_test
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -209,13 +207,7 @@ func TestKeysAreChecked(t *testing.T) {
 }
 
 func TestTokensAreChecked(t *testing.T) {
-	enc := base64.RawURLEncoding.EncodeToString
-	sign := func(secret, header, payload string) string {
-		signed := enc([]byte(header)) + "." + enc([]byte(payload))
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write([]byte(signed))
-		return "Bearer " + signed + "." + enc(mac.Sum(nil))
-	}
+	sign := func(secret, header, payload string) string { return "Bearer " + testkit.HS256(secret, header, payload) }
 	const header, secret = `{"alg":"HS256","userId":"merchant-uuid"}`, "test_api_secret"
 	const payload = `{"merchantId":"merchant-uuid","client":{"steamID":"76561198012345678","tradeUrl":"x"},"iat":946684800,"exp":946771200}`
 	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {

@@ -10,8 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/credential"
@@ -76,9 +74,7 @@ func TestGetRefusesWhatIsNotUsable(t *testing.T) {
 			if !errors.As(err, &cause) || !errors.Is(err, providerauth.ErrSecretUnavailable) {
 				t.Fatalf("err = %v, want a Cause that matches ErrSecretUnavailable", err)
 			}
-			if diff := cmp.Diff(providerauth.ErrSecretUnavailable.Error()+": "+test.want, err.Error()); diff != "" {
-				t.Errorf("text (-want +got):\n%s", diff)
-			}
+			testkit.Equal(t, "text", err.Error(), providerauth.ErrSecretUnavailable.Error()+": "+test.want)
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x"} {
 				for _, v := range []any{err, struct{ E error }{err}, struct{ e error }{err}} {
 					if text := fmt.Sprintf(verb, v); leak(text) != "" {
@@ -158,9 +154,7 @@ func TestVersionGrowsWithEveryChange(t *testing.T) {
 		_, _ = source.Get(t.Context())
 		got = append(got, source.Version())
 	}
-	if diff := cmp.Diff([]uint64{0, 1, 1, 1, 1, 1, 2, 3, 3, 3}, got); diff != "" {
-		t.Errorf("epochs (-want +got):\n%s", diff)
-	}
+	testkit.Equal(t, "epochs", got, []uint64{0, 1, 1, 1, 1, 1, 2, 3, 3, 3})
 }
 
 func TestSourceIsSafeForConcurrentUse(t *testing.T) {

@@ -189,11 +189,15 @@ func Segments(token string) string {
 
 // HS256 returns a JSON Web Token of these texts, signed by crypto/hmac.
 func HS256(secret, header, payload string) string {
-	enc := base64.RawURLEncoding.EncodeToString
-	signed := enc([]byte(header)) + "." + enc([]byte(payload))
 	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(signed))
-	return signed + "." + enc(mac.Sum(nil))
+	mac.Write([]byte(strings.TrimSuffix(JWT(header, payload, ""), ".")))
+	return JWT(header, payload, string(mac.Sum(nil)))
+}
+
+// JWT returns a JSON Web Token of these texts.
+func JWT(header, payload, signature string) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	return enc([]byte(header)) + "." + enc([]byte(payload)) + "." + enc([]byte(signature))
 }
 
 // Must fails the test for an error.

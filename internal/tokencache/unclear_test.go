@@ -183,9 +183,7 @@ func TestGrantIsSpentAgainOnceAfterAnUnclearOutcomeAndThenReplacedByALogin(t *te
 				for get(t, c).value == "T1" {
 					time.Sleep(time.Second)
 				}
-				if d := cmp.Diff(want, r.log); d != "" {
-					t.Error(d)
-				}
+				testkit.Equal(t, "requests", r.log, want)
 			})
 		})
 	}
@@ -204,9 +202,7 @@ func TestRefusedGrantCostsExactlyOneLoginEvenIfThatFails(t *testing.T) {
 		}
 		get(t, c)
 		want := []string{"login", "renew T1", "login", "login", "login", "login"}
-		if d := cmp.Diff(want, r.log); d != "" {
-			t.Error(d)
-		}
+		testkit.Equal(t, "requests", r.log, want)
 	})
 }
 
@@ -217,9 +213,7 @@ func TestInvalidatedTokenIsRenewedByItsGrant(t *testing.T) {
 		get(t, c)
 		c.Invalidate("", id("T1"))
 		equal(t, "token", get(t, c).value, "T2")
-		if d := cmp.Diff([]string{"login", "renew T1"}, r.log); d != "" {
-			t.Error(d)
-		}
+		testkit.Equal(t, "requests", r.log, []string{"login", "renew T1"})
 	})
 }
 
@@ -254,9 +248,7 @@ func TestForcedRenewalCountsAsSpendingTheGrant(t *testing.T) {
 					time.Sleep(time.Minute)
 					get(t, c)
 				}
-				if d := cmp.Diff(tc.want, r.log); d != "" {
-					t.Error(d)
-				}
+				testkit.Equal(t, "requests", r.log, tc.want)
 			})
 		})
 	}

@@ -20,8 +20,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
@@ -129,9 +127,7 @@ func TestOwnPoolIsSizedForOneHostAndHasTimeLimits(t *testing.T) {
 		p.ForceAttemptHTTP2, p.Proxy != nil, p.DialContext != nil, !p.DisableCompression,
 	}
 	want := limits{256, 256, 0, 5 * time.Second, 7 * time.Second, 90 * time.Second, 256 << 10, tls.VersionTLS12, true, true, true, true}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
+	testkit.Equal(t, "result", got, want)
 }
 
 func TestOwnPoolRefusesOldTLS(t *testing.T) {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
+	"testing/synctest"
 
 	"github.com/providerauth/providerauth-go/internal/header"
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -49,7 +49,38 @@ func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
 		"timestamp: 1",
 		"User-Agent: own",
 	}
-	if diff := cmp.Diff(want, headers); diff != "" || request != "POST /v1/orders HTTP/1.1" {
-		t.Errorf("%s\n(-want +got)\n%s", request, diff)
-	}
+	testkit.Equal(t, "request line", request, "POST /v1/orders HTTP/1.1")
+	testkit.Equal(t, "headers", headers, want)
+}
+
+// The library's PrepareRetry is not called for the first attempt, and sees the
+// header map of the one before.
+func TestEveryAttemptIsPreparedOnFreshHeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent []http.Header
+		c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
+			sent = append(sent, r.Header)
+			return answer(503, ""), nil
+		}), nil)
+		call := post(transport.Safe)
+		n := 0
+		call.Signer = signer(func(_ context.Context, r *http.Request, body []byte) error {
+			if n++; len(r.Header) != 3 || string(body) != `{"id":1}` {
+				t.Errorf("attempt %d starts with %v and %s", n, r.Header, body)
+			}
+			header.Set(r.Header, "timestamp", strconv.Itoa(n))
+			header.Set(r.Header, "only-in-"+strconv.Itoa(n), "yes")
+			return nil
+		})
+		if _, err := c.Do(t.Context(), call); err == nil {
+			t.Fatal("no error")
+		}
+		want := func(n string) http.Header {
+			return http.Header{
+				"Accept": {"application/json"}, "Content-Type": {"application/json"}, "User-Agent": {"providerauth-go"},
+				"timestamp": {n}, "only-in-" + n: {"yes"},
+			}
+		}
+		testkit.Equal(t, "headers", sent, []http.Header{want("1"), want("2"), want("3")})
+	})
 }

@@ -10,8 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
@@ -45,9 +43,7 @@ func TestAttemptsAreLoggedByAnAllowlist(t *testing.T) {
 level=DEBUG msg=attempt provider=acme op=CreateOrder attempt=2 status=0 duration=50ms error="the connection was closed"
 level=DEBUG msg=attempt provider=acme op=CreateOrder attempt=3 status=200 duration=50ms wait=0s
 `
-		if diff := cmp.Diff(want, log.String()); diff != "" {
-			t.Error(diff)
-		}
+		testkit.Equal(t, "log", log.String(), want)
 	})
 }
 
