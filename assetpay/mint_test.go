@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -131,10 +130,7 @@ func TestSecretThatComesBackEndsTheBackOff(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		_, _ = c.Token(t.Context(), user())
-		secret.Store("test_api_secret")
-		time.Sleep(time.Second)
-		_, _ = c.Token(t.Context(), user()) // has the secret looked at
-		synctest.Wait()
+		secret.Change("test_api_secret", func() error { _, err := c.Token(t.Context(), user()); return err })
 		token(t, c.TokenSource(user()))
 	}, local, func(cfg *assetpay.Config) {
 		cfg.APIKey = nil
@@ -208,10 +204,8 @@ func TestClient_fipsOnly(t *testing.T) {
 			time.Sleep(25 * time.Hour)
 			_, err := c.Token(t.Context(), user())
 			unavailable(t, err)
-			secret.Store(testkit.LongSecret)
 			time.Sleep(time.Minute)
-			_, _ = c.Token(t.Context(), user()) // has the secret looked at
-			synctest.Wait()
+			secret.Change(testkit.LongSecret, func() error { _, err := c.Token(t.Context(), user()); return err })
 			inventory(t, c)
 		}, local, func(cfg *assetpay.Config) {
 			cfg.APISecret = secret.Get

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -65,7 +64,6 @@ func TestRefreshBeforeAndKeepWarmAreHeeded(t *testing.T) {
 		time.Sleep(23*time.Hour + 54*time.Minute)
 		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 		time.Sleep(2 * time.Minute)
-		synctest.Wait()
 		testkit.Equal(t, "requests", srv.Count(exchange), 2)
 		testkit.Equal(t, "data", srv.ClientData(steamID), `{"totalWager":0,"kycLevel":2,"fiatDeposits":false,"cryptoDeposits":false}`)
 	}, func(cfg *assetpay.Config) { cfg.RefreshBefore, cfg.KeepWarm = 5*time.Minute, true })
@@ -274,9 +272,7 @@ func TestChangedAPIKeyEndsTheBackOff(t *testing.T) {
 	bubble(t, assetpaytest.Options{APIKey: "ap_new"}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		_, err := c.Token(t.Context(), user())
 		errorIs(t, err, providerauth.ErrUnauthorized)
-		key.Store("ap_new")
-		_, _ = c.Token(t.Context(), user()) // has the key looked at
-		synctest.Wait()
+		key.Change("ap_new", func() error { _, err := c.Token(t.Context(), user()); return err })
 		token(t, c.TokenSource(user()))
 	}, func(cfg *assetpay.Config) {
 		cfg.APIKey = key.Get

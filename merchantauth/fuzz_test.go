@@ -1,7 +1,6 @@
 package merchantauth_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -47,10 +46,7 @@ func FuzzAnswers(f *testing.F) {
 		defer key.Close()
 		check := func(err error) {
 			t.Helper()
-			var e *merchantauth.Error
-			if !errors.As(err, &e) {
-				t.Fatalf("%T: %v", err, err)
-			}
+			e := errorIs(t, err)
 			if e.StatusCode != int(status) || len(e.Error()) > 600 {
 				t.Errorf("status %d: %v", status, e)
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,22 @@ func token(t *testing.T, c *merchantauth.Client) merchantauth.Token {
 		t.Fatalf("Token: %v", err)
 	}
 	return tok
+}
+
+// refreshOnce asks for 20 refreshes of a token at once, of which one succeeds.
+func refreshOnce(t *testing.T, c *merchantauth.Client, tok merchantauth.Token) {
+	t.Helper()
+	var refreshed atomic.Int64
+	testkit.Crowd(20, func(int) {
+		_, err := c.Refresh(t.Context(), tok)
+		if err == nil {
+			refreshed.Add(1)
+			return
+		}
+		e := errorIs(t, err, providerauth.ErrInvalidRequest)
+		testkit.Equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
+	})
+	testkit.Equal(t, "refreshed", refreshed.Load(), 1)
 }
 
 // rates makes a private call that must succeed.

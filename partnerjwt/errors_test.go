@@ -1,8 +1,6 @@
 package partnerjwt_test
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -69,21 +67,15 @@ func TestClient_Portfolio_failureUnderASuccess(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		srv.Intercept(testkit.Always(http.StatusOK, nil, `{"code":"NO_FUNDS","message":"there is none"}`))
 		_, err := c.Portfolio(t.Context())
-		var e *partnerjwt.Error
-		if !errors.As(err, &e) || e.Code != "NO_FUNDS" || e.Message != "there is none" {
-			t.Errorf("%v: %+v", err, e)
-		}
+		e := errorIs(t, err)
+		testkit.Equal(t, "code, message", []string{e.Code, e.Message}, []string{"NO_FUNDS", "there is none"})
 	})
 }
 
 // An Error that is no pointer has the same fields, and hides them alike.
 func TestError_value(t *testing.T) {
 	e := partnerjwt.Error{Op: "Call", Message: "quotes the request"}
-	out, err := json.Marshal(e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s := string(out) + fmt.Sprintf("%v %+v %#v %d", e, e, e, e); strings.Contains(s, "quotes") {
+	if s := testkit.Marshalled(e) + fmt.Sprintf("%v %+v %#v %d", e, e, e, e); strings.Contains(s, "quotes") {
 		t.Error(s)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -184,10 +183,7 @@ func TestChangedSecretEndsTheBackOff(t *testing.T) {
 			testkit.Equal(t, "code", errorIs(t, err).Code, platformtokentest.CodeSign)
 		}
 		testkit.Equal(t, "requests", srv.Count(createToken), 1)
-		secret.Store("0123456789abcdef0123456789abcdef")
-		time.Sleep(time.Second)
-		_, _ = c.Token(t.Context(), brl) // lets the Client look whether it has changed
-		synctest.Wait()
+		secret.Change("0123456789abcdef0123456789abcdef", func() error { _, err := c.Token(t.Context(), brl); return err })
 		token(t, c, brl)
 	}, func(cfg *platformtoken.Config) {
 		cfg.Secret = secret.Get

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -339,16 +338,10 @@ func TestFailuresHaveTheDocumentedEnvelope(t *testing.T) {
 func TestFaultsComeAsTheyWereAskedFor(t *testing.T) {
 	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
 		post := func() error {
-			r, _ := http.NewRequest("POST", srv.URL()+"/auth/authenticate-client", strings.NewReader(good))
+			r := testkit.Request(t, "POST", srv.URL()+"/auth/authenticate-client", good)
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("api-key", "ap_test_0001")
-			resp, err := srv.Client().Do(r)
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			_, err = io.ReadAll(resp.Body)
-			return err
+			return testkit.Send(srv.Client(), r)
 		}
 		for name, ask := range map[string]func(){
 			"lost": func() { srv.LoseAnswers(1) }, "cut": func() { srv.Truncate(1) }, "reset": func() { srv.Reset(1) },

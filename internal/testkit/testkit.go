@@ -94,6 +94,9 @@ func Post(h *http.Client, url, body string) error {
 	return succeeded(h.Post(url, "application/json", strings.NewReader(body)))
 }
 
+// Send sends a request as Get does.
+func Send(h *http.Client, r *http.Request) error { return succeeded(h.Do(r)) }
+
 func succeeded(resp *http.Response, err error) error {
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -22,6 +23,16 @@ func (v *Vault) Store(secret string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.secret = secret
+}
+
+// Change stores another secret in a bubble, and has a client look at it: call is
+// to fail, upon which a client looks for a change at most once a second. Change
+// returns when the client has looked.
+func (v *Vault) Change(secret string, call func() error) {
+	v.Store(secret)
+	time.Sleep(time.Second)
+	_ = call()
+	synctest.Wait()
 }
 
 // Get is a providerauth.SecretFunc.
@@ -53,9 +64,7 @@ func ChangedSecret(t *testing.T, secret *Vault, token func() error, requests fun
 		}
 	}
 	Equal(t, "requests with the wrong secret", requests()-before, 1)
-	secret.Store(right)
-	time.Sleep(time.Second)
-	_ = token() // sees the change
+	secret.Change(right, token)
 	time.Sleep(time.Second)
 	if err := token(); err != nil {
 		t.Error(err)

@@ -6,9 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -127,14 +125,17 @@ func TestEvictionDuringAFlightNeitherEndsNorDoublesIt(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
 		c := open(t, p, mode, keyed(1))
-		var wg sync.WaitGroup
-		for i := range 10 {
-			wg.Go(func() { getFor(t, c, "a", "") })
-			wg.Go(func() { getFor(t, c, fmt.Sprint("other ", i), "") })
-		}
-		synctest.Wait()
-		wg.Go(func() { getFor(t, c, "a", "") })
-		wg.Wait()
+		wait := testkit.Start(func() {
+			testkit.Crowd(20, func(i int) {
+				if i%2 == 0 {
+					getFor(t, c, "a", "")
+					return
+				}
+				getFor(t, c, fmt.Sprint("other ", i), "")
+			})
+		})
+		getFor(t, c, "a", "")
+		wait()
 		equal(t, "requests", p.requests(), 11)
 		equal(t, "entries", c.Stats().Entries, 1)
 	})
