@@ -207,13 +207,7 @@ func TestAPIKeyIsAskedForOncePerExchange(t *testing.T) {
 }
 
 func TestUnavailableSecretCostsNoRequest(t *testing.T) {
-	sealed := errors.New("vault is sealed")
-	for name, f := range map[string]providerauth.SecretFunc{
-		"failing":   func(context.Context) (string, error) { return "", sealed },
-		"empty":     func(context.Context) (string, error) { return "", nil },
-		"newline":   func(context.Context) (string, error) { return "ap_test_0001\n", nil },
-		"panicking": func(context.Context) (string, error) { panic("x") },
-	} {
+	for name, f := range testkit.BadSecrets("ap_test_0001") {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 				for _, call := range []func() error{
@@ -227,7 +221,7 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 				} {
 					e := errorIs(t, call(), providerauth.ErrSecretUnavailable)
 					if name == "failing" {
-						errorIs(t, e, sealed)
+						errorIs(t, e, testkit.ErrSealed)
 					}
 					if _, ok := e.Retryable(); !ok || e.Ambiguous() {
 						t.Errorf("not retryable, or ambiguous: %v", e)

@@ -3,7 +3,6 @@ package assetpay_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -139,7 +138,7 @@ func everyPrintPath(t *testing.T) {
 	_, err = c.Token(ctx, bad)
 	check("a bad request", err)
 	_, err = c.TokenSourceFunc(func(context.Context) (assetpay.User, error) {
-		return req, errors.New(testkit.Sealed)
+		return req, testkit.ErrSealed
 	}).Token(ctx)
 	check("a failing function", err)
 

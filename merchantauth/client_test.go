@@ -2,7 +2,6 @@ package merchantauth_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"testing"
@@ -135,13 +134,7 @@ func TestTokenNeverMarshals(t *testing.T) {
 }
 
 func TestUnavailableSecretCostsNoRequest(t *testing.T) {
-	sealed := errors.New("vault is sealed")
-	for name, f := range map[string]providerauth.SecretFunc{
-		"failing":   func(context.Context) (string, error) { return "", sealed },
-		"empty":     func(context.Context) (string, error) { return "", nil },
-		"newline":   func(context.Context) (string, error) { return "secret-1\n", nil },
-		"panicking": func(context.Context) (string, error) { panic("x") },
-	} {
+	for name, f := range testkit.BadSecrets("secret-1") {
 		for mode, change := range modes {
 			t.Run(name+", "+mode, func(t *testing.T) {
 				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
@@ -149,7 +142,7 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 					e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable)
 					testkit.Equal(t, "ambiguous", e.Ambiguous(), false)
 					if name == "failing" {
-						errorIs(t, err, sealed)
+						errorIs(t, err, testkit.ErrSealed)
 					}
 					if _, ok := e.Retryable(); !ok {
 						t.Error("not retryable, though the vault may be opened")

@@ -2,7 +2,6 @@ package partnerjwt_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -161,19 +160,13 @@ func TestSecretIsAskedForOncePerTokenAndNotToAttachAFreshOne(t *testing.T) {
 }
 
 func TestUnavailableSecretCostsNoRequest(t *testing.T) {
-	sealed := errors.New("vault is sealed")
-	for name, f := range map[string]providerauth.SecretFunc{
-		"failing":   func(context.Context) (string, error) { return "", sealed },
-		"empty":     func(context.Context) (string, error) { return "", nil },
-		"newline":   func(context.Context) (string, error) { return "secret-1\n", nil },
-		"panicking": func(context.Context) (string, error) { panic("x") },
-	} {
+	for name, f := range testkit.BadSecrets("secret-1") {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				_, err := c.Token(t.Context())
 				errorIs(t, err, providerauth.ErrSecretUnavailable)
 				if name == "failing" {
-					errorIs(t, err, sealed)
+					errorIs(t, err, testkit.ErrSealed)
 				}
 				e := errorIs(t, trade(t.Context(), c), providerauth.ErrNotSent, providerauth.ErrSecretUnavailable)
 				testkit.Equal(t, "ambiguous", e.Ambiguous(), false)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -191,7 +190,7 @@ func TestChangedSecretEndsTheBackOff(t *testing.T) {
 }
 
 func TestUnavailableSignatureCostsNoRequest(t *testing.T) {
-	sealed := errors.New("vault is sealed")
+	sealed := testkit.ErrSealed
 	signer := func(value string, err error) func(*platformtoken.Config) {
 		return func(cfg *platformtoken.Config) {
 			cfg.Secret = nil

@@ -110,16 +110,21 @@ func (h Hiding[E]) CheckText(what, text string) {
 	}
 }
 
-// Sealed is the text of the failing functions of BadSecrets.
+// Sealed is the text of ErrSealed, with which the failing functions of BadSecrets
+// fail.
 const Sealed = "sentinel-vault"
 
-// BadSecrets returns functions that supply no usable secret: two that fail, and
-// one that returns the secret with a line end.
-func BadSecrets(secret string) []providerauth.SecretFunc {
-	return []providerauth.SecretFunc{
-		func(context.Context) (string, error) { return "", errors.New(Sealed) },
-		func(context.Context) (string, error) { return secret + "\n", nil },
-		func(context.Context) (string, error) { panic(Sealed) },
+// ErrSealed is the error of a vault that cannot be opened.
+var ErrSealed = errors.New(Sealed)
+
+// BadSecrets returns functions that supply no usable secret. One supplies the secret
+// with a line end.
+func BadSecrets(secret string) map[string]providerauth.SecretFunc {
+	return map[string]providerauth.SecretFunc{
+		"failing":   func(context.Context) (string, error) { return "", ErrSealed },
+		"empty":     func(context.Context) (string, error) { return "", nil },
+		"newline":   func(context.Context) (string, error) { return secret + "\n", nil },
+		"panicking": func(context.Context) (string, error) { panic(Sealed) },
 	}
 }
 
