@@ -161,9 +161,7 @@ func everyPrintPath(t *testing.T) {
 		broken.Close()
 	}
 	check("the log", log.String())
-	if !strings.Contains(log.String(), "op=CallFor") {
-		t.Errorf("the log has no attempts: %s", log.String())
-	}
+	testkit.Contains(t, log.String(), "op=CallFor")
 }
 
 func TestTokenDoesNotMarshalSilently(t *testing.T) {

@@ -72,7 +72,7 @@ func TestWire_Types(t *testing.T) {
 	s.Add("assetpay.MintMode", testkit.Marshalled([]assetpay.MintMode{assetpay.MintRemote, assetpay.MintLocal}))
 	s.Add("assetpay.Error", testkit.Marshalled(&assetpay.Error{
 		Op: "Call", StatusCode: 422, Code: 7, Key: "VALIDATION_FAILED", Message: "not shown", Fields: testkit.OddFields,
-		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.OddCause,
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.ErrOdd,
 	}, &assetpay.Error{}, []*assetpay.Error{nil}))
 	testkit.Golden(t, "types", s.String())
 }

@@ -3,7 +3,6 @@ package merchantauth_test
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -129,7 +128,7 @@ func FuzzRejected(f *testing.F) {
 type loggingIn struct{ http.RoundTripper }
 
 func (l loggingIn) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasPrefix(r.URL.Path, "/v2/auth/") {
+	if r.URL.Path == loginPath || r.URL.Path == refreshPath {
 		now := time.Now()
 		access := jwt(fmt.Sprintf(`{"jwtId":"%d"}`, now.UnixNano()))
 		body := fmt.Sprintf(`{"data":{"accessToken":%q,"expiresIn":%d,"refreshToken":"r"}}`, access, now.Unix()+1800)

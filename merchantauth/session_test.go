@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -405,9 +404,8 @@ func TestPanicOfALoginIsLoggedWithoutItsValue(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, _ *merchantauthtest.Server, c *merchantauth.Client) {
 		_, err := c.Token(t.Context())
 		errorIs(t, err, providerauth.ErrAmbiguous)
-		for text, want := range map[string]bool{"level=ERROR": true, "a token retrieval panicked": true, "password-1": false} {
-			testkit.Equal(t, text+" is in the log", strings.Contains(log.String(), text), want)
-		}
+		testkit.Contains(t, log.String(), "level=ERROR", "a token retrieval panicked")
+		testkit.Equal(t, "secret in the log", testkit.Leak(log.String(), "password-1"), "")
 	}, func(cfg *merchantauth.Config) {
 		cfg.Logger = logger
 		cfg.HTTPClient = &http.Client{Transport: testkit.RoundTrip(func(*http.Request) (*http.Response, error) { panic("password-1") })}

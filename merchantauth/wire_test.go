@@ -67,7 +67,7 @@ func TestWire_Types(t *testing.T) {
 	s.Add("merchantauth.Token.SetAuthHeader", fmt.Sprintf("%q", r.Header))
 	s.Add("merchantauth.Error", testkit.Marshalled(&merchantauth.Error{
 		Op: "Call", StatusCode: 422, Code: "UNAUTHORIZED", Name: "N", Message: "not shown", Fields: testkit.OddFields,
-		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.OddCause,
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.ErrOdd,
 	}, &merchantauth.Error{}, []*merchantauth.Error{nil}))
 	testkit.Golden(t, "types", s.String())
 }

@@ -46,7 +46,7 @@ func TestWire_Types(t *testing.T) {
 	s.Add("partnerjwt.Token.SetAuthHeader", fmt.Sprintf("%q", r.Header))
 	s.Add("partnerjwt.Error", testkit.Marshalled(&partnerjwt.Error{
 		Op: "Call", StatusCode: 422, Code: "c-7", Message: "not shown", Fields: testkit.OddFields,
-		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.OddCause,
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.ErrOdd,
 	}, &partnerjwt.Error{}, []*partnerjwt.Error{nil}))
 	testkit.Golden(t, "types", s.String())
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -107,9 +106,7 @@ func TestLostTransferIsAmbiguousNamesItsTxIDAndIsNotSentAgain(t *testing.T) {
 				if _, ok := e.Retryable(); ok || !e.Ambiguous() || e.TxID != "tx-1" || e.Attempts != 1 {
 					t.Errorf("retryable, not ambiguous, or without the id: %v", e)
 				}
-				if !strings.Contains(e.Error(), "Transfer tx-1") {
-					t.Errorf("the text does not name the transfer: %v", e)
-				}
+				testkit.Contains(t, e.Error(), "Transfer tx-1")
 				testkit.Equal(t, "result", got, platformtoken.Transfer{})
 				testkit.Equal(t, "requests", srv.Count(transfer), 1)
 			})

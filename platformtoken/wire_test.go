@@ -63,7 +63,7 @@ func TestWire_Types(t *testing.T) {
 		`{}`, `{"ExpiresAt":"2000-01-01T00:00:00Z"}`))
 	s.Add("platformtoken.Error", testkit.Marshalled(&platformtoken.Error{
 		Op: "Call", StatusCode: 422, Code: 7, Message: "not shown", Fields: testkit.OddFields, TxID: "tx<&>",
-		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.OddCause,
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.ErrOdd,
 	}, &platformtoken.Error{}, []*platformtoken.Error{nil}))
 	testkit.Golden(t, "types", s.String())
 }

@@ -168,11 +168,11 @@ func (c *recordedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// OddFields and OddCause hold characters that another JSON encoder changes, for the
+// OddFields and ErrOdd hold characters that another JSON encoder changes, for the
 // errors of the providers.
 var (
 	OddFields = map[string]string{"b": "rule <&>", "a": "é"}
-	OddCause  = errors.New("cause <&>")
+	ErrOdd    = errors.New("cause <&>")
 )
 
 // Segments returns the parts of a JSON Web Token, header and payload decoded.
