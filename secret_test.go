@@ -14,6 +14,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 func secret(t *testing.T, f providerauth.SecretFunc) string {
@@ -186,15 +187,11 @@ func TestCachedSecret(t *testing.T) {
 	t.Run("the vault is asked once in the time, by one caller", func(t *testing.T) {
 		cached(t, func(t *testing.T, v *vault, s providerauth.SecretFunc) {
 			for _, want := range []string{"v1", "v2"} {
-				var wg sync.WaitGroup
-				for range 100 {
-					wg.Go(func() {
-						if got := secret(t, s); got != want && want == "v1" {
-							t.Errorf("got %q, want %q", got, want)
-						}
-					})
-				}
-				wg.Wait()
+				testkit.Crowd(100, func(int) {
+					if got := secret(t, s); got != want && want == "v1" {
+						t.Errorf("got %q, want %q", got, want)
+					}
+				})
 				if got := secret(t, s); got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
@@ -278,15 +275,11 @@ func TestCachedSecret(t *testing.T) {
 			v.err = errors.New("sealed")
 			start := time.Now()
 			for time.Since(start) < 10*time.Second {
-				var wg sync.WaitGroup
-				for range 20 {
-					wg.Go(func() {
-						if got, err := s(t.Context()); got != "" || !errors.Is(err, v.err) {
-							t.Errorf("got %q, %v", got, err)
-						}
-					})
-				}
-				wg.Wait()
+				testkit.Crowd(20, func(int) {
+					if got, err := s(t.Context()); got != "" || !errors.Is(err, v.err) {
+						t.Errorf("got %q, %v", got, err)
+					}
+				})
 				time.Sleep(100 * time.Millisecond)
 			}
 			if v.calls > 10 {

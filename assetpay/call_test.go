@@ -147,15 +147,7 @@ func TestRejectedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
 			return c.CallFor(t.Context(), user(), http.MethodPost, "/client/deposit", map[string]int{"n": 1}, nil)
 		},
 		"HTTPClientFor": func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) error {
-			resp, err := c.HTTPClientFor(user()).Post(srv.URL()+"/client/deposit", "application/json", strings.NewReader(`{"n":1}`))
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			if resp.StatusCode != 200 {
-				return fmt.Errorf("status %d", resp.StatusCode)
-			}
-			return nil
+			return testkit.Post(c.HTTPClientFor(user()), srv.URL()+"/client/deposit", `{"n":1}`)
 		},
 	} {
 		for why, rejected := range reject {
@@ -172,15 +164,11 @@ func TestRejectedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
 					}))
 					inventory(t, c)
 					rejected(srv)
-					var wg sync.WaitGroup
-					for range 20 {
-						wg.Go(func() {
-							if err := call(t, srv, c); err != nil {
-								t.Error(err)
-							}
-						})
-					}
-					wg.Wait()
+					testkit.Crowd(20, func(int) {
+						if err := call(t, srv, c); err != nil {
+							t.Error(err)
+						}
+					})
 					testkit.Equal(t, "deposits", bodies, map[string]int{`{"n":1}`: 20})
 					testkit.Equal(t, "invalidations, exchanges, tokens", []int{int(c.Stats().Invalidations), srv.Count(exchange), srv.Tokens()}, []int{1, 2, 2})
 				})

@@ -3,7 +3,6 @@ package assetpay_test
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -33,12 +32,7 @@ func FuzzAnswer(f *testing.F) {
 		status = 200 + (status%400+400)%400
 		c := open(t, assetpay.Config{
 			APIKey: providerauth.StaticSecret("ap_1"), MaxAttempts: 1,
-			HTTPClient: &http.Client{Transport: testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
-				return &http.Response{
-					StatusCode: status, Header: http.Header{}, Request: r, ContentLength: -1,
-					Body: io.NopCloser(strings.NewReader(body)),
-				}, nil
-			})},
+			HTTPClient: &http.Client{Transport: testkit.Responding(status, nil, body)},
 		})
 		defer c.Close()
 

@@ -15,26 +15,14 @@ const (
 	exchange = "/auth/authenticate-client"
 )
 
-// bubble runs f with a server and a client of it in simulated time.
-func bubble(t *testing.T, opt assetpaytest.Options, f func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client), change ...func(*assetpay.Config)) {
-	t.Helper()
-	opt.InMemory = true
-	testkit.Bubble(t, assetpaytest.NewServer, opt, func(t *testing.T, srv *assetpaytest.Server) {
-		c := open(t, srv.Config(), change...)
-		defer c.Close()
-		f(t, srv, c)
-	})
-}
+var (
+	provider = testkit.NewProvider(assetpaytest.NewServer, assetpay.New)
+	open     = provider.Open
+	errorIs  = testkit.ErrorIs[*assetpay.Error]
 
-func open(t testing.TB, cfg assetpay.Config, change ...func(*assetpay.Config)) *assetpay.Client {
-	t.Helper()
-	return testkit.Open(t, assetpay.New, cfg, change...)
-}
-
-func errorIs(t testing.TB, err error, targets ...error) *assetpay.Error {
-	t.Helper()
-	return testkit.ErrorIs[*assetpay.Error](t, err, targets...)
-}
+	// bubble runs f with a server and a client of it in simulated time.
+	bubble = provider.Bubble
+)
 
 // user is a request that is right, without client data.
 func user() assetpay.User {

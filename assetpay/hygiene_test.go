@@ -3,8 +3,6 @@ package assetpay_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -22,7 +20,7 @@ import (
 
 // hidden are values that must appear nowhere.
 var hidden = []string{
-	"sentinel-key", "sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", "sentinel-vault",
+	"sentinel-key", "sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Sealed,
 	"sentinel-hash", "SeNtInEl", // the token of a trade URL
 }
 
@@ -56,9 +54,9 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 func everyPrintPath(t *testing.T) {
 	srv := assetpaytest.NewServer(assetpaytest.Options{InMemory: true, APIKey: "sentinel-key", APISecret: "sentinel-secret"})
 	defer srv.Close()
-	var log bytes.Buffer
 	cfg := srv.Config()
-	cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger, log := testkit.DebugLog()
+	cfg.Logger = logger
 	c := open(t, cfg)
 	defer c.Close()
 	req := with(assetpay.ClientData{KYCHash: "sentinel-hash"})
@@ -69,16 +67,8 @@ func everyPrintPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	tok := token(t, c.TokenSource(req))
-	hidden := append(hidden, tok.Value(), strings.Split(tok.Value(), ".")[1])
-	check := func(what string, v any) {
-		t.Helper()
-		text := testkit.Shown[*assetpay.Error](v)
-		for _, s := range hidden {
-			if strings.Contains(text, s) {
-				t.Errorf("%s shows %s", what, s)
-			}
-		}
-	}
+	hiding := testkit.Hiding[*assetpay.Error]{TB: t, Secrets: append(hidden, tok.Value(), strings.Split(tok.Value(), ".")[1])}
+	check := hiding.Check
 	check("Config", cfg)
 	check("*Config", &cfg)
 	check("Client", c)
@@ -123,9 +113,7 @@ func everyPrintPath(t *testing.T) {
 			if err == nil {
 				t.Fatalf("%s: status %d is no error", name, status)
 			}
-			check(fmt.Sprint(name, ": the error of status ", status), err)
-			check("wrapped", fmt.Errorf("operator: %w", err))
-			check("wrapped and joined", fmt.Errorf("operator: %w", errors.Join(err, err)))
+			hiding.CheckError(fmt.Sprint(name, ": the error of status ", status), err)
 		}
 	}
 	answering(srv, 200, nil, `{"success":true,"data":{"token":"sentinel-token "}}`)
@@ -150,7 +138,7 @@ func everyPrintPath(t *testing.T) {
 	_, err = c.Token(ctx, bad)
 	check("a bad request", err)
 	_, err = c.TokenSourceFunc(func(context.Context) (assetpay.User, error) {
-		return req, errors.New("sentinel-vault")
+		return req, testkit.ErrSealed
 	}).Token(ctx)
 	check("a failing function", err)
 
@@ -161,11 +149,7 @@ func everyPrintPath(t *testing.T) {
 	wrong.MerchantID = ""
 	check("a Config that is wrong, logged", wrong.LogValue().String())
 	check("a Config that is wrong, printed", fmt.Sprintf("%v %+v %#v %s %q %x %d", wrong, wrong, wrong, wrong, &wrong, wrong, []any{wrong}))
-	for _, f := range []providerauth.SecretFunc{
-		func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
-		func(context.Context) (string, error) { return "sentinel-secret\n", nil },
-		func(context.Context) (string, error) { panic("sentinel-vault") },
-	} {
+	for _, f := range testkit.BadSecrets("sentinel-secret") {
 		cfg.APIKey, cfg.APISecret = f, f
 		broken := open(t, cfg)
 		_, err = broken.Token(ctx, req)
@@ -177,15 +161,11 @@ func everyPrintPath(t *testing.T) {
 		broken.Close()
 	}
 	check("the log", log.String())
-	if !strings.Contains(log.String(), "op=CallFor") {
-		t.Errorf("the log has no attempts: %s", log.String())
-	}
+	testkit.Contains(t, log.String(), "op=CallFor")
 }
 
 func TestTokenDoesNotMarshalSilently(t *testing.T) {
-	if _, err := json.Marshal(assetpay.AuthenticateClientResponse{Token: assetpay.NewToken("x", time.Now())}); err == nil {
-		t.Error("it does")
-	}
+	testkit.Equal(t, "JSON", testkit.Marshalled(assetpay.AuthenticateClientResponse{Token: assetpay.NewToken("x", time.Now())}), testkit.Refused)
 	testkit.Equal(t, "no token", fmt.Sprint(assetpay.Token{}), "assetpay.Token(id , expires 0001-01-01T00:00:00Z)")
 }
 

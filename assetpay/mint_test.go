@@ -3,10 +3,7 @@ package assetpay_test
 import (
 	"context"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -61,11 +58,7 @@ func TestLocalTokensAreAcceptedAndCostNoExchange(t *testing.T) {
 	bubble(t, assetpaytest.Options{RateLimit: 1}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		testkit.Until(vectorTime)
 		testkit.Equal(t, "token", token(t, c.TokenSource(user())).Value(), vector)
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() { inventory(t, c) })
-		}
-		wg.Wait()
+		testkit.Crowd(100, func(int) { inventory(t, c) })
 		testkit.Equal(t, "exchanges, tokens", []int{srv.Count(exchange), srv.Tokens()}, []int{0, 1})
 		for range 48 {
 			time.Sleep(time.Hour)
@@ -85,8 +78,7 @@ func TestTokenMintedInTheSecondOfARevokedOneIsNotEqualToIt(t *testing.T) {
 }
 
 func TestAPISecretIsRotatedWithoutALostRequest(t *testing.T) {
-	var secret atomic.Value
-	secret.Store("old")
+	secret := testkit.NewVault("old")
 	bubble(t, assetpaytest.Options{APISecret: "old"}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		inventory(t, c)
 		secret.Store("new")
@@ -98,7 +90,7 @@ func TestAPISecretIsRotatedWithoutALostRequest(t *testing.T) {
 		testkit.Equal(t, "calls", srv.Count("/client/inventory"), 4)
 		testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 	}, local, func(cfg *assetpay.Config) {
-		cfg.APISecret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+		cfg.APISecret = secret.Get
 	})
 }
 
@@ -130,8 +122,7 @@ func TestMintingFollowsTheProvidersClock(t *testing.T) {
 }
 
 func TestSecretThatComesBackEndsTheBackOff(t *testing.T) {
-	var secret atomic.Value
-	secret.Store("")
+	secret := testkit.NewVault("")
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
 		for range 8 { // the wait grows to a minute
 			_, err := c.Token(t.Context(), user())
@@ -139,14 +130,11 @@ func TestSecretThatComesBackEndsTheBackOff(t *testing.T) {
 			time.Sleep(time.Minute)
 		}
 		_, _ = c.Token(t.Context(), user())
-		secret.Store("test_api_secret")
-		time.Sleep(time.Second)
-		_, _ = c.Token(t.Context(), user()) // has the secret looked at
-		synctest.Wait()
+		secret.Change("test_api_secret", func() error { _, err := c.Token(t.Context(), user()); return err })
 		token(t, c.TokenSource(user()))
 	}, local, func(cfg *assetpay.Config) {
 		cfg.APIKey = nil
-		cfg.APISecret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+		cfg.APISecret = secret.Get
 	})
 }
 
@@ -168,5 +156,73 @@ func TestMintEndsWithItsDeadline(t *testing.T) {
 		errorIs(t, err, providerauth.ErrSecretUnavailable, context.DeadlineExceeded)
 	}, local, func(cfg *assetpay.Config) {
 		cfg.APISecret = func(ctx context.Context) (string, error) { <-ctx.Done(); return "", ctx.Err() }
+	})
+}
+
+func TestClient_fipsOnly(t *testing.T) {
+	if !testkit.InFIPSOnly(t) {
+		return
+	}
+	withSecret := func(f providerauth.SecretFunc, change ...func(*assetpay.Config)) assetpay.Config {
+		cfg := assetpay.Config{APIKey: providerauth.StaticSecret("ap_1"), APISecret: f, MerchantID: "merchant-uuid"}
+		for _, ch := range change {
+			ch(&cfg)
+		}
+		return cfg
+	}
+	supplies := func(secret string) providerauth.SecretFunc {
+		return func(context.Context) (string, error) { return secret, nil }
+	}
+	unavailable := func(t *testing.T, err error) {
+		t.Helper()
+		errorIs(t, err, providerauth.ErrSecretUnavailable)
+		testkit.SecretTooShort(t, err)
+	}
+	t.Run("New reports a static secret that is too short", func(t *testing.T) {
+		for _, mint := range []assetpay.MintMode{assetpay.MintLocal, assetpay.MintRemote} {
+			_, err := assetpay.New(withSecret(providerauth.StaticSecret(testkit.ShortSecret), func(cfg *assetpay.Config) { cfg.Mint = mint }))
+			testkit.Equal(t, mint.String(), errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"APISecret": testkit.FIPSRule})
+		}
+	})
+	t.Run("New does not call a function", func(t *testing.T) {
+		f := func(context.Context) (string, error) { panic("called") }
+		open(t, withSecret(f, func(cfg *assetpay.Config) { cfg.APIKey = f }))
+	})
+	t.Run("MintClientToken reports a secret that is too short", func(t *testing.T) {
+		_, err := open(t, withSecret(supplies(testkit.ShortSecret))).MintClientToken(t.Context(), user())
+		unavailable(t, err)
+	})
+	t.Run("VerifyClientToken reports a secret that is too short", func(t *testing.T) {
+		_, err := open(t, withSecret(supplies(testkit.ShortSecret))).VerifyClientToken(t.Context(), vector)
+		unavailable(t, err)
+	})
+	t.Run("with MintLocal a short secret that comes later is unavailable", func(t *testing.T) {
+		secret := testkit.NewVault(testkit.LongSecret)
+		bubble(t, assetpaytest.Options{APISecret: testkit.LongSecret}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+			inventory(t, c)
+			secret.Store(testkit.ShortSecret)
+			time.Sleep(25 * time.Hour)
+			_, err := c.Token(t.Context(), user())
+			unavailable(t, err)
+			time.Sleep(time.Minute)
+			secret.Change(testkit.LongSecret, func() error { _, err := c.Token(t.Context(), user()); return err })
+			inventory(t, c)
+		}, local, func(cfg *assetpay.Config) {
+			cfg.APISecret = secret.Get
+		})
+	})
+	t.Run("an API key may be short", func(t *testing.T) {
+		bubble(t, assetpaytest.Options{APIKey: "short"}, func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+			inventory(t, c)
+		})
+	})
+	t.Run("a secret of 14 bytes works", func(t *testing.T) {
+		c := open(t, withSecret(providerauth.StaticSecret(testkit.LongSecret), local))
+		defer c.Close()
+		claims, err := c.VerifyClientToken(t.Context(), token(t, c.TokenSource(user())).Value())
+		if err != nil {
+			t.Fatal(err)
+		}
+		testkit.Equal(t, "Steam ID", claims.SteamID, steamID)
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/providerauth/providerauth-go/assetpay"
@@ -14,15 +13,12 @@ import (
 )
 
 // subject is a client whose calls are half typed and half by HTTPClientFor.
-func subject(t *testing.T) (testkit.Subject, func()) {
-	srv := assetpaytest.NewServer(assetpaytest.Options{InMemory: true})
-	srv.Delay(20 * time.Millisecond)
+var subject = provider.Subject(func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) testkit.Subject {
 	for _, path := range []string{"/client/always", "/client/half"} {
 		srv.Handle("POST "+path, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			assetpaytest.WriteData(w, true)
 		}))
 	}
-	c := open(t, srv.Config())
 	h := c.HTTPClientFor(user())
 	post := func(path string) func(int) error {
 		return func(int) error { return c.CallFor(t.Context(), user(), http.MethodPost, path, nil, nil) }
@@ -45,8 +41,8 @@ func subject(t *testing.T) (testkit.Subject, func()) {
 		FailTokens:  testkit.FailTokens(srv, testkit.Path(exchange)),
 		Patience:    4*time.Second + 100*time.Millisecond,
 		Creations:   func() int { return srv.Count(exchange) },
-	}, func() { _ = c.Close(); srv.Close() }
-}
+	}
+})
 
 func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
 
@@ -59,12 +55,8 @@ func TestClient_QuotaOfAMerchant(t *testing.T) {
 	if !testkit.Long() {
 		duration = time.Minute
 	}
-	synctest.Test(t, func(t *testing.T) {
-		srv := assetpaytest.NewServer(assetpaytest.Options{InMemory: true, RateLimit: 100})
-		defer srv.Close()
+	bubble(t, assetpaytest.Options{RateLimit: 100}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		srv.Delay(20 * time.Millisecond)
-		c := open(t, srv.Config())
-		defer c.Close()
 		var users []assetpay.User
 		for i := range 20 {
 			u := user()

@@ -121,19 +121,12 @@ func (t Token) ID() string { return t.secret.ID().String() }
 // Config.BareToken says, for calls that do not go through
 // [Client.TransportFor]. The zero Token sets nothing.
 func (t Token) SetAuthHeader(r *http.Request) {
-	if r == nil || t.secret == nil {
-		return
-	}
-	if r.Header == nil {
-		r.Header = make(http.Header)
-	}
-	header.Authorize(r.Header, authorization(t.secret, t.bare))
+	header.AuthorizeRequest(r, authorization(t.secret, t.bare))
 }
 
-// authorization is the value of the header.
-// authorization is the header's value for a token.
+// authorization is the header's value for a token, nil if there is no token.
 func authorization(s *credential.Secret, bare bool) []string {
-	if bare {
+	if s != nil && bare {
 		return []string{s.Value()}
 	}
 	return s.Bearer()

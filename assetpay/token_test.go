@@ -6,10 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -22,11 +19,7 @@ func TestThousandCallersOfAnEmptyCacheCostOneRequest(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		srv.Delay(50 * time.Millisecond)
 		start := time.Now()
-		var wg sync.WaitGroup
-		for range 1000 {
-			wg.Go(func() { token(t, c.TokenSource(user())) })
-		}
-		wg.Wait()
+		testkit.Crowd(1000, func(int) { token(t, c.TokenSource(user())) })
 		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 		testkit.Equal(t, "slowest", time.Since(start), 50*time.Millisecond)
 		testkit.Equal(t, "waits", c.Stats().Waits, 1000)
@@ -37,15 +30,11 @@ func TestFailingProviderCostsOneFlight(t *testing.T) {
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		srv.Delay(10 * time.Millisecond)
 		srv.FailNext(math.MaxInt, 502, nil)
-		var wg sync.WaitGroup
-		for range 200 {
-			wg.Go(func() {
-				if _, err := c.Token(t.Context(), user()); !errors.Is(err, providerauth.ErrAmbiguous) {
-					t.Errorf("got %v", err)
-				}
-			})
-		}
-		wg.Wait()
+		testkit.Crowd(200, func(int) {
+			if _, err := c.Token(t.Context(), user()); !errors.Is(err, providerauth.ErrAmbiguous) {
+				t.Errorf("got %v", err)
+			}
+		})
 		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 		testkit.Equal(t, "failures", c.Stats().Failures, 1)
 	}, once)
@@ -75,7 +64,6 @@ func TestRefreshBeforeAndKeepWarmAreHeeded(t *testing.T) {
 		time.Sleep(23*time.Hour + 54*time.Minute)
 		testkit.Equal(t, "requests", srv.Count(exchange), 1)
 		time.Sleep(2 * time.Minute)
-		synctest.Wait()
 		testkit.Equal(t, "requests", srv.Count(exchange), 2)
 		testkit.Equal(t, "data", srv.ClientData(steamID), `{"totalWager":0,"kycLevel":2,"fiatDeposits":false,"cryptoDeposits":false}`)
 	}, func(cfg *assetpay.Config) { cfg.RefreshBefore, cfg.KeepWarm = 5*time.Minute, true })
@@ -280,17 +268,14 @@ func TestFailureIsAnsweredWithinTheBackOffWithoutARequest(t *testing.T) {
 }
 
 func TestChangedAPIKeyEndsTheBackOff(t *testing.T) {
-	var key atomic.Value
-	key.Store("ap_old")
+	key := testkit.NewVault("ap_old")
 	bubble(t, assetpaytest.Options{APIKey: "ap_new"}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		_, err := c.Token(t.Context(), user())
 		errorIs(t, err, providerauth.ErrUnauthorized)
-		key.Store("ap_new")
-		_, _ = c.Token(t.Context(), user()) // has the key looked at
-		synctest.Wait()
+		key.Change("ap_new", func() error { _, err := c.Token(t.Context(), user()); return err })
 		token(t, c.TokenSource(user()))
 	}, func(cfg *assetpay.Config) {
-		cfg.APIKey = func(context.Context) (string, error) { return key.Load().(string), nil }
+		cfg.APIKey = key.Get
 	})
 }
 
@@ -370,4 +355,12 @@ func TestSetAuthHeaderKnowsTheBareForm(t *testing.T) {
 		testkit.Equal(t, "header", r.Header.Get("Authorization"), tok.Value())
 		inventory(t, c)
 	}, func(cfg *assetpay.Config) { cfg.BareToken = true })
+}
+
+func TestClient_Token_changedAPIKey(t *testing.T) {
+	secret := testkit.NewVault("right")
+	bubble(t, assetpaytest.Options{APIKey: "right"}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		time.Sleep(time.Until(token(t, c.TokenSource(user())).ExpiresAt) + time.Second)
+		testkit.ChangedSecret(t, secret, func() error { _, err := c.Token(t.Context(), user()); return err }, func() int { return srv.Count(exchange) })
+	}, func(cfg *assetpay.Config) { cfg.APIKey = secret.Get })
 }

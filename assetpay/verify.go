@@ -94,14 +94,9 @@ func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientCla
 }
 
 func invalidToken(op string, err error) *Error {
-	rule := "is invalid"
-	var inv *jwtclaims.Invalid
-	if errors.As(err, &inv) {
-		rule = inv.Rule
-	}
 	kind := ErrInvalidToken
 	if errors.Is(err, jwtclaims.ErrExpired) {
 		kind = ErrTokenExpired
 	}
-	return &Error{Op: op, Fields: map[string]string{"token": rule}, Err: &apierror.Error{Err: kind}}
+	return &Error{Op: op, Fields: map[string]string{"token": jwtclaims.Rule(err)}, Err: &apierror.Error{Err: kind}}
 }

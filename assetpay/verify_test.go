@@ -33,14 +33,13 @@ func rs256(t *testing.T, payload string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	enc := base64.RawURLEncoding.EncodeToString
-	signed := enc([]byte(`{"alg":"RS256","userId":"merchant-uuid"}`)) + "." + enc([]byte(payload))
-	sum := sha256.Sum256([]byte(signed))
+	const header = `{"alg":"RS256","userId":"merchant-uuid"}`
+	sum := sha256.Sum256([]byte(strings.TrimSuffix(testkit.JWT(header, payload, ""), ".")))
 	sig, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return signed + "." + enc(sig)
+	return testkit.JWT(header, payload, string(sig))
 }
 
 func TestGoodTokensVerify(t *testing.T) {
@@ -208,8 +207,7 @@ func TestBadTokensAreRefused(t *testing.T) {
 }
 
 func unsignedNone(payload string) string {
-	enc := base64.RawURLEncoding.EncodeToString
-	return enc([]byte(`{"alg":"none","userId":"merchant-uuid"}`)) + "." + enc([]byte(payload)) + "."
+	return testkit.JWT(`{"alg":"none","userId":"merchant-uuid"}`, payload, "")
 }
 
 func TestClient_VerifyClientToken(t *testing.T) {

@@ -2,13 +2,9 @@ package assetpay_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -21,18 +17,12 @@ func TestMain(m *testing.M) { testkit.GoldenMain(m) }
 const wireSecret = "wire-test-secret"
 
 // onWire runs f in simulated time, with a client whose bytes are recorded.
-func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, c *assetpay.Client), change ...func(*assetpay.Config)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := testkit.NewWire(t, h)
-		c := open(t, assetpay.Config{
-			APIKey: providerauth.StaticSecret("wire-test-key"), APISecret: providerauth.StaticSecret(wireSecret), MerchantID: "merchant-1",
-			BaseURL: testkit.WireURL, HTTPClient: w.Client(),
-		}, change...)
-		defer c.Close()
-		f(t, w, c)
-	})
-}
+var onWire = provider.OnWire(func(hc *http.Client) assetpay.Config {
+	return assetpay.Config{
+		APIKey: providerauth.StaticSecret("wire-test-key"), APISecret: providerauth.StaticSecret(wireSecret), MerchantID: "merchant-1",
+		BaseURL: testkit.WireURL, HTTPClient: hc,
+	}
+})
 
 // succeeding answers exchanges with a token, and calls with data.
 var succeeding = testkit.Answer(http.StatusOK, `{"requestId":"q-1","success":true,"data":{}}`, map[string]string{
@@ -72,18 +62,18 @@ func TestWire_Types(t *testing.T) {
 	s.Add("assetpay.ClientData, read", testkit.Reads(func(d assetpay.ClientData) string { return fmt.Sprintf("%+v", d) },
 		`{"TotalWager":1.5,"KYCLevel":2,"FiatDeposits":true,"RegistrationDate":"2024-01-02T03:04:05Z","KYCHash":"h"}`,
 		`{"totalWager":1.5,"kycLevel":2,"fiatDeposits":true}`, `{"TotalWager":"1.5"}`, `{"RegistrationDate":"2024-01-02"}`, `null`))
-	s.Add("assetpay.User", testkit.Marshalled(full)+"\n"+testkit.Marshalled(user()))
+	s.Add("assetpay.User", testkit.Marshalled(full, user()))
 	s.Add("assetpay.AuthenticateClientResponse", testkit.Marshalled(assetpay.AuthenticateClientResponse{}))
 	s.Add("assetpay.ClientClaims", testkit.Marshalled(assetpay.ClientClaims{MerchantID: "m", ClientData: full.ClientData, ExpiresAt: time.Unix(1, 0).UTC()}))
-	s.Add("assetpay.Token", testkit.Marshalled(assetpay.NewToken("v", time.Unix(1, 0)))+"\n"+testkit.Marshalled([]*assetpay.Token{nil}))
+	s.Add("assetpay.Token", testkit.Marshalled(assetpay.NewToken("v", time.Unix(1, 0)), []*assetpay.Token{nil}))
 	r := &http.Request{Header: http.Header{"authorization": {"other"}}}
 	assetpay.NewToken("v", time.Time{}).SetAuthHeader(r)
 	s.Add("assetpay.Token.SetAuthHeader", fmt.Sprintf("%q", r.Header))
 	s.Add("assetpay.MintMode", testkit.Marshalled([]assetpay.MintMode{assetpay.MintRemote, assetpay.MintLocal}))
 	s.Add("assetpay.Error", testkit.Marshalled(&assetpay.Error{
-		Op: "Call", StatusCode: 422, Code: 7, Key: "VALIDATION_FAILED", Message: "not shown", Fields: map[string]string{"b": "rule <&>", "a": "é"},
-		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: errors.New("cause <&>"),
-	})+"\n"+testkit.Marshalled(&assetpay.Error{})+"\n"+testkit.Marshalled([]*assetpay.Error{nil}))
+		Op: "Call", StatusCode: 422, Code: 7, Key: "VALIDATION_FAILED", Message: "not shown", Fields: testkit.OddFields,
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.ErrOdd,
+	}, &assetpay.Error{}, []*assetpay.Error{nil}))
 	testkit.Golden(t, "types", s.String())
 }
 
@@ -191,25 +181,14 @@ func TestWire_RejectedToken(t *testing.T) {
 		name   string
 		change func(*assetpay.Config)
 	}{{"remote", func(*assetpay.Config) {}}, {"local", local}} {
-		rejections := 1
-		h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasPrefix(r.URL.Path, "/base/client/") && rejections > 0 {
-				rejections--
-				_, _ = io.Copy(io.Discard, r.Body)
-				w.WriteHeader(http.StatusUnauthorized)
-				_, _ = io.WriteString(w, `{"success":false,"error":{"code":401,"key":"INVALID_TOKEN"}}`)
-				return
-			}
-			succeeding.ServeHTTP(w, r)
-		})
+		h := &testkit.FailOnce{
+			Path: "/client/x", Status: http.StatusUnauthorized, Body: `{"success":false,"error":{"code":401,"key":"INVALID_TOKEN"}}`, Next: succeeding,
+		}
 		onWire(t, h, func(t *testing.T, w *testkit.Wire, c *assetpay.Client) {
 			testkit.Must(t, c.CallFor(t.Context(), user(), http.MethodPost, "/client/x", map[string]int{"a": 1}, nil))
 			s.Add("CallFor, "+mode.name, w.Sent())
-			rejections = 1
-			resp, err := c.HTTPClientFor(user()).Post(testkit.WireURL+"/client/x", "application/json", strings.NewReader(`{"a":1}`))
-			testkit.Must(t, err)
-			resp.Body.Close()
-			s.Add("HTTPClientFor, "+mode.name, w.Sent())
+			h.Again()
+			s.Add("HTTPClientFor, "+mode.name, w.Post(t, c.HTTPClientFor(user()), "/client/x", `{"a":1}`))
 		}, mode.change)
 	}
 	testkit.Golden(t, "rejected", s.String())
@@ -218,7 +197,7 @@ func TestWire_RejectedToken(t *testing.T) {
 func TestWire_RepeatedCall(t *testing.T) {
 	var s testkit.Sheet
 	throttled := func(path string) http.Handler {
-		return testkit.FailFirst(path, http.StatusTooManyRequests, testkit.Throttled, "", succeeding)
+		return &testkit.FailOnce{Path: path, Status: http.StatusTooManyRequests, Header: testkit.Throttled, Next: succeeding}
 	}
 	onWire(t, throttled("/secure/x"), func(t *testing.T, w *testkit.Wire, c *assetpay.Client) {
 		testkit.Must(t, c.Call(t.Context(), http.MethodPost, "/secure/x", map[string]int{"a": 1}, nil))
@@ -238,11 +217,8 @@ func TestWire_Answers(t *testing.T) {
 		text := ""
 		for _, body := range bodies {
 			onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, _ *testkit.Wire, c *assetpay.Client) {
-				line := testkit.Refused
-				if got, err := call(t.Context(), c); err == nil {
-					line = fmt.Sprintf("%v", got)
-				}
-				text += body + " => " + line + "\n"
+				got, err := call(t.Context(), c)
+				text += testkit.Outcome(body, fmt.Sprintf("%v", got), err)
 			}, once)
 		}
 		s.Add(title, text)
@@ -268,13 +244,10 @@ func TestWire_Answers(t *testing.T) {
 func TestWire_VerifyClientToken(t *testing.T) {
 	onWire(t, succeeding, func(t *testing.T, _ *testkit.Wire, c *assetpay.Client) {
 		var s testkit.Sheet
-		verify := func(header, payload string) string {
+		verify := func(title, header, payload string) string {
 			got, err := c.VerifyClientToken(t.Context(), testkit.HS256(wireSecret, header, payload))
-			if err != nil {
-				return testkit.Refused
-			}
 			got.IssuedAt, got.ExpiresAt = got.IssuedAt.UTC(), got.ExpiresAt.UTC()
-			return testkit.Marshalled(got)
+			return testkit.Outcome(title, testkit.Marshalled(got), err)
 		}
 		payload := func(client string) string {
 			return `{"merchantId":"merchant-1","client":` + client + `,"iat":946684800,"exp":946771200}`
@@ -287,14 +260,14 @@ func TestWire_VerifyClientToken(t *testing.T) {
 			`{"steamID":"76561198012345678","clientData":null}`, `{"steamID":"76561198012345678","clientData":{"totalWager":"1.5"}}`,
 			`{"steamID":"76561198012345678","clientData":{"registrationDate":"soon"}}`, `{"steamid":"76561198012345678"}`, `{"steamID":76561198012345678}`, `{}`,
 		} {
-			text += client + " => " + verify(`{"alg":"HS256","userId":"merchant-1"}`, payload(client)) + "\n"
+			text += verify(client, `{"alg":"HS256","userId":"merchant-1"}`, payload(client))
 		}
 		s.Add("VerifyClientToken, by client", text)
 		text = ""
 		for _, header := range []string{
 			`{"alg":"HS256","userId":"merchant-1","typ":"JWT"}`, `{"alg":"HS256"}`, `{"alg":"HS256","userid":"merchant-1"}`, `{"alg":"none","userId":"merchant-1"}`, `{"alg":"HS256","userId":"other"}`,
 		} {
-			text += header + " => " + verify(header, payload(`{"steamID":"76561198012345678"}`)) + "\n"
+			text += verify(header, header, payload(`{"steamID":"76561198012345678"}`))
 		}
 		s.Add("VerifyClientToken, by header", text)
 		testkit.Golden(t, "verify", s.String())

@@ -2,15 +2,10 @@ package merchantauth_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -55,31 +50,7 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := tc.from
 			tc.change(&cfg)
-			c, err := merchantauth.New(cfg)
-			if tc.fields == nil {
-				if err != nil {
-					t.Fatal(err)
-				}
-				c.Close()
-				return
-			}
-			e := errorIs(t, err, providerauth.ErrInvalidRequest)
-			var got []string
-			for _, f := range tc.fields {
-				if e.Fields[f] != "" {
-					got = append(got, f)
-				}
-				if !strings.Contains(e.Error(), f) {
-					t.Errorf("the text does not name %s: %v", f, e)
-				}
-			}
-			if d := cmp.Diff(tc.fields, got); d != "" || len(e.Fields) != len(tc.fields) {
-				t.Errorf("fields %v: %s", e.Fields, d)
-			}
-			if strings.Contains(fmt.Sprintf("%v %+v", err, e.Fields), "hunter2") {
-				t.Errorf("the error holds a password: %v", err)
-			}
-			testkit.Equal(t, "attempts", e.Attempts, 0)
+			provider.CheckConfig(t, cfg, tc.fields...)
 		})
 	}
 }
@@ -158,20 +129,12 @@ func TestTokenNeverMarshals(t *testing.T) {
 	for name, v := range map[string]any{
 		"a token": tok, "a pointer": &tok, "the zero token": merchantauth.Token{}, "inside another": map[string]any{"t": []merchantauth.Token{tok}},
 	} {
-		if out, err := json.Marshal(v); err == nil {
-			t.Errorf("%s marshals to %s", name, out)
-		}
+		testkit.Equal(t, name, testkit.Marshalled(v), testkit.Refused)
 	}
 }
 
 func TestUnavailableSecretCostsNoRequest(t *testing.T) {
-	sealed := errors.New("vault is sealed")
-	for name, f := range map[string]providerauth.SecretFunc{
-		"failing":   func(context.Context) (string, error) { return "", sealed },
-		"empty":     func(context.Context) (string, error) { return "", nil },
-		"newline":   func(context.Context) (string, error) { return "secret-1\n", nil },
-		"panicking": func(context.Context) (string, error) { panic("x") },
-	} {
+	for name, f := range testkit.BadSecrets("secret-1") {
 		for mode, change := range modes {
 			t.Run(name+", "+mode, func(t *testing.T) {
 				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
@@ -179,7 +142,7 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 					e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrSecretUnavailable)
 					testkit.Equal(t, "ambiguous", e.Ambiguous(), false)
 					if name == "failing" {
-						errorIs(t, err, sealed)
+						errorIs(t, err, testkit.ErrSealed)
 					}
 					if _, ok := e.Retryable(); !ok {
 						t.Error("not retryable, though the vault may be opened")
@@ -208,9 +171,8 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 func TestClosedClientServesItsTokenAndGetsNoOther(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		tok := token(t, c)
-		if err := errors.Join(c.Close(), c.Close()); err != nil {
-			t.Error(err)
-		}
+		testkit.Must(t, c.Close())
+		testkit.Must(t, c.Close())
 		rates(t, c)
 		past(tok)
 		_, err := c.Token(t.Context())

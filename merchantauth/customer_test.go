@@ -245,9 +245,7 @@ func TestCustomersAreFoundByEveryCriterionAndByPages(t *testing.T) {
 				for _, f := range found {
 					ids = append(ids, f.ID)
 				}
-				if d := cmp.Diff(tc.want, ids); d != "" {
-					t.Errorf("%s: %s", lastBody(t, srv, "/v2/customer/find"), d)
-				}
+				testkit.Equal(t, "ids for "+lastBody(t, srv, "/v2/customer/find"), ids, tc.want)
 			}
 			_, err := c.FindCustomers(t.Context(), merchantauth.CustomerQuery{Email: "x", CreatedFrom: time.Date(2024, 2, 9, 20, 23, 17, 5e6, time.FixedZone("", 3600)), Take: 2, Skip: 1})
 			if err != nil {
@@ -359,3 +357,58 @@ func TestCustomerMarshalsAsItIsRead(t *testing.T) {
 	testkit.Equal(t, "raw", string(out.Raw()), string(b))
 	testkit.Equal(t, "raw of one that was made here", string(in.Raw()), "")
 }
+
+func TestClient_CreateCustomer(t *testing.T) {
+	t.Run("a 503 with Retry-After and without an envelope is not repeated", func(t *testing.T) {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+			srv.Intercept(func(next http.Handler) http.Handler { // a gateway that gives up when Kuna has acted
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.URL.Path != createPath {
+						next.ServeHTTP(w, r)
+						return
+					}
+					next.ServeHTTP(&discarded{header: http.Header{}}, r)
+					w.Header().Set("Retry-After", "1")
+					w.WriteHeader(503)
+				})
+			})
+			_, err := c.CreateCustomer(t.Context(), alex())
+			e := errorIs(t, err, providerauth.ErrAmbiguous)
+			if _, ok := e.Retryable(); ok {
+				t.Errorf("retryable: %v", e)
+			}
+			testkit.Equal(t, "requests, customers", fmt.Sprint(srv.Count(createPath), srv.Customers()), "1 1")
+		})
+	})
+
+	t.Run("a failure beside an expired token is not made again", func(t *testing.T) {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+			token(t, c)
+			answering(srv, createPath, 500, `{"errors":[{"code":"INTERNAL"},{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}]}`)
+			_, err := c.CreateCustomer(t.Context(), alex())
+			errorIs(t, err, providerauth.ErrAmbiguous)
+			testkit.Do(t, c.HTTPClient(), testkit.Request(t, http.MethodPost, srv.URL()+createPath, "{}"))
+			testkit.Equal(t, "requests", srv.Count(createPath), 2)
+		})
+	})
+
+	t.Run("an expired token is replaced whatever the status", func(t *testing.T) {
+		for _, status := range []int{200, 401, 403, 408, 500, 503} {
+			bubble(t, merchantauthtest.Options{ErrorStatus: status}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+				token(t, c)
+				srv.ExpireTokens()
+				if _, err := c.CreateCustomer(t.Context(), alex()); err != nil {
+					t.Errorf("%d: %v", status, err)
+				}
+				testkit.Equal(t, "requests, customers", fmt.Sprint(srv.Count(createPath), srv.Customers()), "2 1")
+			})
+		}
+	})
+}
+
+// discarded takes an answer that nobody gets.
+type discarded struct{ header http.Header }
+
+func (d *discarded) Header() http.Header         { return d.header }
+func (d *discarded) Write(b []byte) (int, error) { return len(b), nil }
+func (d *discarded) WriteHeader(int)             {}

@@ -288,11 +288,7 @@ func TestClient_Contested(t *testing.T) {
 		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 			drained(t, srv, c)
 			for range 10 {
-				resp, err := c.HTTPClient().Get(srv.URL() + "/v2/rate/equivalent")
-				if err != nil {
-					t.Fatal(err)
-				}
-				resp.Body.Close()
+				resp, _ := testkit.Do(t, c.HTTPClient(), testkit.Request(t, http.MethodGet, srv.URL()+"/v2/rate/equivalent", ""))
 				testkit.Equal(t, "status", resp.StatusCode, http.StatusUnauthorized)
 			}
 		})
@@ -368,5 +364,36 @@ func TestError_longAnswers(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestError_Retryable(t *testing.T) {
+	const transferPath = "/v2/transfer"
+	for mode, change := range modes {
+		for _, status := range []int{408, 500, 502, 503} {
+			t.Run(fmt.Sprint("a caller who repeats while it is ok acts once, answered errors under ", status, ", ", mode), func(t *testing.T) {
+				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+					transfers := 0
+					srv.Handle("POST "+transferPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+						transfers++
+						merchantauthtest.WriteData(w, 201, map[string]string{"id": "t-1"})
+					}))
+					soon := http.Header{"Retry-After": {"1"}}
+					srv.FailActed(3, status, soon, testkit.Path(transferPath))
+					errorIs(t, testkit.Repeat(func(int) error {
+						return c.Call(t.Context(), "POST", transferPath, map[string]string{"amount": "5"}, nil)
+					}), providerauth.ErrAmbiguous)
+					testkit.Equal(t, "transfers", transfers, 1)
+
+					srv.FailActed(3, status, soon, testkit.Path(createPath))
+					errorIs(t, testkit.Repeat(func(int) error {
+						_, err := c.CreateCustomer(t.Context(), alex())
+						return err
+					}), providerauth.ErrAmbiguous)
+					testkit.Equal(t, "customers", srv.Customers(), 1)
+					testkit.Equal(t, "creations that Kuna was asked for", srv.Count(createPath), 1)
+				}, change...)
+			})
+		}
 	}
 }

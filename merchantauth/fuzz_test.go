@@ -1,32 +1,19 @@
 package merchantauth_test
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 )
 
-// always answers every request so.
-type always struct {
-	status int
-	body   string
-}
-
-func (a *always) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Body != nil {
-		r.Body.Close()
-	}
-	return &http.Response{
-		StatusCode: a.status, ProtoMajor: 1, ProtoMinor: 1, Request: r, ContentLength: -1,
-		Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(a.body)),
-	}, nil
+// responding answers every request with JSON.
+func responding(status int, body string) testkit.RoundTrip {
+	return testkit.Responding(status, http.Header{"Content-Type": {"application/json"}}, body)
 }
 
 // FuzzAnswers has every decoder read every answer: none panics, a success is
@@ -46,10 +33,9 @@ func FuzzAnswers(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status uint16, body string) {
 		status = 200 + status%400
-		base := &always{int(status), body}
 		cfg := merchantauth.Config{
 			BaseURL: "https://core.example.com", MerchantID: "m", Email: "a@b.c", Password: providerauth.StaticSecret("p"),
-			HTTPClient: &http.Client{Transport: base}, MaxAttempts: 1,
+			HTTPClient: &http.Client{Transport: responding(int(status), body)}, MaxAttempts: 1,
 		}
 		session := open(t, cfg)
 		defer session.Close()
@@ -59,10 +45,7 @@ func FuzzAnswers(f *testing.F) {
 		defer key.Close()
 		check := func(err error) {
 			t.Helper()
-			var e *merchantauth.Error
-			if !errors.As(err, &e) {
-				t.Fatalf("%T: %v", err, err)
-			}
+			e := errorIs(t, err)
 			if e.StatusCode != int(status) || len(e.Error()) > 600 {
 				t.Errorf("status %d: %v", status, e)
 			}
@@ -115,14 +98,8 @@ func FuzzAnswers(f *testing.F) {
 				}
 			}
 		}
-		resp, err := key.HTTPClient().Get(cfg.BaseURL + "/v2/x")
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil || string(got) != body {
-			t.Errorf("Transport changed the body: %q, %v", got, err)
+		if _, got := testkit.Do(t, key.HTTPClient(), testkit.Request(t, http.MethodGet, cfg.BaseURL+"/v2/x", "")); got != body {
+			t.Errorf("Transport changed the body: %q", got)
 		}
 	})
 }
@@ -134,20 +111,15 @@ func FuzzRejected(f *testing.F) {
 	f.Add(uint16(401), `{}`)
 	f.Add(uint16(500), `{"errors":{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}`)
 	f.Fuzz(func(t *testing.T, status uint16, body string) {
-		base := &always{int(200 + status%400), body}
+		status = 200 + status%400
 		c := open(t, merchantauth.Config{
 			BaseURL: "https://core.example.com", MerchantID: "m", Email: "a@b.c", Password: providerauth.StaticSecret("p"),
-			HTTPClient: &http.Client{Transport: loggingIn{base}}, MaxAttempts: 1,
+			HTTPClient: &http.Client{Transport: loggingIn{responding(int(status), body)}}, MaxAttempts: 1,
 		})
 		defer c.Close()
-		resp, err := c.HTTPClient().Get("https://core.example.com/v2/x")
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := io.ReadAll(resp.Body)
-		resp.Body.Close()
-		if err != nil || string(got) != body || resp.StatusCode != base.status {
-			t.Errorf("Transport changed the answer: %d %q, %v", resp.StatusCode, got, err)
+		resp, got := testkit.Do(t, c.HTTPClient(), testkit.Request(t, http.MethodGet, "https://core.example.com/v2/x", ""))
+		if got != body || resp.StatusCode != int(status) {
+			t.Errorf("Transport changed the answer: %d %q", resp.StatusCode, got)
 		}
 	})
 }
@@ -156,11 +128,11 @@ func FuzzRejected(f *testing.F) {
 type loggingIn struct{ http.RoundTripper }
 
 func (l loggingIn) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasPrefix(r.URL.Path, "/v2/auth/") {
+	if r.URL.Path == loginPath || r.URL.Path == refreshPath {
 		now := time.Now()
 		access := jwt(fmt.Sprintf(`{"jwtId":"%d"}`, now.UnixNano()))
 		body := fmt.Sprintf(`{"data":{"accessToken":%q,"expiresIn":%d,"refreshToken":"r"}}`, access, now.Unix()+1800)
-		return (&always{200, body}).RoundTrip(r)
+		return responding(http.StatusOK, body)(r)
 	}
 	return l.RoundTripper.RoundTrip(r)
 }

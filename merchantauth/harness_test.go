@@ -2,11 +2,10 @@ package merchantauth_test
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,27 +21,15 @@ const (
 	createPath  = "/v2/customer/create"
 )
 
-// bubble runs f with a server and a client of it in simulated time, in session
-// mode unless a change says otherwise.
-func bubble(t *testing.T, opt merchantauthtest.Options, f func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client), change ...func(*merchantauth.Config)) {
-	t.Helper()
-	opt.InMemory = true
-	testkit.Bubble(t, merchantauthtest.NewServer, opt, func(t *testing.T, srv *merchantauthtest.Server) {
-		c := open(t, srv.Config(), change...)
-		defer c.Close()
-		f(t, srv, c)
-	})
-}
+var (
+	provider = testkit.NewProvider(merchantauthtest.NewServer, merchantauth.New)
+	open     = provider.Open
+	errorIs  = testkit.ErrorIs[*merchantauth.Error]
 
-func open(t testing.TB, cfg merchantauth.Config, change ...func(*merchantauth.Config)) *merchantauth.Client {
-	t.Helper()
-	return testkit.Open(t, merchantauth.New, cfg, change...)
-}
-
-func errorIs(t testing.TB, err error, targets ...error) *merchantauth.Error {
-	t.Helper()
-	return testkit.ErrorIs[*merchantauth.Error](t, err, targets...)
-}
+	// bubble runs f with a server and a client of it in simulated time, in session
+	// mode unless a change says otherwise.
+	bubble = provider.Bubble
+)
 
 // withKey is key mode.
 func withKey(cfg *merchantauth.Config) {
@@ -57,6 +44,22 @@ func token(t *testing.T, c *merchantauth.Client) merchantauth.Token {
 		t.Fatalf("Token: %v", err)
 	}
 	return tok
+}
+
+// refreshOnce asks for 20 refreshes of a token at once, of which one succeeds.
+func refreshOnce(t *testing.T, c *merchantauth.Client, tok merchantauth.Token) {
+	t.Helper()
+	var refreshed atomic.Int64
+	testkit.Crowd(20, func(int) {
+		_, err := c.Refresh(t.Context(), tok)
+		if err == nil {
+			refreshed.Add(1)
+			return
+		}
+		e := errorIs(t, err, providerauth.ErrInvalidRequest)
+		testkit.Equal(t, "rule", e.Fields["t"], "has a refresh token that was replaced by a later one, and must not be sent again")
+	})
+	testkit.Equal(t, "refreshed", refreshed.Load(), 1)
 }
 
 // rates makes a private call that must succeed.
@@ -88,17 +91,12 @@ func costs(t *testing.T, srv *merchantauthtest.Server, logins, refreshes int) {
 // acting. An empty path is every path.
 func answering(srv *merchantauthtest.Server, path string, status int, body string) {
 	srv.Intercept(nil)
-	srv.Intercept(func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if path != "" && r.URL.Path != path {
-				next.ServeHTTP(w, r)
-				return
-			}
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, body)
-		})
-	})
+	json := http.Header{"Content-Type": {"application/json"}}
+	if path == "" {
+		srv.Intercept(testkit.Always(status, json, body))
+		return
+	}
+	srv.Intercept(testkit.Always(status, json, body, testkit.Path(path)))
 }
 
 // lastBody is what the server was sent last to the path.
@@ -110,8 +108,7 @@ func lastBody(t *testing.T, srv *merchantauthtest.Server, path string) string {
 
 // jwt is a token of Kuna's form with the given claims.
 func jwt(claims string) string {
-	enc := base64.RawURLEncoding.EncodeToString
-	return enc([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + enc([]byte(claims)) + "." + enc([]byte(strings.Repeat("s", 256)))
+	return testkit.JWT(`{"alg":"RS256","typ":"JWT"}`, claims, strings.Repeat("s", 256))
 }
 
 // past sleeps until the token has expired.

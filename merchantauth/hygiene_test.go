@@ -1,19 +1,14 @@
 package merchantauth_test
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
-	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
@@ -22,7 +17,7 @@ import (
 // hidden are values that must appear nowhere.
 var hidden = []string{
 	"sentinel-password", "sentinel-key", "sentinel-mail", "sentinel-passport", "sentinel-itn", "sentinel-token", "sentinel-refresh",
-	"sentinel-answer", "sentinel-query", "sentinel-vault", "sentinel-phone",
+	"sentinel-answer", "sentinel-query", testkit.Sealed, "sentinel-phone",
 }
 
 // quoting answers with what it was sent, body and credentials, in Kuna's error
@@ -44,31 +39,21 @@ func quoting(srv *merchantauthtest.Server, status int, form string) {
 
 func TestNothingSecretIsPrinted(t *testing.T) {
 	opt := merchantauthtest.Options{Email: "sentinel-mail@merchant.example", Password: "sentinel-password", APIKey: "sentinel-key"}
-	var log bytes.Buffer
-	// One handler, whose mutex guards the buffer for both clients.
-	logger := slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	// One handler, whose mutex guards the text for both clients.
+	logger, log := testkit.DebugLog()
 	logging := func(cfg *merchantauth.Config) {
 		cfg.Logger = logger
 		cfg.MaxAttempts = 1
 	}
 	bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
-		var secrets []string
-		search := func(what, out string) {
-			t.Helper()
-			for _, s := range append(secrets, hidden...) {
-				if strings.Contains(out, s) {
-					t.Errorf("%s shows %s", what, s)
-				}
-			}
-		}
-		check := func(what string, v any) { t.Helper(); search(what, testkit.Shown[*merchantauth.Error](v)) }
-		printed := func(what string, v any) { t.Helper(); search(what, testkit.Printed[*merchantauth.Error](v)) }
 		keyCfg := srv.KeyConfig()
 		logging(&keyCfg)
 		key := open(t, keyCfg)
 		defer key.Close()
 		tok := token(t, c)
-		secrets = append(secrets, tok.Value(), tok.RefreshToken())
+		hiding := testkit.Hiding[*merchantauth.Error]{TB: t, Secrets: append(hidden, tok.Value(), tok.RefreshToken())}
+		check := hiding.Check
+		printed := func(what string, v any) { t.Helper(); hiding.CheckText(what, testkit.Printed[*merchantauth.Error](v)) }
 		cfg := srv.Config()
 		for what, v := range map[string]any{
 			"Client": c, "Client with a key": key, "Token": tok, "*Token": &tok,
@@ -116,8 +101,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 			for name, call := range calls {
 				for _, client := range []*merchantauth.Client{c, key} {
 					err := call(client)
-					check(what+" to "+name, err)
-					check(what+" to "+name+", wrapped", fmt.Errorf("operator: %w", errors.Join(err, err)))
+					hiding.CheckError(what+" to "+name, err)
 				}
 			}
 		}
@@ -154,11 +138,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		bad.APIKey = nil
 		_, err = merchantauth.New(bad)
 		check("New", err)
-		for _, f := range []providerauth.SecretFunc{
-			func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
-			func(context.Context) (string, error) { return "sentinel-password\n", nil },
-			func(context.Context) (string, error) { panic("sentinel-vault") },
-		} {
+		for _, f := range testkit.BadSecrets("sentinel-password") {
 			cfg.Password, keyCfg.APIKey = f, f
 			for _, broken := range []*merchantauth.Client{open(t, cfg), open(t, keyCfg)} {
 				_, err = broken.CustomerDetails(t.Context(), "1")
@@ -169,10 +149,6 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 			}
 		}
 		check("the log", log.String())
-		for _, want := range []string{"op=Login", "op=Refresh", "op=CreateCustomer"} {
-			if !strings.Contains(log.String(), want) {
-				t.Errorf("the log has no %s", want)
-			}
-		}
+		testkit.Contains(t, log.String(), "op=Login", "op=Refresh", "op=CreateCustomer")
 	}, logging)
 }

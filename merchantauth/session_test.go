@@ -1,15 +1,9 @@
 package merchantauth_test
 
 import (
-	"bytes"
-	"context"
 	"fmt"
-	"log/slog"
 	"math"
 	"net/http"
-	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,11 +36,7 @@ func TestLoginAndRefreshSendWhatKunasPageShows(t *testing.T) {
 func TestOneLoginServesAllCallers(t *testing.T) {
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 		srv.Delay(50 * time.Millisecond)
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() { rates(t, c) })
-		}
-		wg.Wait()
+		testkit.Crowd(100, func(int) { rates(t, c) })
 		costs(t, srv, 1, 0)
 	})
 }
@@ -60,11 +50,7 @@ func TestFiftyCallersOnAnExpiredTokenCostExactlyOneRefresh(t *testing.T) {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				past(token(t, c))
 				srv.Delay(50 * time.Millisecond)
-				var wg sync.WaitGroup
-				for range 50 {
-					wg.Go(func() { call(t, c) })
-				}
-				wg.Wait()
+				testkit.Crowd(50, func(int) { call(t, c) })
 				costs(t, srv, 1, 1)
 			})
 		})
@@ -94,11 +80,7 @@ func TestRefusedRefreshCostsExactlyOneLoginWhateverTheCode(t *testing.T) {
 				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 					past(token(t, c))
 					answering(srv, refreshPath, status, body)
-					var wg sync.WaitGroup
-					for range 20 {
-						wg.Go(func() { rates(t, c) })
-					}
-					wg.Wait()
+					testkit.Crowd(20, func(int) { rates(t, c) })
 					costs(t, srv, 2, 1)
 					srv.Intercept(nil)
 					past(token(t, c)) // and the new session is refreshed as any other
@@ -286,8 +268,7 @@ func TestRefusedLoginWaitsTheLongestBackOffOrForAnotherPassword(t *testing.T) {
 		"401": {}, "200": {ErrorStatus: 200}, "404": {ErrorStatus: 404},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var password atomic.Value
-			password.Store("wrong")
+			password := testkit.NewVault("wrong")
 			bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				for range 600 {
 					_, err := c.Token(t.Context())
@@ -314,7 +295,7 @@ func TestRefusedLoginWaitsTheLongestBackOffOrForAnotherPassword(t *testing.T) {
 				}
 				testkit.Equal(t, "logins", srv.Count(loginPath)-before, 1)
 			}, func(cfg *merchantauth.Config) {
-				cfg.Password = func(context.Context) (string, error) { return password.Load().(string), nil }
+				cfg.Password = password.Get
 			})
 		})
 	}
@@ -344,16 +325,14 @@ func TestOtherFailuresOfALoginAreTriedAgainSoon(t *testing.T) {
 }
 
 func TestPasswordIsAskedForOncePerLogin(t *testing.T) {
-	var calls atomic.Int32
+	password := testkit.NewVault("password-1")
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, _ *merchantauthtest.Server, c *merchantauth.Client) {
 		for range 10 {
 			past(token(t, c)) // nine refreshes
 			rates(t, c)
 		}
-		testkit.Equal(t, "calls", calls.Load(), 1)
-	}, func(cfg *merchantauth.Config) {
-		cfg.Password = func(context.Context) (string, error) { calls.Add(1); return "password-1", nil }
-	})
+		testkit.Equal(t, "calls", password.Asked(), 1)
+	}, func(cfg *merchantauth.Config) { cfg.Password = password.Get })
 }
 
 func TestInvalidatedTokenIsRefreshedNotLoggedInFor(t *testing.T) {
@@ -421,15 +400,22 @@ func TestRefreshBeforeSaysWhenToRefresh(t *testing.T) {
 }
 
 func TestPanicOfALoginIsLoggedWithoutItsValue(t *testing.T) {
-	var log bytes.Buffer
+	logger, log := testkit.Log()
 	bubble(t, merchantauthtest.Options{}, func(t *testing.T, _ *merchantauthtest.Server, c *merchantauth.Client) {
 		_, err := c.Token(t.Context())
 		errorIs(t, err, providerauth.ErrAmbiguous)
-		for text, want := range map[string]bool{"level=ERROR": true, "a token retrieval panicked": true, "password-1": false} {
-			testkit.Equal(t, text+" is in the log", strings.Contains(log.String(), text), want)
-		}
+		testkit.Contains(t, log.String(), "level=ERROR", "a token retrieval panicked")
+		testkit.Equal(t, "secret in the log", testkit.Leak(log.String(), "password-1"), "")
 	}, func(cfg *merchantauth.Config) {
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		cfg.Logger = logger
 		cfg.HTTPClient = &http.Client{Transport: testkit.RoundTrip(func(*http.Request) (*http.Response, error) { panic("password-1") })}
 	})
+}
+
+func TestClient_Token_changedPassword(t *testing.T) {
+	secret := testkit.NewVault("right")
+	bubble(t, merchantauthtest.Options{Password: "right"}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
+		time.Sleep(time.Until(token(t, c).RefreshExpiresAt) + time.Second)
+		testkit.ChangedSecret(t, secret, func() error { _, err := c.Token(t.Context()); return err }, func() int { return srv.Count(loginPath) })
+	}, func(cfg *merchantauth.Config) { cfg.Password = secret.Get })
 }

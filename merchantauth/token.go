@@ -59,15 +59,7 @@ func (t Token) ID() string { return t.secret.ID().String() }
 
 // SetAuthHeader sets the Authorization header of r, for calls that do not go
 // through [Client.Transport]. The zero Token sets nothing.
-func (t Token) SetAuthHeader(r *http.Request) {
-	if r == nil || t.secret == nil {
-		return
-	}
-	if r.Header == nil {
-		r.Header = make(http.Header)
-	}
-	header.Authorize(r.Header, t.secret.Bearer())
-}
+func (t Token) SetAuthHeader(r *http.Request) { header.AuthorizeRequest(r, t.secret.Bearer()) }
 
 // String names the token without its values.
 func (t Token) String() string { return credential.Text("merchantauth", t.secret, t.ExpiresAt) }

@@ -1,15 +1,11 @@
 package merchantauth_test
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,50 +15,10 @@ import (
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
 
-// socket answers each request with the next of answers, and keeps the lines of
-// the header as they came.
-func socket(t *testing.T, answers ...string) (url string, lines func() []string) {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var mu sync.Mutex
-	var got []string
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for _, body := range answers {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			r := bufio.NewReader(conn)
-			length := 0
-			for {
-				line, err := r.ReadString('\n')
-				line = strings.TrimRight(line, "\r\n")
-				if err != nil || line == "" {
-					break
-				}
-				_, _ = fmt.Sscanf(line, "Content-Length: %d", &length)
-				mu.Lock()
-				got = append(got, line)
-				mu.Unlock()
-			}
-			_, _ = io.CopyN(io.Discard, r, int64(length))
-			fmt.Fprintf(conn, "HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-			conn.Close()
-		}
-	}()
-	t.Cleanup(func() { ln.Close(); <-done })
-	return "http://" + ln.Addr().String(), func() []string { mu.Lock(); defer mu.Unlock(); return slices.Clone(got) }
-}
-
 func TestHeaderNamesGoOutAsKunasPagePrintsThem(t *testing.T) {
 	session := fmt.Sprintf(`{"data":{"accessToken":"acc","expiresIn":%d,"refreshToken":"ref"}}`, time.Now().Unix()+1800)
-	url, lines := socket(t, session, session, `{"data":{}}`, `{"data":{}}`)
-	cfg := merchantauth.Config{BaseURL: url, MerchantID: "merchant-1", Email: "a@b.c", Password: providerauth.StaticSecret("p")}
+	socket := testkit.NewSocket(t, session, session, `{"data":{}}`)
+	cfg := merchantauth.Config{BaseURL: socket.URL, MerchantID: "merchant-1", Email: "a@b.c", Password: providerauth.StaticSecret("p")}
 	c := open(t, cfg)
 	defer c.Close()
 	tok := token(t, c)
@@ -72,35 +28,25 @@ func TestHeaderNamesGoOutAsKunasPagePrintsThem(t *testing.T) {
 	if err := c.Call(t.Context(), "POST", "/v2/x", nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	resp, err := c.HTTPClient().Get(url + "/v2/x")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	all := lines()
+	testkit.Must(t, testkit.Get(c.HTTPClient(), socket.URL+"/v2/x"))
+	all := socket.Lines()
 	testkit.Equal(t, "merchant_id lines", count(all, "merchant_id: merchant-1"), 2)
 	testkit.Equal(t, "lines with merchant_id in any case", countFold(all, "merchant_id:"), 2)
 	testkit.Equal(t, "Authorization lines", count(all, "Authorization: Bearer acc"), 2)
 	testkit.Equal(t, "User-Agent lines", count(all, "User-Agent: providerauth-go"), 4)
 	testkit.Equal(t, "Accept lines", count(all, "Accept: application/json"), 4)
 
-	url, lines = socket(t, `{"data":{}}`, `{"data":{}}`)
-	c = open(t, merchantauth.Config{BaseURL: url, APIKey: providerauth.StaticSecret("k")})
+	socket = testkit.NewSocket(t, `{"data":{}}`)
+	c = open(t, merchantauth.Config{BaseURL: socket.URL, APIKey: providerauth.StaticSecret("k")})
 	defer c.Close()
 	if err := c.Call(t.Context(), "POST", "/v2/x", nil, nil); err != nil {
 		t.Fatal(err)
 	}
-	r, err := http.NewRequest("POST", url+"/v2/x", strings.NewReader("{}"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := testkit.Request(t, "POST", socket.URL+"/v2/x", "{}")
 	r.Header["api-KEY"] = []string{"of the caller"}
 	r.Header["authorization"] = []string{"of the caller"}
-	if resp, err = c.HTTPClient().Do(r); err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	all = lines()
+	testkit.Do(t, c.HTTPClient(), r)
+	all = socket.Lines()
 	testkit.Equal(t, "Api-key lines", count(all, "Api-key: k"), 2)
 	testkit.Equal(t, "lines with api-key in any case", countFold(all, "api-key:"), 2)
 	testkit.Equal(t, "Authorization in key mode", countFold(all, "authorization:"), 0)
@@ -176,15 +122,11 @@ func TestRejectedTokenIsReplacedOnceUnderAnyStatus(t *testing.T) {
 					balance(srv)
 					token(t, c)
 					tc.end(srv)
-					var wg sync.WaitGroup
-					for range 20 {
-						wg.Go(func() {
-							if err := call(t, srv, c); err != nil {
-								t.Error(err)
-							}
-						})
-					}
-					wg.Wait()
+					testkit.Crowd(20, func(int) {
+						if err := call(t, srv, c); err != nil {
+							t.Error(err)
+						}
+					})
 					testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 					costs(t, srv, 1, 1)
 				})
@@ -275,21 +217,10 @@ func TestTransportHandsOnTheAnswerAsItCame(t *testing.T) {
 		for _, body := range []string{"", "{}", `{"data":1}`, `{"errors":[{"code":"UNAUTHORIZED"}]}`, strings.Repeat("TokenExpiredError ", 5000)} {
 			bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {
 				token(t, c)
-				srv.Intercept(func(http.Handler) http.Handler {
-					return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-						w.Header()["Content-Type"] = []string{contentType}
-						w.WriteHeader(402)
-						_, _ = io.WriteString(w, body)
-					})
-				})
-				resp, err := c.HTTPClient().Get(srv.URL() + "/v2/x")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer resp.Body.Close()
-				got, err := io.ReadAll(resp.Body)
-				if err != nil || string(got) != body || resp.StatusCode != 402 {
-					t.Errorf("%d, %v, %d bytes of %d", resp.StatusCode, err, len(got), len(body))
+				srv.Intercept(testkit.Always(402, http.Header{"Content-Type": {contentType}}, body))
+				resp, got := testkit.Do(t, c.HTTPClient(), testkit.Request(t, http.MethodGet, srv.URL()+"/v2/x", ""))
+				if got != body || resp.StatusCode != 402 {
+					t.Errorf("%d, %d bytes of %d", resp.StatusCode, len(got), len(body))
 				}
 			})
 		}
@@ -417,11 +348,7 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		srv.FailNext(2, http.StatusTemporaryRedirect, http.Header{"Location": {"/base/elsewhere"}})
 		e := errorIs(t, c.Call(t.Context(), "POST", "/v2/x", nil, nil), providerauth.ErrBadResponse)
 		testkit.Equal(t, "status", e.StatusCode, 307)
-		resp, err := c.HTTPClient().Get(srv.URL() + "/v2/x")
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		resp, _ := testkit.Do(t, c.HTTPClient(), testkit.Request(t, http.MethodGet, srv.URL()+"/v2/x", ""))
 		testkit.Equal(t, "status for HTTPClient", resp.StatusCode, 307)
 		testkit.Equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
 	})

@@ -3,13 +3,9 @@ package merchantauth_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -22,18 +18,12 @@ func TestMain(m *testing.M) { testkit.GoldenMain(m) }
 const oneCustomer = `{"data":{"id":"c-1"}}`
 
 // onWire runs f in simulated time, with a client whose bytes are recorded.
-func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, c *merchantauth.Client), change ...func(*merchantauth.Config)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := testkit.NewWire(t, h)
-		c := open(t, merchantauth.Config{
-			MerchantID: "m-<&>é", Email: "a&b@merchant.example", Password: providerauth.StaticSecret(`p<&>"é`),
-			BaseURL: testkit.WireURL, HTTPClient: w.Client(),
-		}, change...)
-		defer c.Close()
-		f(t, w, c)
-	})
-}
+var onWire = provider.OnWire(func(hc *http.Client) merchantauth.Config {
+	return merchantauth.Config{
+		MerchantID: "m-<&>é", Email: "a&b@merchant.example", Password: providerauth.StaticSecret(`p<&>"é`),
+		BaseURL: testkit.WireURL, HTTPClient: hc,
+	}
+})
 
 // succeeding answers logins and refreshes with tokens, and calls with data.
 var succeeding = testkit.Answer(http.StatusOK, oneCustomer, map[string]string{
@@ -59,7 +49,7 @@ func TestWire_Types(t *testing.T) {
 		ID: "c-1", WalletID: "w", Email: "a&b@c.example", PhoneNumber: "+33", FirstName: "A", LastName: "B", Comment: "<c>", ExternalID: "e",
 		CreatedAt: time.Date(2024, 2, 29, 23, 59, 59, 123999999, time.FixedZone("", 2*60*60)),
 	}
-	s.Add("merchantauth.Customer", testkit.Marshalled(full)+"\n"+testkit.Marshalled([]*merchantauth.Customer{&full, nil}))
+	s.Add("merchantauth.Customer", testkit.Marshalled(full, []*merchantauth.Customer{&full, nil}))
 	s.Add("merchantauth.Customer empty", testkit.Marshalled(merchantauth.Customer{}))
 	again := func(c merchantauth.Customer) string { return testkit.Marshalled(c) + " raw " + string(c.Raw()) }
 	s.Add("merchantauth.Customer, read", testkit.Reads(again,
@@ -68,17 +58,17 @@ func TestWire_Types(t *testing.T) {
 		`{"id":"a","id":"b"}`, `{"id":""}`, `{"id":null}`, `{}`, `null`, `[]`, `"c-1"`))
 	s.Add("merchantauth.Customer in a slice, read", testkit.Reads(func(l []merchantauth.Customer) string { return testkit.Marshalled(l) },
 		`[{"id":"a"},{"id":"b"}]`, `[{"id":"a"},{}]`, `[null]`, `[]`))
-	s.Add("merchantauth.CreateCustomerRequest", testkit.Marshalled(fullCustomer)+"\n"+testkit.Marshalled(merchantauth.CreateCustomerRequest{}))
-	s.Add("merchantauth.CustomerQuery", testkit.Marshalled(fullQuery)+"\n"+testkit.Marshalled(merchantauth.CustomerQuery{}))
-	s.Add("merchantauth.ErrorEntry", testkit.Marshalled(merchantauth.ErrorEntry{Code: "C", Raw: json.RawMessage(`{"code": "C"}`)})+"\n"+testkit.Marshalled(merchantauth.ErrorEntry{}))
+	s.Add("merchantauth.CreateCustomerRequest", testkit.Marshalled(fullCustomer, merchantauth.CreateCustomerRequest{}))
+	s.Add("merchantauth.CustomerQuery", testkit.Marshalled(fullQuery, merchantauth.CustomerQuery{}))
+	s.Add("merchantauth.ErrorEntry", testkit.Marshalled(merchantauth.ErrorEntry{Code: "C", Raw: json.RawMessage(`{"code": "C"}`)}, merchantauth.ErrorEntry{}))
 	s.Add("merchantauth.Token", testkit.Marshalled(merchantauth.NewToken("v", "r", time.Unix(1, 0), time.Unix(2, 0))))
 	r := &http.Request{Header: http.Header{"authorization": {"other"}}}
 	merchantauth.NewToken("v", "r", time.Time{}, time.Time{}).SetAuthHeader(r)
 	s.Add("merchantauth.Token.SetAuthHeader", fmt.Sprintf("%q", r.Header))
 	s.Add("merchantauth.Error", testkit.Marshalled(&merchantauth.Error{
-		Op: "Call", StatusCode: 422, Code: "UNAUTHORIZED", Name: "N", Message: "not shown", Fields: map[string]string{"b": "rule <&>", "a": "é"},
-		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: errors.New("cause <&>"),
-	})+"\n"+testkit.Marshalled(&merchantauth.Error{})+"\n"+testkit.Marshalled([]*merchantauth.Error{nil}))
+		Op: "Call", StatusCode: 422, Code: "UNAUTHORIZED", Name: "N", Message: "not shown", Fields: testkit.OddFields,
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.ErrOdd,
+	}, &merchantauth.Error{}, []*merchantauth.Error{nil}))
 	testkit.Golden(t, "types", s.String())
 }
 
@@ -153,37 +143,25 @@ func TestWire_HTTPClient(t *testing.T) {
 }
 
 func TestWire_RejectedToken(t *testing.T) {
-	rejections := 1
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/base/v2/x" && rejections > 0 {
-			rejections--
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, `{"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}]}`)
-			return
-		}
-		succeeding.ServeHTTP(w, r)
-	})
+	h := &testkit.FailOnce{
+		Path: "/v2/x", Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: `{"errors":[{"code":"UNAUTHORIZED","message":{"name":"TokenExpiredError"}}]}`, Next: succeeding,
+	}
 	onWire(t, h, func(t *testing.T, w *testkit.Wire, c *merchantauth.Client) {
 		testkit.Must(t, c.Call(t.Context(), http.MethodPost, "/v2/x", map[string]int{"a": 1}, nil))
 		var s testkit.Sheet
 		s.Add("Call", w.Sent())
-		rejections = 1
-		resp, err := c.HTTPClient().Post(testkit.WireURL+"/v2/x", "application/json", strings.NewReader(`{"a":1}`))
-		testkit.Must(t, err)
-		resp.Body.Close()
-		s.Add("HTTPClient", w.Sent())
+		h.Again()
+		s.Add("HTTPClient", w.Post(t, c.HTTPClient(), "/v2/x", `{"a":1}`))
 		testkit.Golden(t, "rejected", s.String())
 	})
 }
 
 func TestWire_RepeatedCall(t *testing.T) {
 	var s testkit.Sheet
-	throttled := func(path string) http.Handler {
-		return testkit.FailFirst(path, http.StatusTooManyRequests, testkit.Throttled, "", succeeding)
-	}
 	for _, path := range []string{loginPath, createPath} {
-		onWire(t, throttled(path), func(t *testing.T, w *testkit.Wire, c *merchantauth.Client) {
+		throttled := &testkit.FailOnce{Path: path, Status: http.StatusTooManyRequests, Header: testkit.Throttled, Next: succeeding}
+		onWire(t, throttled, func(t *testing.T, w *testkit.Wire, c *merchantauth.Client) {
 			_, err := c.CreateCustomer(t.Context(), alex())
 			testkit.Must(t, err)
 			s.Add("CreateCustomer, "+path+" throttled", w.Sent())
@@ -199,11 +177,8 @@ func TestWire_Answers(t *testing.T) {
 		text := ""
 		for _, body := range bodies {
 			onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, _ *testkit.Wire, c *merchantauth.Client) {
-				line := testkit.Refused
-				if got, err := call(t.Context(), c); err == nil {
-					line = testkit.Marshalled(got)
-				}
-				text += body + " => " + line + "\n"
+				got, err := call(t.Context(), c)
+				text += testkit.Outcome(body, testkit.Marshalled(got), err)
 			}, change, func(cfg *merchantauth.Config) { cfg.MaxAttempts = 1 })
 		}
 		s.Add(title, text)

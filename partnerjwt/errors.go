@@ -127,10 +127,7 @@ func invalid(op string, p check.Problems) error {
 
 // fail returns the package's error for an error of the packages below.
 func fail(op string, err error) error {
-	var own *Error
-	// An error from below may have an error of this package for its reason.
-	_, below := err.(*apierror.Error)
-	if !below && errors.As(err, &own) {
+	if own, ok := apierror.Own[*Error](err); ok {
 		return own.copied()
 	}
 	return newError(op, apierror.Of(err))

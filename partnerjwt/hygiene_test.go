@@ -1,48 +1,30 @@
 package partnerjwt_test
 
 import (
-	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
-	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
 
 // hidden are values that must appear nowhere.
-var hidden = []string{"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", "sentinel-vault"}
+var hidden = []string{"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Sealed}
 
 func TestNothingSecretIsPrinted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true, Secret: "sentinel-secret"})
-		defer srv.Close()
-		var log bytes.Buffer
+	logger, log := testkit.DebugLog()
+	provider.Bubble(t, partnerjwttest.Options{Secret: "sentinel-secret"}, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		cfg := srv.Config()
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		c := open(t, cfg)
-		defer c.Close()
+		cfg.Logger = logger
 		tok, err := c.Token(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		hidden := append(hidden, tok.Value())
-		check := func(what string, v any) {
-			t.Helper()
-			for _, s := range hidden {
-				if strings.Contains(testkit.Shown[*partnerjwt.Error](v), s) {
-					t.Errorf("%s shows %s", what, s)
-				}
-			}
-		}
+		hiding := testkit.Hiding[*partnerjwt.Error]{TB: t, Secrets: append(hidden, tok.Value())}
+		check := hiding.Check
 		check("Config", cfg)
 		check("*Config", &cfg)
 		check("Client", c)
@@ -66,9 +48,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 			if err == nil {
 				t.Fatalf("status %d is no error", status)
 			}
-			check(fmt.Sprint("the error of status ", status), err)
-			check("wrapped", fmt.Errorf("operator: %w", err))
-			check("wrapped and joined", fmt.Errorf("operator: %w", errors.Join(err, err)))
+			hiding.CheckError(fmt.Sprint("the error of status ", status), err)
 		}
 		srv.Intercept(nil)
 		srv.LoseAnswers(10)
@@ -87,11 +67,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		check("New", err)
 		check("a Config that is wrong, logged", bad.LogValue().String())
 		check("a Config that is wrong, printed", fmt.Sprintf("%v %+v %#v %s %q %x %d", bad, bad, bad, bad, &bad, bad, []any{bad}))
-		for _, f := range []providerauth.SecretFunc{
-			func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
-			func(context.Context) (string, error) { return "sentinel-secret\n", nil },
-			func(context.Context) (string, error) { panic("sentinel-vault") },
-		} {
+		for _, f := range testkit.BadSecrets("sentinel-secret") {
 			cfg.Secret = f
 			broken := open(t, cfg)
 			_, err = broken.Token(t.Context())
@@ -101,8 +77,6 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 			broken.Close()
 		}
 		check("the log", log.String())
-		if !strings.Contains(log.String(), "op=Call") {
-			t.Errorf("the log has no attempts: %s", log.String())
-		}
-	})
+		testkit.Contains(t, log.String(), "op=Call")
+	}, func(cfg *partnerjwt.Config) { cfg.Logger = logger })
 }

@@ -2,7 +2,6 @@ package partnerjwt_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -17,8 +16,7 @@ import (
 
 // The renewal that is under way when the secret changes has read the old one.
 func TestSecretThatTakesTimeIsRotatedWithoutALostRequestDuringARenewal(t *testing.T) {
-	var secret atomic.Value
-	secret.Store("secret-1")
+	secret := testkit.NewVault("secret-1")
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		if err := trade(t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -38,10 +36,10 @@ func TestSecretThatTakesTimeIsRotatedWithoutALostRequestDuringARenewal(t *testin
 		}
 		testkit.Equal(t, "trades", srv.Trades(), 32)
 	}, func(cfg *partnerjwt.Config) {
-		cfg.Secret = func(context.Context) (string, error) {
-			value := secret.Load().(string)
+		cfg.Secret = func(ctx context.Context) (string, error) {
+			value, err := secret.Get(ctx)
 			time.Sleep(50 * time.Millisecond)
-			return value, nil
+			return value, err
 		}
 	})
 }
@@ -103,12 +101,12 @@ func TestDeadlineThatPassesWhileATokenIsWaitedForIsRetryable(t *testing.T) {
 }
 
 func TestSecretIsRotatedWithoutALostRequest(t *testing.T) {
-	for name, rotate := range map[string]func(*partnerjwttest.Server, *atomic.Value){
-		"at the same instant": func(srv *partnerjwttest.Server, secret *atomic.Value) {
+	for name, rotate := range map[string]func(*partnerjwttest.Server, *testkit.Vault){
+		"at the same instant": func(srv *partnerjwttest.Server, secret *testkit.Vault) {
 			secret.Store("secret-2")
 			srv.Rotate("secret-2")
 		},
-		"with an overlap": func(srv *partnerjwttest.Server, secret *atomic.Value) {
+		"with an overlap": func(srv *partnerjwttest.Server, secret *testkit.Vault) {
 			srv.Rotate("secret-1", "secret-2")
 			time.Sleep(10 * time.Second)
 			secret.Store("secret-2")
@@ -117,8 +115,7 @@ func TestSecretIsRotatedWithoutALostRequest(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var secret atomic.Value
-			secret.Store("secret-1")
+			secret := testkit.NewVault("secret-1")
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				stop := make(chan struct{})
 				var wg sync.WaitGroup
@@ -140,44 +137,36 @@ func TestSecretIsRotatedWithoutALostRequest(t *testing.T) {
 					})
 				}
 				time.Sleep(10 * time.Second)
-				rotate(srv, &secret)
+				rotate(srv, secret)
 				time.Sleep(10 * time.Second)
 				close(stop)
 				wg.Wait()
 				testkit.Equal(t, "trades", int64(srv.Trades()), calls.Load())
 			}, func(cfg *partnerjwt.Config) {
-				cfg.Secret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+				cfg.Secret = secret.Get
 			})
 		})
 	}
 }
 
 func TestSecretIsAskedForOncePerTokenAndNotToAttachAFreshOne(t *testing.T) {
-	var calls atomic.Int32
+	secret := testkit.NewVault("secret-1")
 	bubble(t, func(t *testing.T, _ *partnerjwttest.Server, c *partnerjwt.Client) {
 		for range 100 {
 			portfolio(t, c)
 		}
-		testkit.Equal(t, "calls", calls.Load(), 1)
-	}, func(cfg *partnerjwt.Config) {
-		cfg.Secret = func(context.Context) (string, error) { calls.Add(1); return "secret-1", nil }
-	})
+		testkit.Equal(t, "calls", secret.Asked(), 1)
+	}, func(cfg *partnerjwt.Config) { cfg.Secret = secret.Get })
 }
 
 func TestUnavailableSecretCostsNoRequest(t *testing.T) {
-	sealed := errors.New("vault is sealed")
-	for name, f := range map[string]providerauth.SecretFunc{
-		"failing":   func(context.Context) (string, error) { return "", sealed },
-		"empty":     func(context.Context) (string, error) { return "", nil },
-		"newline":   func(context.Context) (string, error) { return "secret-1\n", nil },
-		"panicking": func(context.Context) (string, error) { panic("x") },
-	} {
+	for name, f := range testkit.BadSecrets("secret-1") {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				_, err := c.Token(t.Context())
 				errorIs(t, err, providerauth.ErrSecretUnavailable)
 				if name == "failing" {
-					errorIs(t, err, sealed)
+					errorIs(t, err, testkit.ErrSealed)
 				}
 				e := errorIs(t, trade(t.Context(), c), providerauth.ErrNotSent, providerauth.ErrSecretUnavailable)
 				testkit.Equal(t, "ambiguous", e.Ambiguous(), false)
@@ -195,22 +184,20 @@ func TestUnavailableSecretCostsNoRequest(t *testing.T) {
 func TestClient_lateSecret(t *testing.T) {
 	for _, late := range []time.Duration{5 * time.Second, 20 * time.Second, 2 * time.Minute} {
 		t.Run(late.String(), func(t *testing.T) {
-			var secret atomic.Value
-			var asked atomic.Int64
-			secret.Store("secret-1")
+			secret := testkit.NewVault("secret-1")
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				if _, err := c.Portfolio(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				srv.Rotate("secret-2")
 				rotated := time.Now()
-				asked.Store(0)
+				asked := secret.Asked()
 				for time.Since(rotated) < late {
 					_, err := c.Portfolio(t.Context())
 					errorIs(t, err, providerauth.ErrUnauthorized)
 					time.Sleep(100 * time.Millisecond)
 				}
-				if n, most := int(asked.Load()), 10+2*int(late/time.Second); n > most {
+				if n, most := secret.Asked()-asked, 10+2*int(late/time.Second); n > most {
 					t.Errorf("the secret was asked for %d times in %v, want at most %d", n, late, most)
 				}
 				secret.Store("secret-2")
@@ -226,19 +213,14 @@ func TestClient_lateSecret(t *testing.T) {
 				}
 				t.Logf("calls failed for %v after the secret was there", time.Since(there))
 			}, func(cfg *partnerjwt.Config) {
-				cfg.Secret = func(context.Context) (string, error) {
-					asked.Add(1)
-					return secret.Load().(string), nil
-				}
+				cfg.Secret = secret.Get
 			})
 		})
 	}
 }
 
 func TestClient_cachedSecret(t *testing.T) {
-	var secret atomic.Value
-	secret.Store("secret-1")
-	var asked atomic.Int64
+	secret := testkit.NewVault("secret-1")
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		if err := trade(t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -251,11 +233,71 @@ func TestClient_cachedSecret(t *testing.T) {
 				t.Errorf("a rejection has the vault asked again: %v", err)
 			}
 		}
-		testkit.Equal(t, "times that the vault was asked", asked.Load(), 2)
+		testkit.Equal(t, "times that the vault was asked", secret.Asked(), 2)
 	}, func(cfg *partnerjwt.Config) {
-		cfg.Secret = providerauth.CachedSecret(func(context.Context) (string, error) {
-			asked.Add(1)
-			return secret.Load().(string), nil
-		}, time.Hour)
+		cfg.Secret = providerauth.CachedSecret(secret.Get, time.Hour)
+	})
+}
+
+func supplies(secret string) providerauth.SecretFunc {
+	return func(context.Context) (string, error) { return secret, nil }
+}
+
+func TestClient_fipsOnly(t *testing.T) {
+	if !testkit.InFIPSOnly(t) {
+		return
+	}
+	withSecret := func(f providerauth.SecretFunc) partnerjwt.Config {
+		return partnerjwt.Config{ClientID: "client-1", Secret: f, BaseURL: "https://partner.example"}
+	}
+	unavailable := func(t *testing.T, err error) {
+		t.Helper()
+		errorIs(t, err, providerauth.ErrSecretUnavailable)
+		testkit.SecretTooShort(t, err)
+	}
+	t.Run("New reports a static secret that is too short", func(t *testing.T) {
+		_, err := partnerjwt.New(withSecret(providerauth.StaticSecret(testkit.ShortSecret)))
+		e := errorIs(t, err, providerauth.ErrInvalidRequest)
+		testkit.Equal(t, "fields", len(e.Fields), 1)
+		testkit.Equal(t, "rule", e.Fields["Secret"], testkit.FIPSRule)
+	})
+	t.Run("New does not call a function", func(t *testing.T) {
+		open(t, withSecret(func(context.Context) (string, error) { panic("called") }))
+	})
+	t.Run("a short secret that comes later is unavailable", func(t *testing.T) {
+		secret := testkit.NewVault(testkit.LongSecret)
+		opt := partnerjwttest.Options{Secret: testkit.LongSecret}
+		provider.Bubble(t, opt, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+			portfolio(t, c)
+			secret.Store(testkit.ShortSecret)
+			time.Sleep(time.Hour)
+			_, err := c.Token(t.Context())
+			unavailable(t, err)
+			err = c.Call(t.Context(), http.MethodGet, "/portfolio", nil, nil)
+			errorIs(t, err, providerauth.ErrNotSent)
+			unavailable(t, err)
+			secret.Store(testkit.LongSecret)
+			time.Sleep(time.Minute)
+			portfolio(t, c)
+		}, func(cfg *partnerjwt.Config) { cfg.Secret = secret.Get })
+	})
+	t.Run("Verify reports a secret that is too short", func(t *testing.T) {
+		for _, f := range []providerauth.SecretFunc{supplies(testkit.ShortSecret), providerauth.StaticSecret(testkit.ShortSecret)} {
+			_, err := partnerjwt.Verify(t.Context(), vector, f, partnerjwt.VerifyOptions{})
+			unavailable(t, err)
+		}
+	})
+	t.Run("a secret of 14 bytes works", func(t *testing.T) {
+		c := open(t, withSecret(providerauth.StaticSecret(testkit.LongSecret)))
+		defer c.Close()
+		tok, err := c.Token(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims, err := partnerjwt.Verify(t.Context(), tok.Value(), supplies(testkit.LongSecret), partnerjwt.VerifyOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		testkit.Equal(t, "client", claims.ClientID, "client-1")
 	})
 }

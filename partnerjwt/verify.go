@@ -75,14 +75,9 @@ func Verify(ctx context.Context, token string, secret providerauth.SecretFunc, o
 }
 
 func invalidToken(op string, err error) *Error {
-	rule := "is invalid"
-	var inv *jwtclaims.Invalid
-	if errors.As(err, &inv) {
-		rule = inv.Rule
-	}
 	kind := ErrInvalidToken
 	if errors.Is(err, jwtclaims.ErrExpired) {
 		kind = ErrTokenExpired
 	}
-	return &Error{Op: op, Fields: map[string]string{"token": rule}, Err: &apierror.Error{Err: kind}}
+	return &Error{Op: op, Fields: map[string]string{"token": jwtclaims.Rule(err)}, Err: &apierror.Error{Err: kind}}
 }

@@ -9,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
@@ -37,9 +35,7 @@ func TestVerifyAcceptsTheDocumentedTokenAndItsVariants(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 			want := partnerjwt.Claims{ClientID: "client-1", IssuedAt: time.Unix(1700000000, 0), ExpiresAt: time.Unix(1700000900, 0)}
-			if d := cmp.Diff(want, got); d != "" {
-				t.Errorf("%s: %s", name, d)
-			}
+			testkit.Equal(t, name, got, want)
 		})
 	}
 }

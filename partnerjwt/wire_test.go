@@ -2,11 +2,8 @@ package partnerjwt_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,17 +18,11 @@ func TestMain(m *testing.M) { testkit.GoldenMain(m) }
 const wireSecret = "wire-test-secret"
 
 // onWire runs f in simulated time, with a client whose bytes are recorded.
-func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client), change ...func(*partnerjwt.Config)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := testkit.NewWire(t, h)
-		c := open(t, partnerjwt.Config{
-			ClientID: "client-1", Secret: providerauth.StaticSecret(wireSecret), BaseURL: testkit.WireURL, HTTPClient: w.Client(),
-		}, change...)
-		defer c.Close()
-		f(t, w, c)
-	})
-}
+var onWire = provider.OnWire(func(hc *http.Client) partnerjwt.Config {
+	return partnerjwt.Config{
+		ClientID: "client-1", Secret: providerauth.StaticSecret(wireSecret), BaseURL: testkit.WireURL, HTTPClient: hc,
+	}
+})
 
 var emptyArray = testkit.Answer(http.StatusOK, `[]`, nil)
 
@@ -43,7 +34,7 @@ func TestWire_Types(t *testing.T) {
 	}
 	var s testkit.Sheet
 	h := partnerjwt.Holding{Ticker: "A&B", Quantity: amount("10"), AveragePurchasePrice: amount("-0.10")}
-	s.Add("partnerjwt.Holding", testkit.Marshalled(h)+"\n"+testkit.Marshalled([]*partnerjwt.Holding{&h, nil}))
+	s.Add("partnerjwt.Holding", testkit.Marshalled(h, []*partnerjwt.Holding{&h, nil}))
 	s.Add("partnerjwt.Holding never set", testkit.Marshalled(partnerjwt.Holding{}))
 	s.Add("partnerjwt.Holding, read", testkit.Reads(func(h partnerjwt.Holding) string { return fmt.Sprintf("%+v", h) },
 		`{"ticker":"AAPL","quantity":10,"averagePurchasePrice":150.25}`, `{"ticker":"AAPL","quantity":"10","averagePurchasePrice":150.25}`,
@@ -54,9 +45,9 @@ func TestWire_Types(t *testing.T) {
 	partnerjwt.NewToken("v", time.Time{}).SetAuthHeader(r)
 	s.Add("partnerjwt.Token.SetAuthHeader", fmt.Sprintf("%q", r.Header))
 	s.Add("partnerjwt.Error", testkit.Marshalled(&partnerjwt.Error{
-		Op: "Call", StatusCode: 422, Code: "c-7", Message: "not shown", Fields: map[string]string{"b": "rule <&>", "a": "é"},
-		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: errors.New("cause <&>"),
-	})+"\n"+testkit.Marshalled(&partnerjwt.Error{})+"\n"+testkit.Marshalled([]*partnerjwt.Error{nil}))
+		Op: "Call", StatusCode: 422, Code: "c-7", Message: "not shown", Fields: testkit.OddFields,
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.ErrOdd,
+	}, &partnerjwt.Error{}, []*partnerjwt.Error{nil}))
 	testkit.Golden(t, "types", s.String())
 }
 
@@ -106,29 +97,20 @@ func TestWire_HTTPClient(t *testing.T) {
 }
 
 func TestWire_RejectedToken(t *testing.T) {
-	rejections := 1
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		if rejections > 0 {
-			rejections--
-			w.WriteHeader(http.StatusUnauthorized)
-		}
-	})
+	h := &testkit.FailOnce{Path: "/trade", Status: http.StatusUnauthorized, Next: emptyArray}
 	onWire(t, h, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
 		testkit.Must(t, c.Call(t.Context(), http.MethodPost, "/trade", map[string]int{"a": 1}, nil))
 		var s testkit.Sheet
 		s.Add("Call", w.Sent())
-		rejections = 1
-		resp, err := c.HTTPClient().Post(testkit.WireURL+"/trade", "application/json", strings.NewReader(`{"a":1}`))
-		testkit.Must(t, err)
-		resp.Body.Close()
-		s.Add("HTTPClient", w.Sent())
+		h.Again()
+		s.Add("HTTPClient", w.Post(t, c.HTTPClient(), "/trade", `{"a":1}`))
 		testkit.Golden(t, "rejected", s.String())
 	})
 }
 
 func TestWire_RepeatedCall(t *testing.T) {
-	onWire(t, testkit.FailFirst("/trade", http.StatusTooManyRequests, testkit.Throttled, "", emptyArray), func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
+	throttled := &testkit.FailOnce{Path: "/trade", Status: http.StatusTooManyRequests, Header: testkit.Throttled, Next: emptyArray}
+	onWire(t, throttled, func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
 		testkit.Must(t, c.Call(t.Context(), http.MethodPost, "/trade", map[string]int{"a": 1}, nil))
 		testkit.Golden(t, "repeated", w.Sent())
 	})
@@ -143,11 +125,8 @@ func TestWire_Answers(t *testing.T) {
 		`[{"ticker":"AAPL","quantity":1}]`, `[null]`, `[]`, `null`, `{}`, ``,
 	} {
 		onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
-			text := testkit.Refused
-			if got, err := c.Portfolio(t.Context()); err == nil {
-				text = fmt.Sprintf("%+v", got)
-			}
-			portfolio += body + " => " + text + "\n"
+			got, err := c.Portfolio(t.Context())
+			portfolio += testkit.Outcome(body, fmt.Sprintf("%+v", got), err)
 		})
 	}
 	s.Add("Portfolio", portfolio)
@@ -155,11 +134,8 @@ func TestWire_Answers(t *testing.T) {
 	for _, body := range []string{`{"a":25.5}`, `{"a":"25.5"}`, `{"a":null}`, `{"a":1}{"a":2}`, `null`, ``} {
 		onWire(t, testkit.Answer(http.StatusOK, body, nil), func(t *testing.T, w *testkit.Wire, c *partnerjwt.Client) {
 			var got struct{ A providerauth.Number }
-			text := testkit.Refused
-			if err := c.Call(t.Context(), http.MethodGet, "/x", nil, &got); err == nil {
-				text = fmt.Sprintf("%+v", got)
-			}
-			out += body + " => " + text + "\n"
+			err := c.Call(t.Context(), http.MethodGet, "/x", nil, &got)
+			out += testkit.Outcome(body, fmt.Sprintf("%+v", got), err)
 		})
 	}
 	s.Add("Call with an Amount in out", out)
@@ -177,21 +153,14 @@ func TestWire_Verify(t *testing.T) {
 			`{"clientId":"a","clientId":"client-1","exp":946685700}`, `{"clientId":1,"exp":946685700}`, `{}`,
 		} {
 			got, err := partnerjwt.Verify(context.Background(), testkit.HS256(wireSecret, `{"alg":"HS256","typ":"JWT"}`, payload), providerauth.StaticSecret(wireSecret), partnerjwt.VerifyOptions{})
-			line := testkit.Refused
-			if err == nil {
-				line = testkit.Marshalled(partnerjwt.Claims{ClientID: got.ClientID, IssuedAt: got.IssuedAt.UTC(), ExpiresAt: got.ExpiresAt.UTC()})
-			}
-			text += payload + " => " + line + "\n"
+			got.IssuedAt, got.ExpiresAt = got.IssuedAt.UTC(), got.ExpiresAt.UTC()
+			text += testkit.Outcome(payload, testkit.Marshalled(got), err)
 		}
 		s.Add("Verify, by payload", text)
 		text = ""
 		for _, header := range []string{`{"alg":"HS256"}`, `{"typ":"JWT","alg":"HS256"}`, `{"alg":"none"}`, `{"alg":"HS512"}`, `{"alg":"HS256","crit":["x"]}`, `{}`} {
 			_, err := partnerjwt.Verify(context.Background(), testkit.HS256(wireSecret, header, `{"clientId":"client-1","exp":946685700}`), providerauth.StaticSecret(wireSecret), partnerjwt.VerifyOptions{})
-			line := "accepted"
-			if err != nil {
-				line = testkit.Refused
-			}
-			text += header + " => " + line + "\n"
+			text += testkit.Outcome(header, "accepted", err)
 		}
 		s.Add("Verify, by header", text)
 		testkit.Golden(t, "verify", s.String())

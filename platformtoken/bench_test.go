@@ -3,7 +3,6 @@ package platformtoken_test
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net/http"
 	"runtime"
@@ -16,6 +15,7 @@ import (
 	"github.com/puzpuzpuz/xsync/v4"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
 
@@ -26,7 +26,7 @@ type platform struct{ requests atomic.Int64 }
 func (p *platform) RoundTrip(r *http.Request) (*http.Response, error) {
 	n := p.requests.Add(1)
 	body := fmt.Sprintf(`{"isSuccess":true,"code":0,"data":{"token":"%0400d"}}`, n) // as long as the sample
-	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	return testkit.Responding(http.StatusOK, nil, body)(r)
 }
 
 func (p *platform) config() platformtoken.Config {

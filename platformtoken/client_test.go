@@ -8,9 +8,9 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -53,28 +53,7 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := good
 			tc.change(&cfg)
-			c, err := platformtoken.New(cfg)
-			if tc.fields == nil {
-				if err != nil {
-					t.Fatal(err)
-				}
-				c.Close()
-				return
-			}
-			e := errorIs(t, err, providerauth.ErrInvalidRequest)
-			var got []string
-			for f := range e.Fields {
-				got = append(got, f)
-				if !strings.Contains(e.Error(), f) {
-					t.Errorf("the text does not name %s: %v", f, e)
-				}
-			}
-			slices.Sort(got)
-			testkit.Equal(t, "fields", got, tc.fields)
-			if strings.Contains(fmt.Sprintf("%v %+v", err, e.Fields), "hunter2") {
-				t.Errorf("the error holds a password: %v", err)
-			}
-			testkit.Equal(t, "op, status, attempts", fmt.Sprint(e.Op, " ", e.StatusCode, " ", e.Attempts), "New 0 0")
+			provider.CheckConfig(t, cfg, tc.fields...)
 		})
 	}
 }
@@ -93,7 +72,7 @@ func TestWrongPlayersAndRequestsCostNoRequest(t *testing.T) {
 			_, transferred := c.Transfer(ctx, p, platformtoken.TransferRequest{TxID: "t", Direction: platformtoken.TransferIn, Amount: one})
 			_, asked := c.TransferStatus(ctx, p, "r")
 			_, entered := c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: id, GameID: 1})
-			_, posted := c.HTTPClientFor(p).Post(srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
+			posted := testkit.Post(c.HTTPClientFor(p), srv.URL()+getBalance, "{}")
 			for call, err := range map[string]error{
 				"Token": got, "TokenSource": sourced, "CreateToken": created, "Balance": balanced, "Transfer": transferred,
 				"TransferStatus": asked, "EnterGame": entered, "CallFor": c.CallFor(ctx, p, "POST", "/x", nil, nil),
@@ -308,4 +287,63 @@ func TestHundredThousandPlayersAreKeptByDefault(t *testing.T) {
 		t.Errorf("%d entries, want about %d", st.Entries, bound)
 	}
 	testkit.Equal(t, "evicted", int(st.Evictions)+st.Entries, players)
+}
+
+func TestClient_memory(t *testing.T) {
+	t.Run("refused players are forgotten", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			const players = 20_000
+			refusal := fmt.Sprintf(`{"isSuccess":false,"code":1,"message":%q}`, strings.Repeat("m", 12<<10))
+			c := open(t, platformtoken.Config{
+				BaseURL: "https://api.example.com", TenantID: 1, Secret: providerauth.StaticSecret("0123456789abcdef"),
+				HTTPClient: &http.Client{Transport: testkit.Responding(http.StatusForbidden, nil, refusal)},
+			})
+			defer c.Close()
+			before := testkit.Heap()
+			for hundred := range players / 100 {
+				testkit.Crowd(100, func(i int) {
+					if _, err := c.Token(context.Background(), platformtoken.Player{UserID: fmt.Sprint("made up ", hundred, " ", i)}); err == nil {
+						t.Error("no error")
+					}
+				})
+			}
+			during := testkit.Heap() - before
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			after := testkit.Heap() - before
+			t.Logf("%d refused players: %d KiB, and %d KiB an hour later", players, during>>10, after>>10)
+			if during > 18<<20 {
+				t.Errorf("%d bytes for failures, want at most 16 MiB and a little", during)
+			}
+			if after > 2<<20 {
+				t.Errorf("%d bytes are left an hour later, want at most 2 MiB", after)
+			}
+		})
+	})
+	t.Run("an error keeps little of a long answer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			long := strings.Repeat("m", 900<<10)
+			c := open(t, platformtoken.Config{
+				BaseURL: "https://api.example.com", TenantID: 1, Secret: providerauth.StaticSecret("0123456789abcdef"),
+				HTTPClient: &http.Client{Transport: testkit.Responding(
+					http.StatusOK, http.Header{"X-Request-Id": {strings.Repeat("r", 10<<10)}}, fmt.Sprintf(`{"isSuccess":false,"code":1,"message":%q}`, long),
+				)},
+			})
+			defer c.Close()
+			_, err := c.Token(t.Context(), brl)
+			e := errorIs(t, err)
+			testkit.Equal(t, "message, request id, body", fmt.Sprint(len(e.Message), len(e.RequestID), len(e.Body())), "1024 128 4096")
+			_, err = c.Token(t.Context(), brl)
+			e = errorIs(t, err)
+			testkit.Equal(t, "within the back-off", fmt.Sprint(len(e.Message), len(e.RequestID), len(e.Body())), "256 128 0")
+		})
+	})
+	t.Run("an id of any length is an error of the call", func(t *testing.T) {
+		c := open(t, platformtoken.Config{BaseURL: "https://api.example.com", TenantID: 1, Secret: providerauth.StaticSecret("0123456789abcdef")})
+		defer c.Close()
+		_, err := c.Token(t.Context(), platformtoken.Player{UserID: strings.Repeat("u", 257), Currency: strings.Repeat("c", 33)})
+		testkit.Equal(t, "fields", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{
+			"UserID": "must have at most 256 characters", "Currency": "must have at most 32 characters",
+		})
+	})
 }

@@ -2,14 +2,10 @@ package platformtoken_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -222,14 +218,12 @@ func TestTokenIsNotHandedOutWhileCreateTokenIsKillingIt(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		token(t, c, brl)
 		srv.Delay(time.Second, testkit.Path(createToken))
-		var wg sync.WaitGroup
 		var made platformtoken.Token
-		wg.Go(func() {
+		wait := testkit.Start(func() {
 			made, _ = c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: brl.UserID, Currency: brl.Currency})
 		})
-		synctest.Wait()
 		got := token(t, c, brl)
-		wg.Wait()
+		wait()
 		testkit.Equal(t, "token", got.Value(), made.Value())
 		testkit.Equal(t, "tokens", srv.Created(brl.UserID), 2)
 	})
@@ -359,9 +353,8 @@ func TestRefreshBeforeIsHonoured(t *testing.T) {
 func TestClosedClientServesItsFreshTokenAndMakesNoOther(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		balance(t, c, brl)
-		if err := errors.Join(c.Close(), c.Close()); err != nil {
-			t.Error(err)
-		}
+		testkit.Must(t, c.Close())
+		testkit.Must(t, c.Close())
 		balance(t, c, brl)
 		time.Sleep(25 * time.Hour)
 		_, err := c.Token(t.Context(), brl)
@@ -370,7 +363,7 @@ func TestClosedClientServesItsFreshTokenAndMakesNoOther(t *testing.T) {
 		errorIs(t, err, providerauth.ErrClosed)
 		_, err = c.Balance(t.Context(), brl)
 		errorIs(t, err, providerauth.ErrClosed, providerauth.ErrNotSent)
-		_, err = c.HTTPClientFor(brl).Post(srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
+		err = testkit.Post(c.HTTPClientFor(brl), srv.URL()+getBalance, "{}")
 		errorIs(t, err, providerauth.ErrClosed, providerauth.ErrNotSent)
 	})
 }
@@ -379,14 +372,12 @@ func TestCloseWaitsForACreationUnderWay(t *testing.T) {
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		srv.Delay(3 * time.Second)
 		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = c.Token(ctx, brl) })
-		synctest.Wait()
+		wait := testkit.Start(func() { _, _ = c.Token(ctx, brl) })
 		cancel()
 		start := time.Now()
 		c.Close()
 		testkit.Equal(t, "waited", time.Since(start), 3*time.Second)
-		wg.Wait()
+		wait()
 		token(t, c, brl) // which has come
 	})
 }
@@ -404,15 +395,7 @@ func TestClient_CreateToken_unusableAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 				before := token(t, c, brl)
-				srv.Intercept(func(next http.Handler) http.Handler {
-					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-						if r.URL.Path != createToken {
-							next.ServeHTTP(w, r)
-							return
-						}
-						_, _ = io.WriteString(w, tc.body)
-					})
-				})
+				srv.Intercept(testkit.Always(http.StatusOK, nil, tc.body, testkit.Path(createToken)))
 				_, err := c.CreateToken(t.Context(), platformtoken.CreateTokenRequest{UserID: brl.UserID, Currency: brl.Currency})
 				errorIs(t, err, providerauth.ErrBadResponse, providerauth.ErrAmbiguous)
 				after, err := c.Token(t.Context(), brl)
@@ -420,4 +403,12 @@ func TestClient_CreateToken_unusableAnswers(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestClient_Token_changedSecret(t *testing.T) {
+	secret := testkit.NewVault("right")
+	bubble(t, platformtokentest.Options{Secret: "right"}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+		time.Sleep(time.Until(token(t, c, brl).ExpiresAt) + time.Second)
+		testkit.ChangedSecret(t, secret, func() error { _, err := c.Token(t.Context(), brl); return err }, func() int { return srv.Count(createToken) })
+	}, func(cfg *platformtoken.Config) { cfg.Secret = secret.Get })
 }

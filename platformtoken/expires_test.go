@@ -1,9 +1,7 @@
 package platformtoken_test
 
 import (
-	"encoding/base64"
 	"encoding/json"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -17,10 +15,7 @@ import (
 const sample = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.eyJzaWQiOiI2N2QzYzM5NzFlN2NhNDYxNWRhZWQxMjUiLCJzdWIiOiJ0MV8yMjU0NzgiLCJ0ZW5hbnQiOiIxIiwibmJmIjoxNzQxOTMxNDE1LCJleHAiOjE3NDIwMTc4MTUsImlzcyI6InRoZWEiLCJhdWQiOiJ0aGVhIn0.L1OQa7cF0iFeGXwM1yd7nMeoiHk17EwkmWO_egJxGhQMrTzvcYTgnyJjZF9RH4dx-OPtbvMzZIjf7mV1C2mcV-s2ya_GNrf_6JlRONBzuRuOlAgD_PRWmdptuyPd8cH5n0IXENMOZ3xQ4W2MIy1EMw7snKIJXuMscC82ZsrDEqQ"
 
 // jwt is a token with these claims, which nobody can verify.
-func jwt(claims string) string {
-	enc := base64.RawURLEncoding.EncodeToString
-	return enc([]byte(`{"alg":"RS256","typ":"JWT"}`)) + "." + enc([]byte(claims)) + ".AAAA"
-}
+func jwt(claims string) string { return testkit.JWT(`{"alg":"RS256","typ":"JWT"}`, claims, "sig") }
 
 // local runs f in another zone than the machine's.
 func local(t *testing.T, offset time.Duration, f func()) {
@@ -149,12 +144,12 @@ func TestExpiryThatIsNotUsedIsLogged(t *testing.T) {
 		`{"token":"` + jwt(`{"exp":9999999999}`) + `","expires":"0000-00-00 00:00:00"}`: `ignored="[exp expires]" assumed=true`,
 		`{"token":"opaque","expires":"2000-01-02 00:00:00"}`:                            ``,
 	} {
-		var log strings.Builder
+		logger, log := testkit.Log()
 		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			answering(srv, 200, `{"isSuccess":true,"code":0,"data":`+answer+`}`)
 			token(t, c, brl)
 		}, func(cfg *platformtoken.Config) {
-			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			cfg.Logger = logger
 		})
 		_, got, _ := strings.Cut(strings.TrimSpace(log.String()), "ignored=")
 		if got != "" {

@@ -1,9 +1,7 @@
 package platformtoken_test
 
 import (
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -22,26 +20,14 @@ var brl = platformtoken.Player{UserID: "t1_225478", Currency: "BRL"}
 
 var defaults = platformtokentest.Options{}
 
-// bubble runs f with a server and a client of it in simulated time.
-func bubble(t *testing.T, opt platformtokentest.Options, f func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client), change ...func(*platformtoken.Config)) {
-	t.Helper()
-	opt.InMemory = true
-	testkit.Bubble(t, platformtokentest.NewServer, opt, func(t *testing.T, srv *platformtokentest.Server) {
-		c := open(t, srv.Config(), change...)
-		defer c.Close()
-		f(t, srv, c)
-	})
-}
+var (
+	provider = testkit.NewProvider(platformtokentest.NewServer, platformtoken.New)
+	open     = provider.Open
+	errorIs  = testkit.ErrorIs[*platformtoken.Error]
 
-func open(t testing.TB, cfg platformtoken.Config, change ...func(*platformtoken.Config)) *platformtoken.Client {
-	t.Helper()
-	return testkit.Open(t, platformtoken.New, cfg, change...)
-}
-
-func errorIs(t testing.TB, err error, targets ...error) *platformtoken.Error {
-	t.Helper()
-	return testkit.ErrorIs[*platformtoken.Error](t, err, targets...)
-}
+	// bubble runs f with a server and a client of it in simulated time.
+	bubble = provider.Bubble
+)
 
 func token(t *testing.T, c *platformtoken.Client, p platformtoken.Player) platformtoken.Token {
 	t.Helper()
@@ -77,16 +63,10 @@ func answering(srv *platformtokentest.Server, status int, body string) {
 // do sends a request to path and returns the status and the body.
 func do(t *testing.T, hc *http.Client, srv *platformtokentest.Server, path, body string) (int, string) {
 	t.Helper()
-	resp, err := hc.Post(srv.URL()+path, "application/json", strings.NewReader(body))
-	if err != nil {
-		t.Fatalf("POST %s: %v", path, err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
+	r := testkit.Request(t, http.MethodPost, srv.URL()+path, body)
+	r.Header.Set("Content-Type", "application/json")
+	resp, answer := testkit.Do(t, hc, r)
+	return resp.StatusCode, answer
 }
 
 // A tap is a RoundTripper that shows what passes.

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -22,29 +20,18 @@ import (
 
 // hidden are values that must appear nowhere.
 var hidden = []string{
-	"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", "sentinel-vault", "sentinel-sign", "sentinel tx",
+	"sentinel-secret", "sentinel-token", "sentinel-answer", "sentinel-query", testkit.Sealed, "sentinel-sign", "sentinel tx",
 }
 
 func TestNothingSecretIsPrinted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := platformtokentest.NewServer(platformtokentest.Options{InMemory: true, Secret: "sentinel-secret"})
-		defer srv.Close()
-		var log bytes.Buffer
+	logger, log := testkit.DebugLog()
+	provider.Bubble(t, platformtokentest.Options{Secret: "sentinel-secret"}, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		cfg := srv.Config()
-		cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		c := open(t, cfg)
-		defer c.Close()
+		cfg.Logger = logger
 		tok := token(t, c, brl)
 		r, _ := last(t, srv)
-		hidden := append(hidden, tok.Value(), r.Header.Get("sign"))
-		check := func(what string, v any) {
-			t.Helper()
-			for _, s := range hidden {
-				if strings.Contains(testkit.Shown[*platformtoken.Error](v), s) {
-					t.Errorf("%s shows %s", what, s)
-				}
-			}
-		}
+		hiding := testkit.Hiding[*platformtoken.Error]{TB: t, Secrets: append(hidden, tok.Value(), r.Header.Get("sign"))}
+		check := hiding.Check
 		check("Config", cfg)
 		check("*Config", &cfg)
 		check("Client", c)
@@ -53,9 +40,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		check("TokenSource", c.TokenSource(brl))
 		check("a struct with a Token", struct{ t platformtoken.Token }{tok})
 		check("NewToken", platformtoken.NewToken("sentinel-token", time.Now()))
-		if _, err := json.Marshal(tok); err == nil {
-			t.Error("a token marshals")
-		}
+		testkit.Equal(t, "JSON of a token", testkit.Marshalled(tok), testkit.Refused)
 
 		// Answers that quote what was sent, under every status.
 		transferOf := func(id string) error {
@@ -85,9 +70,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 					if err == nil {
 						t.Fatalf("%s: status %d is no error", what, status)
 					}
-					check(fmt.Sprint("the error of ", what, " with status ", status), err)
-					check("wrapped", fmt.Errorf("operator: %w", err))
-					check("wrapped and joined", fmt.Errorf("operator: %w", errors.Join(err, err)))
+					hiding.CheckError(fmt.Sprint("the error of ", what, " with status ", status), err)
 				}
 				srv.Intercept(nil)
 				time.Sleep(2 * time.Minute) // no damper, no back-off
@@ -116,11 +99,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		_, err = platformtoken.New(bad)
 		check("New", err)
 		check("a Config that is wrong, logged", bad.LogValue().String())
-		for _, f := range []providerauth.SecretFunc{
-			func(context.Context) (string, error) { return "", errors.New("sentinel-vault") },
-			func(context.Context) (string, error) { return "sentinel-secret\n", nil },
-			func(context.Context) (string, error) { panic("sentinel-vault") },
-		} {
+		for _, f := range testkit.BadSecrets("sentinel-secret") {
 			withSecret, withSigner := cfg, cfg
 			withSecret.Secret = f
 			withSigner.Secret = nil
@@ -141,10 +120,8 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 			}
 		}
 		check("the log", log.String())
-		if !strings.Contains(log.String(), "op=Transfer") {
-			t.Errorf("the log has no attempts: %s", log.String())
-		}
-	})
+		testkit.Contains(t, log.String(), "op=Transfer")
+	}, func(cfg *platformtoken.Config) { cfg.Logger = logger })
 }
 
 // keyed is a Signer that holds its key in the open.

@@ -1,21 +1,15 @@
 package platformtoken_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -46,23 +40,9 @@ func TestSignatureAndBodyAreTheDocumentedOnesByteForByte(t *testing.T) {
 }
 
 func TestHeaderNamesGoOutAsThePageSpellsThem(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	heads := make(chan []string, 2)
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			heads <- answerOnce(conn)
-		}
-	}()
+	socket := testkit.NewSocket(t, "")
 	c := open(t, platformtoken.Config{
-		BaseURL: "http://" + listener.Addr().String() + "/v1", TenantID: 1, Secret: providerauth.StaticSecret("s"), MaxAttempts: 1,
+		BaseURL: socket.URL + "/v1", TenantID: 1, Secret: providerauth.StaticSecret("s"), MaxAttempts: 1,
 	})
 	defer c.Close()
 	spelled := func(head []string) (names []string) {
@@ -80,37 +60,20 @@ func TestHeaderNamesGoOutAsThePageSpellsThem(t *testing.T) {
 	want := []string{"Accept-Language", "Content-Type", "sign", "timestamp"}
 
 	_ = c.Call(t.Context(), http.MethodPost, "/player/register", nil, nil)
-	head := <-heads
+	head := socket.Lines()
 	testkit.Equal(t, "request line", head[0], "POST /v1/player/register HTTP/1.1")
 	testkit.Equal(t, "names of Call", spelled(head), want)
 
 	// A caller's own spellings are replaced, not joined.
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+listener.Addr().String()+"/v1/x", strings.NewReader("{}"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := testkit.Request(t, http.MethodPost, socket.URL+"/v1/x", "{}")
 	r.Header = http.Header{"Sign": {"a"}, "SIGN": {"b"}, "Timestamp": {"c"}, "accept-language": {"zh"}, "Content-Type": {"text/plain"}}
-	resp, err := c.HTTPClient().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	resp.Body.Close()
-	head = <-heads
+	testkit.Do(t, c.HTTPClient(), r)
+	head = socket.Lines()
 	testkit.Equal(t, "names of HTTPClient", spelled(head), []string{"Content-Type", "accept-language", "sign", "timestamp"})
 	if !slices.Contains(head, "accept-language: zh") || !slices.Contains(head, "Content-Type: text/plain") {
 		t.Errorf("a header of the caller's was replaced: %q", head)
 	}
 	testkit.Equal(t, "the caller's header", len(r.Header), 5)
-}
-
-// answerOnce reads one request and returns the lines of its head.
-func answerOnce(conn net.Conn) (head []string) {
-	defer conn.Close()
-	for s := bufio.NewScanner(conn); s.Scan() && s.Text() != ""; {
-		head = append(head, s.Text())
-	}
-	_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-	return head
 }
 
 func TestSignerSeesExactlyTheBytesThatAreSent(t *testing.T) {
@@ -212,26 +175,22 @@ func TestRotatedSecretTakesEffectWithTheNextRequest(t *testing.T) {
 }
 
 func TestChangedSecretEndsTheBackOff(t *testing.T) {
-	var secret atomic.Value
-	secret.Store("wrong")
+	secret := testkit.NewVault("wrong")
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 		for range 5 {
 			_, err := c.Token(t.Context(), brl)
 			testkit.Equal(t, "code", errorIs(t, err).Code, platformtokentest.CodeSign)
 		}
 		testkit.Equal(t, "requests", srv.Count(createToken), 1)
-		secret.Store("0123456789abcdef0123456789abcdef")
-		time.Sleep(time.Second)
-		_, _ = c.Token(t.Context(), brl) // lets the Client look whether it has changed
-		synctest.Wait()
+		secret.Change("0123456789abcdef0123456789abcdef", func() error { _, err := c.Token(t.Context(), brl); return err })
 		token(t, c, brl)
 	}, func(cfg *platformtoken.Config) {
-		cfg.Secret = func(context.Context) (string, error) { return secret.Load().(string), nil }
+		cfg.Secret = secret.Get
 	})
 }
 
 func TestUnavailableSignatureCostsNoRequest(t *testing.T) {
-	sealed := errors.New("vault is sealed")
+	sealed := testkit.ErrSealed
 	signer := func(value string, err error) func(*platformtoken.Config) {
 		return func(cfg *platformtoken.Config) {
 			cfg.Secret = nil
@@ -268,8 +227,8 @@ func TestUnavailableSignatureCostsNoRequest(t *testing.T) {
 				errorIs(t, err, providerauth.ErrSecretUnavailable)
 				_, transferred := c.Transfer(ctx, brl, platformtoken.TransferRequest{TxID: "tx", Direction: platformtoken.TransferIn, Amount: testkit.ParseAmount(t, "1")})
 				_, entered := c.EnterGame(ctx, platformtoken.EnterGameRequest{UserID: "u", GameID: 1})
-				_, signed := c.HTTPClient().Post(srv.URL()+"/game/getRecords", "application/json", strings.NewReader("{}"))
-				_, attached := c.HTTPClientFor(brl).Post(srv.URL()+getBalance, "application/json", strings.NewReader("{}"))
+				signed := testkit.Post(c.HTTPClient(), srv.URL()+"/game/getRecords", "{}")
+				attached := testkit.Post(c.HTTPClientFor(brl), srv.URL()+getBalance, "{}")
 				for call, err := range map[string]error{
 					"Transfer": transferred, "EnterGame": entered, "HTTPClient": signed, "HTTPClientFor": attached,
 					"Call": c.Call(ctx, "POST", "/x", nil, nil), "CallFor": c.CallFor(ctx, brl, "POST", "/x", nil, nil),
@@ -303,4 +262,35 @@ func TestTimestampFollowsThePlatformsClock(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestClient_fipsOnly(t *testing.T) {
+	if !testkit.InFIPSOnly(t) {
+		return
+	}
+	const rule = "MD5 is not allowed in FIPS 140-only mode, set Signer"
+	cfg := platformtoken.Config{BaseURL: "https://platform.example", TenantID: 1}
+	t.Run("New reports that the documented signature cannot be made", func(t *testing.T) {
+		for name, secret := range map[string]providerauth.SecretFunc{
+			"a static secret": providerauth.StaticSecret("a secret that is long enough"),
+			"a function":      func(context.Context) (string, error) { panic("called") },
+			"no secret":       nil,
+		} {
+			cfg := cfg
+			cfg.Secret = secret
+			_, err := platformtoken.New(cfg)
+			testkit.Equal(t, name, errorIs(t, err, providerauth.ErrInvalidRequest).Fields, map[string]string{"Secret": rule})
+		}
+	})
+	t.Run("a Signer works", func(t *testing.T) {
+		cfg := cfg
+		cfg.Signer = platformtoken.SignerFunc(func(context.Context, platformtoken.SignInput) (string, error) { return "signed", nil })
+		cfg.HTTPClient = &http.Client{Transport: tap(func(r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+			testkit.Equal(t, "sign", r.Header["sign"], []string{"signed"})
+			return testkit.Responding(http.StatusOK, nil, `{"isSuccess":true,"data":{"token":"token-1","expires":253402300799}}`)(r)
+		}).through(nil)}
+		c := open(t, cfg)
+		defer c.Close()
+		testkit.Equal(t, "token", token(t, c, brl).Value(), "token-1")
+	})
 }

@@ -136,15 +136,7 @@ func (t Token) suspected() Token {
 // SetAuthHeader sets the Authorization header of r, for calls that do not go
 // through [Client.TransportFor]. Calls of the platform's API have to be signed
 // in addition, as [Client.Transport] does. The zero Token sets nothing.
-func (t Token) SetAuthHeader(r *http.Request) {
-	if r == nil || t.secret == nil {
-		return
-	}
-	if r.Header == nil {
-		r.Header = make(http.Header)
-	}
-	header.Authorize(r.Header, t.secret.Bearer())
-}
+func (t Token) SetAuthHeader(r *http.Request) { header.AuthorizeRequest(r, t.secret.Bearer()) }
 
 // String names the token without its value.
 func (t Token) String() string { return credential.Text("platformtoken", t.secret, t.ExpiresAt) }

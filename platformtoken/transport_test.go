@@ -120,11 +120,7 @@ func TestLargestBodyIsSent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := c.HTTPClient().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		resp, _ := testkit.Do(t, c.HTTPClient(), r)
 		testkit.Equal(t, "status without a body", resp.StatusCode, 200)
 	})
 }
@@ -186,11 +182,7 @@ func TestRejectedIsAskedByPathStatusAndCode(t *testing.T) {
 func TestPathOutsideTheBaseURLIsShownWhole(t *testing.T) {
 	var asked string
 	bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
-		resp, err := c.HTTPClientFor(brl).Post("http://127.0.0.1:1/based/x", "application/json", strings.NewReader("{}"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		testkit.Do(t, c.HTTPClientFor(brl), testkit.Request(t, http.MethodPost, "http://127.0.0.1:1/based/x", "{}"))
 		testkit.Equal(t, "asked", asked, "/based/x 404 0")
 	}, func(cfg *platformtoken.Config) {
 		cfg.Rejected = func(path string, status, code int) bool {

@@ -4,9 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -108,9 +106,7 @@ func TestLostTransferIsAmbiguousNamesItsTxIDAndIsNotSentAgain(t *testing.T) {
 				if _, ok := e.Retryable(); ok || !e.Ambiguous() || e.TxID != "tx-1" || e.Attempts != 1 {
 					t.Errorf("retryable, not ambiguous, or without the id: %v", e)
 				}
-				if !strings.Contains(e.Error(), "Transfer tx-1") {
-					t.Errorf("the text does not name the transfer: %v", e)
-				}
+				testkit.Contains(t, e.Error(), "Transfer tx-1")
 				testkit.Equal(t, "result", got, platformtoken.Transfer{})
 				testkit.Equal(t, "requests", srv.Count(transfer), 1)
 			})
@@ -155,16 +151,7 @@ func TestRejectedThatIsWrongDoesNotMakeAnUnclearTransferBeSentAgain(t *testing.T
 	for _, status := range []int{200, 408, 500, 502} {
 		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
 			token(t, c, brl)
-			srv.Intercept(func(next http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					if r.URL.Path != transfer {
-						next.ServeHTTP(w, r)
-						return
-					}
-					w.WriteHeader(status)
-					_, _ = io.WriteString(w, `{"code":7}`)
-				})
-			})
+			srv.Intercept(testkit.Always(status, nil, `{"code":7}`, testkit.Path(transfer)))
 			_, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5"))
 			errorIs(t, err, providerauth.ErrAmbiguous)
 			testkit.Equal(t, "requests", srv.Count(transfer), 1)

@@ -2,12 +2,10 @@ package platformtoken_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -29,17 +27,11 @@ var succeeding = testkit.Answer(http.StatusOK, `{"isSuccess":true,"code":0,"mess
 })
 
 // onWire runs f in simulated time, with a client whose bytes are recorded.
-func onWire(t *testing.T, h http.Handler, f func(t *testing.T, w *testkit.Wire, c *platformtoken.Client), change ...func(*platformtoken.Config)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		w := testkit.NewWire(t, h)
-		c := open(t, platformtoken.Config{
-			BaseURL: testkit.WireURL, TenantID: 1001, Secret: providerauth.StaticSecret("wire-test-secret"), HTTPClient: w.Client(),
-		}, change...)
-		defer c.Close()
-		f(t, w, c)
-	})
-}
+var onWire = provider.OnWire(func(hc *http.Client) platformtoken.Config {
+	return platformtoken.Config{
+		BaseURL: testkit.WireURL, TenantID: 1001, Secret: providerauth.StaticSecret("wire-test-secret"), HTTPClient: hc,
+	}
+})
 
 func TestWire_Types(t *testing.T) {
 	var s testkit.Sheet
@@ -70,9 +62,9 @@ func TestWire_Types(t *testing.T) {
 	s.Add("platformtoken.Token, read", testkit.Reads(func(t platformtoken.Token) string { return fmt.Sprintf("%q %v", t.Value(), t.ExpiresAt) },
 		`{}`, `{"ExpiresAt":"2000-01-01T00:00:00Z"}`))
 	s.Add("platformtoken.Error", testkit.Marshalled(&platformtoken.Error{
-		Op: "Call", StatusCode: 422, Code: 7, Message: "not shown", Fields: map[string]string{"b": "rule <&>", "a": "é"}, TxID: "tx<&>",
-		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: errors.New("cause <&>"),
-	})+"\n"+testkit.Marshalled(&platformtoken.Error{})+"\n"+testkit.Marshalled([]*platformtoken.Error{nil}))
+		Op: "Call", StatusCode: 422, Code: 7, Message: "not shown", Fields: testkit.OddFields, TxID: "tx<&>",
+		RequestID: "q-1", Attempts: 2, RetryAfter: time.Second, Err: testkit.ErrOdd,
+	}, &platformtoken.Error{}, []*platformtoken.Error{nil}))
 	testkit.Golden(t, "types", s.String())
 }
 
@@ -178,7 +170,7 @@ func TestWire_Signer(t *testing.T) {
 func TestWire_RejectedToken(t *testing.T) {
 	var s testkit.Sheet
 	rejecting := func() http.Handler {
-		return testkit.FailFirst("/player/other", http.StatusUnauthorized, nil, `{"isSuccess":false,"code":401}`, succeeding)
+		return &testkit.FailOnce{Path: "/player/other", Status: http.StatusUnauthorized, Body: `{"isSuccess":false,"code":401}`, Next: succeeding}
 	}
 	onWire(t, rejecting(), func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
 		testkit.Must(t, c.CallFor(t.Context(), brl, http.MethodPost, "/player/other", struct {
@@ -187,21 +179,21 @@ func TestWire_RejectedToken(t *testing.T) {
 		s.Add("CallFor", w.Sent())
 	})
 	onWire(t, rejecting(), func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
-		resp, err := c.HTTPClientFor(brl).Post(testkit.WireURL+"/player/other", "application/json", strings.NewReader(`{"a":25.5}`))
-		testkit.Must(t, err)
-		resp.Body.Close()
-		s.Add("HTTPClientFor", w.Sent())
+		s.Add("HTTPClientFor", w.Post(t, c.HTTPClientFor(brl), "/player/other", `{"a":25.5}`))
 	})
 	testkit.Golden(t, "rejected", s.String())
 }
 
 func TestWire_RepeatedCall(t *testing.T) {
 	var s testkit.Sheet
-	onWire(t, testkit.FailFirst(getBalance, http.StatusTooManyRequests, testkit.Throttled, "", succeeding), func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
+	throttled := func(path string) http.Handler {
+		return &testkit.FailOnce{Path: path, Status: http.StatusTooManyRequests, Header: testkit.Throttled, Next: succeeding}
+	}
+	onWire(t, throttled(getBalance), func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
 		_ = balance(t, c, brl)
 		s.Add("Balance, signed again", w.Sent())
 	})
-	onWire(t, testkit.FailFirst("/game/enter", http.StatusTooManyRequests, testkit.Throttled, "", succeeding), func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
+	onWire(t, throttled("/game/enter"), func(t *testing.T, w *testkit.Wire, c *platformtoken.Client) {
 		_, err := c.EnterGame(t.Context(), platformtoken.EnterGameRequest{UserID: "u-1", GameID: 7})
 		testkit.Must(t, err)
 		s.Add("EnterGame, signed again", w.Sent())
@@ -214,7 +206,7 @@ func TestWire_Answers(t *testing.T) {
 	// read answers a call with data and returns its result.
 	read := func(title string, call func(ctx context.Context, c *platformtoken.Client) (any, error), datas ...string) {
 		t.Helper()
-		var lines strings.Builder
+		text := ""
 		for _, data := range datas {
 			body, whole := strings.CutPrefix(data, "envelope ")
 			if !whole {
@@ -226,14 +218,10 @@ func TestWire_Answers(t *testing.T) {
 			}
 			onWire(t, testkit.Answer(http.StatusOK, body, paths), func(t *testing.T, _ *testkit.Wire, c *platformtoken.Client) {
 				got, err := call(t.Context(), c)
-				text := fmt.Sprintf("%+v", got)
-				if err != nil {
-					text = testkit.Refused
-				}
-				fmt.Fprintf(&lines, "%s => %s\n", data, text)
+				text += testkit.Outcome(data, fmt.Sprintf("%+v", got), err)
 			})
 		}
-		s.Add(title, lines.String())
+		s.Add(title, text)
 	}
 	read("Balance", func(ctx context.Context, c *platformtoken.Client) (any, error) { return c.Balance(ctx, brl) },
 		`{"balance":25.5,"currency":"BRL"}`, `{"balance":"25.5","currency":"BRL"}`, `{"balance":-1.50}`, `{"balance":1e2,"currency":null}`,

@@ -4,23 +4,20 @@ import (
 	"fmt"
 	"net/http"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
 )
 
 func TestServer_StrayCalls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := assetpaytest.NewServer(assetpaytest.Options{InMemory: true})
-		defer srv.Close()
-		bearer := "Bearer " + send(t, srv, http.MethodPost, "/auth/authenticate-client", good, "api-key", "ap_test_0001").token(t)
+	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
+		bearer := "Bearer " + authenticate(t, srv, good).token(t)
 		srv.StrayCalls(2, 0)
 		srv.StrayTokens(2, 0)
 		var got []string
 		for range 4 {
-			call := send(t, srv, http.MethodGet, "/client/inventory", "", "Authorization", bearer)
-			exchange := send(t, srv, http.MethodPost, "/auth/authenticate-client", good, "api-key", "ap_test_0001")
+			call := inventory(t, srv, "Authorization", bearer)
+			exchange := authenticate(t, srv, good)
 			got = append(got, call.Error.Key+" "+exchange.Error.Key)
 		}
 		if want := "[  INVALID_TOKEN INVALID_API_KEY   INVALID_TOKEN INVALID_API_KEY]"; fmt.Sprint(got) != want {
@@ -33,12 +30,10 @@ func TestServer_StrayCalls(t *testing.T) {
 }
 
 func TestServer_RepeatTokens(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := assetpaytest.NewServer(assetpaytest.Options{InMemory: true})
-		defer srv.Close()
+	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
 		exchange := func() string {
 			defer time.Sleep(2 * time.Second)
-			return send(t, srv, http.MethodPost, "/auth/authenticate-client", good, "api-key", "ap_test_0001").token(t)
+			return authenticate(t, srv, good).token(t)
 		}
 		first := exchange()
 		srv.RepeatTokens(1, 0)
@@ -58,11 +53,9 @@ func TestServer_RepeatTokens(t *testing.T) {
 }
 
 func TestServer_FailActed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := assetpaytest.NewServer(assetpaytest.Options{InMemory: true})
-		defer srv.Close()
+	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
 		srv.FailActed(1, http.StatusBadGateway, nil)
-		a := send(t, srv, http.MethodPost, "/auth/authenticate-client", good, "api-key", "ap_test_0001")
+		a := authenticate(t, srv, good)
 		if a.status != http.StatusBadGateway || a.Success == nil || *a.Success || a.Error.Key != "SERVER_ERROR" || srv.Tokens() != 1 {
 			t.Errorf("answered %d %s, and made %d tokens", a.status, a.body, srv.Tokens())
 		}

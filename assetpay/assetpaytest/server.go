@@ -31,7 +31,6 @@
 package assetpaytest
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"io"
@@ -314,23 +313,12 @@ func (s *Server) issue(x exchange, now time.Time) string {
 	for at := now.Unix(); ; at++ {
 		expires := at + int64(s.opt.TokenLifetime/time.Second)
 		p.IssuedAt, p.Expires = at, &expires
-		token := simulator.HS256(s.secrets[0], encode(header{"HS256", s.opt.MerchantID}), encode(p))
+		token := simulator.HS256(s.secrets[0], simulator.Encode(header{"HS256", s.opt.MerchantID}), simulator.Encode(p))
 		if f, known := s.tokens[token]; !known || f.status == 0 {
 			s.tokens[token] = failure{}
 			return token
 		}
 	}
-}
-
-// encode writes JSON as JavaScript does, without escaping & < >.
-func encode(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic(err) // strings, numbers, and JSON that was parsed
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // checkToken looks at the token of a client call as AssetPay's guard does: the

@@ -1,12 +1,9 @@
 package assetpaytest_test
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -50,25 +47,14 @@ func (a answer) token(t *testing.T) string {
 // send makes a plain request, without the SDK.
 func send(t *testing.T, srv *assetpaytest.Server, method, path, body string, header ...string) answer {
 	t.Helper()
-	r, err := http.NewRequest(method, srv.URL()+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := testkit.Request(t, method, srv.URL()+path, body)
 	r.Header.Set("Content-Type", "application/json")
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header[header[i]] = append(r.Header[header[i]], header[i+1])
 	}
-	resp, err := srv.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := answer{status: resp.StatusCode, header: resp.Header, body: string(b)}
-	_ = json.Unmarshal(b, &a)
+	resp, text := testkit.Do(t, srv.Client(), r)
+	a := answer{status: resp.StatusCode, header: resp.Header, body: text}
+	_ = json.Unmarshal([]byte(text), &a)
 	return a
 }
 
@@ -84,7 +70,6 @@ func inventory(t *testing.T, srv *assetpaytest.Server, header ...string) answer 
 
 func memory(t *testing.T, opt assetpaytest.Options, f func(t *testing.T, srv *assetpaytest.Server)) {
 	t.Helper()
-	opt.InMemory = true
 	testkit.Bubble(t, assetpaytest.NewServer, opt, f)
 }
 
@@ -190,13 +175,9 @@ func TestValidationAnswersInTheFormsThatAreDocumented(t *testing.T) {
 		testkit.Equal(t, "message", strings.HasPrefix(string(a.Error.Message), `"clientTradeUrl: must match`), true)
 		a = send(t, srv, "POST", "/auth/authenticate-client", good, "api-key", "ap_test_0001", "Content-Type", "text/plain")
 		testkit.Equal(t, "the first of two content types", a.status, 200)
-		r, _ := http.NewRequest("POST", srv.URL()+"/auth/authenticate-client", strings.NewReader(good))
+		r := testkit.Request(t, "POST", srv.URL()+"/auth/authenticate-client", good)
 		r.Header.Set("api-key", "ap_test_0001")
-		resp, err := srv.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
+		resp, _ := testkit.Do(t, srv.Client(), r)
 		testkit.Equal(t, "no content type", resp.StatusCode, 400)
 	})
 }
@@ -225,13 +206,7 @@ func TestKeysAreChecked(t *testing.T) {
 }
 
 func TestTokensAreChecked(t *testing.T) {
-	enc := base64.RawURLEncoding.EncodeToString
-	sign := func(secret, header, payload string) string {
-		signed := enc([]byte(header)) + "." + enc([]byte(payload))
-		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write([]byte(signed))
-		return "Bearer " + signed + "." + enc(mac.Sum(nil))
-	}
+	sign := func(secret, header, payload string) string { return "Bearer " + testkit.HS256(secret, header, payload) }
 	const header, secret = `{"alg":"HS256","userId":"merchant-uuid"}`, "test_api_secret"
 	const payload = `{"merchantId":"merchant-uuid","client":{"steamID":"76561198012345678","tradeUrl":"x"},"iat":946684800,"exp":946771200}`
 	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
@@ -363,16 +338,10 @@ func TestFailuresHaveTheDocumentedEnvelope(t *testing.T) {
 func TestFaultsComeAsTheyWereAskedFor(t *testing.T) {
 	memory(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server) {
 		post := func() error {
-			r, _ := http.NewRequest("POST", srv.URL()+"/auth/authenticate-client", strings.NewReader(good))
+			r := testkit.Request(t, "POST", srv.URL()+"/auth/authenticate-client", good)
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("api-key", "ap_test_0001")
-			resp, err := srv.Client().Do(r)
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			_, err = io.ReadAll(resp.Body)
-			return err
+			return testkit.Send(srv.Client(), r)
 		}
 		for name, ask := range map[string]func(){
 			"lost": func() { srv.LoseAnswers(1) }, "cut": func() { srv.Truncate(1) }, "reset": func() { srv.Reset(1) },

@@ -168,6 +168,17 @@ func Of(err error) *Error {
 	return Other(err)
 }
 
+// Own returns the error of a provider's package that err is or wraps. An [*Error]
+// has none: the reason for an error from below may be an error of that package,
+// which does not describe the call.
+func Own[E error](err error) (own E, ok bool) {
+	if _, below := err.(*Error); below {
+		return own, false
+	}
+	ok = errors.As(err, &own)
+	return own, ok
+}
+
 // Cause returns e for the Err field of a provider's error: without the answer,
 // which the provider's error has read.
 func (e *Error) Cause() *Error {

@@ -20,7 +20,7 @@ var manyParameters = exceptions{
 	"The parts of a body of the provider.": `
 		assetpay/assetpaytest.WriteError klas/klastest.object`,
 	"A scenario with all that takes part in it.": `
-		examples/operator.session internal/testkit.FailFirst internal/testkit.strays`,
+		examples/operator.session internal/testkit.strays`,
 }
 
 func TestParameters(t *testing.T) {

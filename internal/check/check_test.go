@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 func TestProblemsKeepEveryRuleOfAField(t *testing.T) {
@@ -19,9 +18,7 @@ func TestProblemsKeepEveryRuleOfAField(t *testing.T) {
 	p.Add("A", "one")
 	p.Add("B", "two")
 	p.Add("A", "three")
-	if diff := cmp.Diff(check.Problems{"A": "one; three", "B": "two"}, p); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	testkit.Equal(t, "problems", p, check.Problems{"A": "one; three", "B": "two"})
 }
 
 func TestBaseURLAccepts(t *testing.T) {
@@ -114,9 +111,7 @@ func TestBaseURLRefuses(t *testing.T) {
 		if u != nil {
 			t.Errorf("%q is accepted as %v", test.raw, u)
 		}
-		if diff := cmp.Diff(check.Problems{"BaseURL": test.want}, p); diff != "" {
-			t.Errorf("%q (-want +got):\n%s", test.raw, diff)
-		}
+		testkit.Equal(t, test.raw, p, check.Problems{"BaseURL": test.want})
 		if strings.Contains(p["BaseURL"], "canary") {
 			t.Errorf("%q is repeated: %v", test.raw, p)
 		}
@@ -148,9 +143,7 @@ func TestHTTPClient(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var got check.Problems
 			got.HTTPClient(test.c)
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			testkit.Equal(t, "result", got, test.want)
 		})
 	}
 }
@@ -167,9 +160,7 @@ func TestNegativeAndEndlessNumbersAreProblems(t *testing.T) {
 	want := check.Problems{
 		"Negative": "must not be negative", "Endless": "must be at most ten years", "MinusOne": "must not be negative",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	testkit.Equal(t, "result", got, want)
 }
 
 func TestProblems_Require(t *testing.T) {
@@ -216,9 +207,7 @@ func TestProblems_Require(t *testing.T) {
 			if test.maxRunes > 0 {
 				got.AtMost(test.maxRunes, "ClientID", test.value)
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			testkit.Equal(t, "result", got, want)
 		})
 	}
 }
@@ -248,16 +237,12 @@ func TestProblems_RequireSecret(t *testing.T) {
 	got.RequireSecret("Missing", nil)
 	got.RequireSecret("Given", providerauth.StaticSecret("x"))
 	got.RequireSecret("Blank", providerauth.StaticSecret(" "))
-	if diff := cmp.Diff(check.Problems{"Missing": check.Missing, "Blank": check.Missing}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	testkit.Equal(t, "result", got, check.Problems{"Missing": check.Missing, "Blank": check.Missing})
 }
 
 func TestLogSecretSaysOnlyWhetherOneIsSet(t *testing.T) {
 	got := []string{check.LogSecret(nil), check.LogSecret(providerauth.StaticSecret("x"))}
-	if diff := cmp.Diff([]string{"not set", "set"}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	testkit.Equal(t, "result", got, []string{"not set", "set"})
 }
 
 func TestTokenValue(t *testing.T) {

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -133,9 +131,7 @@ func TestSecretGivesItsValueOnlyWhenAsked(t *testing.T) {
 	if got := s.Value(); got != sentinel {
 		t.Errorf("Value = %q", got)
 	}
-	if diff := cmp.Diff([]string{"Bearer " + sentinel}, s.Bearer()); diff != "" {
-		t.Errorf("Bearer (-want +got):\n%s", diff)
-	}
+	testkit.Equal(t, "Bearer", s.Bearer(), []string{"Bearer " + sentinel})
 }
 
 func TestIDIsTheFirstHalfOfSHA256(t *testing.T) {
@@ -167,9 +163,7 @@ func TestEmptySecretsAreSafeToUse(t *testing.T) {
 func TestAppendingToBearerLeavesItAlone(t *testing.T) {
 	s := credential.New(sentinel)
 	_ = append(s.Bearer(), "more")
-	if diff := cmp.Diff([]string{"Bearer " + sentinel}, s.Bearer()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
+	testkit.Equal(t, "header", s.Bearer(), []string{"Bearer " + sentinel})
 }
 
 func TestReadingASecretDoesNotAllocate(t *testing.T) {

@@ -6,16 +6,14 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // vaultError is an error whose text must not be repeated; a value, so that
@@ -76,9 +74,7 @@ func TestGetRefusesWhatIsNotUsable(t *testing.T) {
 			if !errors.As(err, &cause) || !errors.Is(err, providerauth.ErrSecretUnavailable) {
 				t.Fatalf("err = %v, want a Cause that matches ErrSecretUnavailable", err)
 			}
-			if diff := cmp.Diff(providerauth.ErrSecretUnavailable.Error()+": "+test.want, err.Error()); diff != "" {
-				t.Errorf("text (-want +got):\n%s", diff)
-			}
+			testkit.Equal(t, "text", err.Error(), providerauth.ErrSecretUnavailable.Error()+": "+test.want)
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%q", "%x"} {
 				for _, v := range []any{err, struct{ E error }{err}, struct{ e error }{err}} {
 					if text := fmt.Sprintf(verb, v); leak(text) != "" {
@@ -158,27 +154,21 @@ func TestVersionGrowsWithEveryChange(t *testing.T) {
 		_, _ = source.Get(t.Context())
 		got = append(got, source.Version())
 	}
-	if diff := cmp.Diff([]uint64{0, 1, 1, 1, 1, 1, 2, 3, 3, 3}, got); diff != "" {
-		t.Errorf("epochs (-want +got):\n%s", diff)
-	}
+	testkit.Equal(t, "epochs", got, []uint64{0, 1, 1, 1, 1, 1, 2, 3, 3, 3})
 }
 
 func TestSourceIsSafeForConcurrentUse(t *testing.T) {
 	source := credential.NewSource("APIKey", providerauth.StaticSecret(sentinel))
-	var wg sync.WaitGroup
-	for range 16 {
-		wg.Go(func() {
-			for range 100 {
-				if got, err := source.Get(t.Context()); err != nil || got != sentinel {
-					t.Errorf("Get = %q, %v", got, err)
-				}
-				if e := source.Version(); e != 1 {
-					t.Errorf("epoch %d, want 1", e)
-				}
+	testkit.Crowd(16, func(int) {
+		for range 100 {
+			if got, err := source.Get(t.Context()); err != nil || got != sentinel {
+				t.Errorf("Get = %q, %v", got, err)
 			}
-		})
-	}
-	wg.Wait()
+			if e := source.Version(); e != 1 {
+				t.Errorf("epoch %d, want 1", e)
+			}
+		}
+	})
 }
 
 func TestFunctionThatHangsOrEndsItsGoroutineHoldsNobodyUp(t *testing.T) {

@@ -40,3 +40,15 @@ func Authorize(h http.Header, values []string) {
 	Delete(h, "Authorization")
 	h["Authorization"] = values
 }
+
+// AuthorizeRequest is Authorize for a request that an operator has built. It does
+// nothing without a request or without values.
+func AuthorizeRequest(r *http.Request, values []string) {
+	if r == nil || values == nil {
+		return
+	}
+	if r.Header == nil {
+		r.Header = make(http.Header)
+	}
+	Authorize(r.Header, values)
+}

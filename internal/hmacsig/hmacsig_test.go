@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 	"unsafe"
 
 	"github.com/providerauth/providerauth-go/internal/hmacsig"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 func reference(secret string, body []byte) string {
@@ -165,19 +165,15 @@ func TestTheListIsCopied(t *testing.T) {
 }
 
 func TestConcurrentUseOfManySecrets(t *testing.T) {
-	var wg sync.WaitGroup
-	for g := range 8 {
-		wg.Go(func() {
-			for i := range 200 {
-				secret, body := fmt.Sprint("secret", (g+i)%3), fmt.Append(nil, "body", i)
-				sig := hmacsig.Sign(secret, body)
-				if sig != reference(secret, body) || !hmacsig.Verify(secret, body, sig) || hmacsig.Verify("other", body, sig) {
-					t.Errorf("wrong for %s", secret)
-				}
+	testkit.Crowd(8, func(g int) {
+		for i := range 200 {
+			secret, body := fmt.Sprint("secret", (g+i)%3), fmt.Append(nil, "body", i)
+			sig := hmacsig.Sign(secret, body)
+			if sig != reference(secret, body) || !hmacsig.Verify(secret, body, sig) || hmacsig.Verify("other", body, sig) {
+				t.Errorf("wrong for %s", secret)
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 }
 
 func TestASecretThatIsOutOfUseIsForgotten(t *testing.T) {

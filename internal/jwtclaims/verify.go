@@ -34,6 +34,15 @@ func (e *Invalid) Error() string { return "invalid token: " + e.Rule }
 // Unwrap returns the kind.
 func (e *Invalid) Unwrap() error { return e.Kind }
 
+// Rule returns the rule that the token of an error of [Verify] breaks.
+func Rule(err error) string {
+	var inv *Invalid
+	if errors.As(err, &inv) {
+		return inv.Rule
+	}
+	return "is invalid"
+}
+
 // Options of [Verify].
 type Options struct {
 	// Leeway is the difference between the clocks that is put up with, in

@@ -5,10 +5,11 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 func TestRejectedReplayIsPassedOnAndReplacesNothingForAWhile(t *testing.T) {
@@ -177,11 +178,7 @@ func TestReplaysThatAreRejectedTogetherCountOnce(t *testing.T) {
 			return nil, nil
 		}
 		rt := g.transport()
-		var wg sync.WaitGroup
-		for range 10 {
-			wg.Go(func() { _, _, _ = post(t, rt, target, nil) })
-		}
-		wg.Wait()
+		testkit.Crowd(10, func(int) { _, _, _ = post(t, rt, target, nil) })
 		time.Sleep(time.Second) // one pause, not ten of them
 		before := g.invalidated
 		_, _, _ = post(t, rt, target, nil)

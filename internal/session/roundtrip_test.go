@@ -259,14 +259,10 @@ func TestManyRequestsWithOneDeadTokenReplaceItOnce(t *testing.T) {
 			return nil, nil
 		}
 		rt := g.transport()
-		var wg sync.WaitGroup
-		for range 50 {
-			wg.Go(func() {
-				status, _, _ := post(t, rt, target, nil)
-				check(t, "status", status, 200)
-			})
-		}
-		wg.Wait()
+		testkit.Crowd(50, func(int) {
+			status, _, _ := post(t, rt, target, nil)
+			check(t, "status", status, 200)
+		})
 		check(t, "invalidated", g.invalidated, 1)
 		check(t, "sent", len(g.sent), 100)
 	})

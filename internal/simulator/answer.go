@@ -51,14 +51,32 @@ func (a *answer) send(w http.ResponseWriter, method string, truncated bool) {
 // WriteJSON answers with v as compact JSON, without HTML escapes and without a
 // final newline. A value that does not marshal is answered 500.
 func WriteJSON(w http.ResponseWriter, status int, v any) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
+	body, err := encode(v)
+	if err != nil {
 		http.Error(w, "simulator: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	_, _ = w.Write(body)
+}
+
+// Encode returns v as WriteJSON writes it, which is how JavaScript does. v has to
+// marshal.
+func Encode(v any) []byte {
+	body, err := encode(v)
+	if err != nil {
+		panic(err)
+	}
+	return body
+}
+
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }

@@ -8,16 +8,14 @@ import (
 	"math"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/providerauth/providerauth-go/internal/simulator"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // A provider counts its acts.
@@ -208,9 +206,7 @@ func TestLateActsHappenAfterTheClientHasGone(t *testing.T) {
 			got[a.Body] = a
 		}
 		want := map[string]act{"a": {"a", 5 * time.Second, nil}, "b": {"b", 5 * time.Second, nil}, "c": {"c", time.Second, nil}}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("acts (-want +got):\n%s", diff)
-		}
+		testkit.Equal(t, "acts", got, want)
 	})
 }
 
@@ -385,9 +381,7 @@ func TestFaultsAreUsedUpInTheOrderAskedFor(t *testing.T) {
 				got = append(got, fmt.Sprint(r.Status))
 			}
 		}
-		if diff := cmp.Diff([]string{"503", "lost", "429", "reset", "truncated", "200"}, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
+		testkit.Equal(t, "answers", got, []string{"503", "lost", "429", "reset", "truncated", "200"})
 	})
 }
 
@@ -448,9 +442,7 @@ func TestFilteredFaultsAreForRequestsThatAllFiltersAccept(t *testing.T) {
 				t.Errorf("after the filters the handler read %q", r.Body)
 			}
 		}
-		if diff := cmp.Diff([]int{200, 503, 429, 200, 503, 200}, got); diff != "" {
-			t.Errorf("(-want +got):\n%s", diff)
-		}
+		testkit.Equal(t, "answers", got, []int{200, 503, 429, 200, 503, 200})
 		if caused != 2 {
 			t.Errorf("the filter counted %d, want 2", caused)
 		}
@@ -469,25 +461,19 @@ func TestEachFaultHitsOneOfManyConcurrentRequests(t *testing.T) {
 		s.Reset(10, count)
 		s.ActLate(10, 0, count)
 		var broken, failed, fine atomic.Int64
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() {
-				switch r := post(t, s, "/x", "in"); {
-				case r.Err != nil:
-					broken.Add(1)
-				case r.Status == 503:
-					failed.Add(1)
-				case r.Body == "POST /x in":
-					fine.Add(1)
-				}
-			})
-		}
-		wg.Wait()
+		testkit.Crowd(100, func(int) {
+			switch r := post(t, s, "/x", "in"); {
+			case r.Err != nil:
+				broken.Add(1)
+			case r.Status == 503:
+				failed.Add(1)
+			case r.Body == "POST /x in":
+				fine.Add(1)
+			}
+		})
 		s.Close()
 		got := []int64{broken.Load(), failed.Load(), fine.Load(), int64(always), int64(s.Count("/x"))}
-		if diff := cmp.Diff([]int64{40, 10, 50, 50, 100}, got); diff != "" {
-			t.Errorf("broken, failed, fine, filtered, seen (-want +got):\n%s", diff)
-		}
+		testkit.Equal(t, "broken, failed, fine, filtered, seen", got, []int64{40, 10, 50, 50, 100})
 		// Close drops late acts that had not begun.
 		if n := p.acts.Load(); n < 70 || n > 80 {
 			t.Errorf("%d acts, want 50 + 10 lost + 10 truncated + at most 10 late", n)

@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/providerauth/providerauth-go/internal/simulator"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 func TestRequestsAreLoggedAsReceived(t *testing.T) {
@@ -37,9 +36,7 @@ func TestRequestsAreLoggedAsReceived(t *testing.T) {
 				r.Header.Set("Api-Key", "spoiled")
 				r.URL.Path = "/spoiled"
 			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("(-want +got):\n%s", diff)
-			}
+			testkit.Equal(t, "requests", got, want)
 		}
 	})
 }
@@ -52,9 +49,7 @@ func TestCountIsPerPathBelowTheBasePath(t *testing.T) {
 		}
 		send(t.Context(), s.Client(), http.MethodGet, strings.TrimSuffix(s.URL(), "/base")+"/a", "")
 		got := []int{s.Count("/a"), s.Count("/b"), s.Count("/c"), len(s.Requests())}
-		if diff := cmp.Diff([]int{2, 1, 0, 5}, got); diff != "" {
-			t.Errorf("/a, /b, /c, requests (-want +got):\n%s", diff)
-		}
+		testkit.Equal(t, "/a, /b, /c, requests", got, []int{2, 1, 0, 5})
 		s.ResetRequests()
 		if n, m := s.Count("/a"), len(s.Requests()); n != 0 || m != 0 {
 			t.Errorf("after ResetRequests: %d and %d", n, m)

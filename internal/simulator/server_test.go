@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/providerauth/providerauth-go/internal/simulator"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 // inBothModes runs f against a socket and, in a bubble, against memory. The
@@ -159,11 +160,7 @@ func TestConnectionsAreKept(t *testing.T) {
 	}), simulator.Options{})
 	defer s.Close()
 	for range 5 {
-		var wg sync.WaitGroup
-		for range callers {
-			wg.Go(func() { get(t, s, "/x") })
-		}
-		wg.Wait()
+		testkit.Crowd(callers, func(int) { get(t, s, "/x") })
 	}
 	mu.Lock()
 	defer mu.Unlock()

@@ -128,20 +128,14 @@ func AmountSheet[A Amount](typ string, parse func(string) (A, error), minor func
 		units    int64
 		decimals uint8
 	}{{2550, 2}, {-5, 3}, {100, 2}, {0, 2}, {7, 0}, {math.MaxInt64, 2}} {
-		got := Refused
-		if a, err := minor(m.units, m.decimals); err == nil {
-			got = Marshalled(a)
-		}
-		text += fmt.Sprintf("%d, %d => %s\n", m.units, m.decimals, got)
+		a, err := minor(m.units, m.decimals)
+		text += Outcome(fmt.Sprintf("%d, %d", m.units, m.decimals), Marshalled(a), err)
 	}
 	s.Add("providerauth.AmountFromMinor, "+typ, text)
 	text = ""
 	for _, in := range []string{"25.5", "0", "-1.50", "123456789012345678", "1234567890123456789", "1e2", "-0", "01", "", " 1", "1,5", "+1"} {
-		got := Refused
-		if a, err := parse(in); err == nil {
-			got = Marshalled(a)
-		}
-		text += fmt.Sprintf("%s => %s\n", in, got)
+		a, err := parse(in)
+		text += Outcome(in, Marshalled(a), err)
 	}
 	s.Add("providerauth.ParseAmount, "+typ, text)
 

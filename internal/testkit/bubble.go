@@ -2,35 +2,27 @@ package testkit
 
 import (
 	"errors"
+	"reflect"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// Bubble runs f in simulated time with a server, and closes the server. opt has
-// to keep the server in memory.
+// Bubble runs f in simulated time with a server in memory, and closes the server.
+// Options has the field InMemory of all simulators.
 func Bubble[Options any, Server interface{ Close() }](t *testing.T, newServer func(Options) Server, opt Options, f func(t *testing.T, srv Server)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		srv := newServer(opt)
+		srv := newServer(inMemory(opt))
 		defer srv.Close()
 		f(t, srv)
 	})
 }
 
-// Open returns a client with the changed configuration. newClient is New of the
-// client's package. The caller closes the client.
-func Open[Config, Client any](t testing.TB, newClient func(Config) (Client, error), cfg Config, change ...func(*Config)) Client {
-	t.Helper()
-	for _, ch := range change {
-		ch(&cfg)
-	}
-	c, err := newClient(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+func inMemory[Options any](opt Options) Options {
+	reflect.ValueOf(&opt).Elem().FieldByName("InMemory").SetBool(true)
+	return opt
 }
 
 // Crowd calls f from n goroutines at once and waits for them.
@@ -40,6 +32,15 @@ func Crowd(n int, f func(i int)) {
 		wg.Go(func() { f(i) })
 	}
 	wg.Wait()
+}
+
+// Start calls f on a goroutine of the bubble, and returns when f waits for
+// something. wait returns when f has ended.
+func Start(f func()) (wait func()) {
+	var wg sync.WaitGroup
+	wg.Go(f)
+	synctest.Wait()
+	return wg.Wait
 }
 
 // Until sleeps in a bubble until a time in seconds since 1970.

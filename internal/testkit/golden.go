@@ -110,13 +110,27 @@ func (s *Sheet) Add(title, text string) {
 // Refused stands in a golden file for an error. Its text is no part of the wire.
 const Refused = "refused"
 
-// Marshalled returns the JSON of v by json.Marshal, or Refused.
-func Marshalled(v any) string {
-	b, err := json.Marshal(v)
+// Outcome returns the line of a golden file for an input: the input and the result
+// got, or Refused for an error.
+func Outcome(in, got string, err error) string {
 	if err != nil {
-		return Refused
+		got = Refused
 	}
-	return string(b)
+	return in + " => " + got + "\n"
+}
+
+// Marshalled returns the JSON of the values by json.Marshal, or Refused, a line
+// each.
+func Marshalled(values ...any) string {
+	lines := make([]string, len(values))
+	for i, v := range values {
+		b, err := json.Marshal(v)
+		if err != nil {
+			b = []byte(Refused)
+		}
+		lines[i] = string(b)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // Reads returns a line for each input: the input and the value that
@@ -125,11 +139,12 @@ func Reads[T any](show func(T) string, inputs ...string) string {
 	var b strings.Builder
 	for _, in := range inputs {
 		var v T
-		text := Refused
-		if json.Unmarshal([]byte(in), &v) == nil {
+		text := ""
+		err := json.Unmarshal([]byte(in), &v)
+		if err == nil {
 			text = show(v)
 		}
-		fmt.Fprintf(&b, "%s => %s\n", in, text)
+		b.WriteString(Outcome(in, text, err))
 	}
 	return b.String()
 }

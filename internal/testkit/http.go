@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"strings"
@@ -13,6 +14,21 @@ type RoundTrip func(*http.Request) (*http.Response, error)
 
 // RoundTrip makes a request.
 func (f RoundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Responding is a RoundTrip that answers every request itself.
+func Responding(status int, header http.Header, body string) RoundTrip {
+	return func(r *http.Request) (*http.Response, error) {
+		if r.Body != nil {
+			r.Body.Close()
+		}
+		answer := &http.Response{
+			StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Request: r,
+			Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1,
+		}
+		maps.Copy(answer.Header, header)
+		return answer, nil
+	}
+}
 
 // Path accepts requests to a path.
 func Path(path string) func(*http.Request) bool {
@@ -26,6 +42,31 @@ func MustRequest(url string) *http.Request {
 		panic(err)
 	}
 	return r
+}
+
+// Request returns a request with a body.
+func Request(t testing.TB, method, url, body string) *http.Request {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Do sends a request, and returns the answer and its body.
+func Do(t testing.TB, h *http.Client, r *http.Request) (*http.Response, string) {
+	t.Helper()
+	resp, err := h.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
 }
 
 // Last returns the last of a server's requests that is accepts, and its body.
@@ -65,10 +106,17 @@ func FailTokens(srv Faulty, is func(*http.Request) bool) func(status int) {
 	}
 }
 
-// Always is an interceptor of a simulator that answers every request itself.
-func Always(status int, header http.Header, body string) func(http.Handler) http.Handler {
-	return func(http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+// Always is an interceptor of a simulator that answers every request itself, or
+// those that all of only accept.
+func Always(status int, header http.Header, body string, only ...func(*http.Request) bool) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for _, accepts := range only {
+				if !accepts(r) {
+					next.ServeHTTP(w, r)
+					return
+				}
+			}
 			for name, values := range header {
 				w.Header()[name] = values
 			}

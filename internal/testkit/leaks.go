@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -10,6 +11,9 @@ import (
 	"log/slog"
 	"reflect"
 	"strings"
+	"testing"
+
+	providerauth "github.com/providerauth/providerauth-go"
 )
 
 // Shown returns v in every form that operators print: Printed, and as JSON.
@@ -73,6 +77,66 @@ func anyVerb[E error](v any) bool {
 	}
 	_, own := v.(E)
 	return own
+}
+
+// Hiding checks that none of the Secrets is shown. E is as in Shown.
+type Hiding[E error] struct {
+	testing.TB
+	Secrets []string
+}
+
+// Check fails the test if v shows a secret.
+func (h Hiding[E]) Check(what string, v any) {
+	h.Helper()
+	h.CheckText(what, Shown[E](v))
+}
+
+// CheckError fails the test if err shows a secret, alone or in the error of an
+// operator.
+func (h Hiding[E]) CheckError(what string, err error) {
+	h.Helper()
+	h.Check(what, err)
+	h.Check(what+", wrapped", fmt.Errorf("operator: %w", err))
+	h.Check(what+", wrapped and joined", fmt.Errorf("operator: %w", errors.Join(err, err)))
+}
+
+// CheckText fails the test if the text shows a secret.
+func (h Hiding[E]) CheckText(what, text string) {
+	h.Helper()
+	for _, s := range h.Secrets {
+		if strings.Contains(text, s) {
+			h.Errorf("%s shows %s", what, s)
+		}
+	}
+}
+
+// Sealed is the text of ErrSealed, with which the failing functions of BadSecrets
+// fail.
+const Sealed = "sentinel-vault"
+
+// ErrSealed is the error of a vault that cannot be opened.
+var ErrSealed = errors.New(Sealed)
+
+// BadSecrets returns functions that supply no usable secret. One supplies the secret
+// with a line end.
+func BadSecrets(secret string) map[string]providerauth.SecretFunc {
+	return map[string]providerauth.SecretFunc{
+		"failing":   func(context.Context) (string, error) { return "", ErrSealed },
+		"empty":     func(context.Context) (string, error) { return "", nil },
+		"newline":   func(context.Context) (string, error) { return secret + "\n", nil },
+		"panicking": func(context.Context) (string, error) { panic(Sealed) },
+	}
+}
+
+// Log returns a logger of the levels above debug, and its text.
+func Log() (*slog.Logger, *strings.Builder) { return logAt(slog.LevelInfo) }
+
+// DebugLog returns a logger of all levels, and its text.
+func DebugLog() (*slog.Logger, *strings.Builder) { return logAt(slog.LevelDebug) }
+
+func logAt(level slog.Level) (*slog.Logger, *strings.Builder) {
+	var text strings.Builder // guarded by the handler while it is written
+	return slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: level})), &text
 }
 
 // Leak returns the form in which text shows one of the secrets, "" for none.

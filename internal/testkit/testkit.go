@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -86,8 +87,17 @@ func Traffic(d, gap time.Duration, call func(i int) error) *Tally {
 }
 
 // Get makes a request by an http.Client. An answer other than 2xx is an error.
-func Get(h *http.Client, url string) error {
-	resp, err := h.Get(url)
+func Get(h *http.Client, url string) error { return succeeded(h.Get(url)) }
+
+// Post sends JSON as Get does.
+func Post(h *http.Client, url, body string) error {
+	return succeeded(h.Post(url, "application/json", strings.NewReader(body)))
+}
+
+// Send sends a request as Get does.
+func Send(h *http.Client, r *http.Request) error { return succeeded(h.Do(r)) }
+
+func succeeded(resp *http.Response, err error) error {
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -167,6 +168,13 @@ func (c *recordedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// OddFields and ErrOdd hold characters that another JSON encoder changes, for the
+// errors of the providers.
+var (
+	OddFields = map[string]string{"b": "rule <&>", "a": "é"}
+	ErrOdd    = errors.New("cause <&>")
+)
+
 // Segments returns the parts of a JSON Web Token, header and payload decoded.
 func Segments(token string) string {
 	var b strings.Builder
@@ -181,11 +189,15 @@ func Segments(token string) string {
 
 // HS256 returns a JSON Web Token of these texts, signed by crypto/hmac.
 func HS256(secret, header, payload string) string {
-	enc := base64.RawURLEncoding.EncodeToString
-	signed := enc([]byte(header)) + "." + enc([]byte(payload))
 	mac := hmac.New(sha256.New, []byte(secret))
-	mac.Write([]byte(signed))
-	return signed + "." + enc(mac.Sum(nil))
+	mac.Write([]byte(strings.TrimSuffix(JWT(header, payload, ""), ".")))
+	return JWT(header, payload, string(mac.Sum(nil)))
+}
+
+// JWT returns a JSON Web Token of these texts.
+func JWT(header, payload, signature string) string {
+	enc := base64.RawURLEncoding.EncodeToString
+	return enc([]byte(header)) + "." + enc([]byte(payload)) + "." + enc([]byte(signature))
 }
 
 // Must fails the test for an error.
@@ -261,6 +273,18 @@ func (w *Wire) Requests(t *testing.T, s *Sheet, title string, hc *http.Client) {
 	})
 }
 
+// Post sends a body to the path, from WireURL on, by an http.Client of the SDK,
+// and returns the requests.
+func (w *Wire) Post(t *testing.T, hc *http.Client, path, body string) string {
+	t.Helper()
+	resp, err := hc.Post(WireURL+path, "application/json", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return w.Sent()
+}
+
 // Answer returns a handler whose every answer is JSON with this status and body,
 // or what the paths, from WireURL on, have instead.
 func Answer(status int, body string, paths map[string]string) http.Handler {
@@ -276,22 +300,33 @@ func Answer(status int, body string, paths map[string]string) http.Handler {
 	})
 }
 
-// FailFirst returns a handler that answers the first request to the path, from
-// WireURL on, with this failure, and leaves all others to next.
-func FailFirst(path string, status int, header http.Header, body string, next http.Handler) http.Handler {
-	var failed atomic.Bool
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/base"+path || failed.Swap(true) {
-			next.ServeHTTP(w, r)
-			return
-		}
-		_, _ = io.Copy(io.Discard, r.Body)
-		for name, values := range header {
-			w.Header()[name] = values
-		}
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	})
+// FailOnce is a handler that answers a request to Path, from WireURL on, with a
+// failure, and leaves all others to Next.
+type FailOnce struct {
+	Path   string
+	Status int
+	Header http.Header
+	Body   string
+	Next   http.Handler
+
+	failed atomic.Bool
+}
+
+// Again makes the next request to the path fail too.
+func (f *FailOnce) Again() { f.failed.Store(false) }
+
+// ServeHTTP answers a request.
+func (f *FailOnce) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/base"+f.Path || f.failed.Swap(true) {
+		f.Next.ServeHTTP(w, r)
+		return
+	}
+	_, _ = io.Copy(io.Discard, r.Body)
+	for name, values := range f.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(f.Status)
+	_, _ = io.WriteString(w, f.Body)
 }
 
 // Throttled is the header of a 429 after which a call is made again in 5 seconds.

@@ -72,12 +72,7 @@ func TestPermanentFailureBacksOffAtTheLongestStepAtOnce(t *testing.T) {
 func TestPermanentFailureOfOneRequestDoesNotHoldUpACorrectedOne(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 1 {
-				return errPermanent
-			}
-			return nil
-		}
+		p.fail = script("p")
 		c := open(t, p, tokencache.Overlap)
 		_, err := c.Get(t.Context(), "", "wrong data")
 		errorIs(t, err, errPermanent)
@@ -180,5 +175,66 @@ func TestSecretThatCanBeHadAgainEndsTheBackOff(t *testing.T) {
 		_, _ = c.Get(t.Context(), "", "") // notices
 		synctest.Wait()
 		get(t, c)
+	})
+}
+
+func TestTheLongestRetryAfterOfAFlightCounts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.latency = 0
+		p.fail = func(n int) error {
+			if n == 1 {
+				return &failure{ambiguous: true, after: time.Minute}
+			}
+			return errLost
+		}
+		c := open(t, p, tokencache.Exclusive)
+		_, _ = c.Get(t.Context(), "", "")
+		time.Sleep(time.Minute - 1)
+		_, _ = c.Get(t.Context(), "", "")
+		equal(t, "requests within it", p.requests(), 2)
+	})
+}
+
+func TestBackOffHoldsIfTheSecretChangedBeforeTheRequestThatFailed(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var r *rotating
+		c := open(t, newProvider(), tokencache.Overlap, func(cfg *config) {
+			r = rotate(cfg, func() error {
+				if r.n.Load() > 0 {
+					return errPermanent
+				}
+				return nil
+			})
+		})
+		get(t, c)
+		time.Sleep(2 * time.Hour)
+		r.n.Add(1) // the flight is the first to see it
+		before := r.requests.Load()
+		for range 50 {
+			_, err := c.Get(t.Context(), "", "")
+			errorIs(t, err, errPermanent)
+		}
+		equal(t, "requests", r.requests.Load()-before, 1)
+	})
+}
+
+func TestBackOffEndsIfTheSecretChangesWhileTheRequestIsUnderWay(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var r *rotating
+		c := open(t, newProvider(), tokencache.Overlap, func(cfg *config) {
+			r = rotate(cfg, func() error {
+				if r.n.Load() == 0 {
+					time.Sleep(time.Second)
+					r.n.Add(1)
+					_, _ = r.src.Get(t.Context()) // somebody else sees it first
+					return errPermanent
+				}
+				return nil
+			})
+		})
+		_, _ = c.Get(t.Context(), "", "")
+		get(t, c)
+		equal(t, "requests", r.requests.Load(), 2)
 	})
 }

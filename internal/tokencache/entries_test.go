@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/puzpuzpuz/xsync/v4"
+
+	"github.com/providerauth/providerauth-go/internal/testkit"
 )
 
 type player struct{ merchant, name string }
@@ -245,21 +247,17 @@ func TestConcurrentStoresNeverExceedTheBoundAndEvictEachOnce(t *testing.T) {
 		t.Run(fmt.Sprint(bound), func(t *testing.T) {
 			var gone [writers * each]atomic.Int32
 			s := newEntries(bound, (*entry).expired, func(k int, _ *entry) { gone[k].Add(1) })
-			var wg sync.WaitGroup
-			for w := range writers {
-				wg.Go(func() {
-					for i := range each {
-						k := w*each + i
-						s.store(k, &entry{expiresAt: never}, 0)
-						s.load(k, 0)
-						if n := s.len(); n > bound {
-							t.Errorf("%d entries", n)
-							return
-						}
+			testkit.Crowd(writers, func(w int) {
+				for i := range each {
+					k := w*each + i
+					s.store(k, &entry{expiresAt: never}, 0)
+					s.load(k, 0)
+					if n := s.len(); n > bound {
+						t.Errorf("%d entries", n)
+						return
 					}
-				})
-			}
-			wg.Wait()
+				}
+			})
 			left := 0
 			s.each(func(k int, _ *entry) bool {
 				gone[k].Add(1)
@@ -279,20 +277,16 @@ func TestConcurrentStoresNeverExceedTheBoundAndEvictEachOnce(t *testing.T) {
 func TestRoomThatADeleteMakesIsTakenOnce(t *testing.T) {
 	for _, bound := range []int{1, 2, 3} {
 		s := newEntries(bound, (*entry).expired, func(int, *entry) {})
-		var wg sync.WaitGroup
-		for w := range 8 {
-			wg.Go(func() {
-				for range 3000 {
-					s.store(w, &entry{expiresAt: never}, 0)
-					if n := s.len(); n > bound {
-						t.Errorf("%d entries, bound %d", n, bound)
-						return
-					}
-					s.delete(w)
+		testkit.Crowd(8, func(w int) {
+			for range 3000 {
+				s.store(w, &entry{expiresAt: never}, 0)
+				if n := s.len(); n > bound {
+					t.Errorf("%d entries, bound %d", n, bound)
+					return
 				}
-			})
-		}
-		wg.Wait()
+				s.delete(w)
+			}
+		})
 		diff(t, "length", s.len(), 0)
 	}
 }
@@ -317,35 +311,31 @@ func TestReadersAndWritersOfAllKindsRunTogether(t *testing.T) {
 		}
 	})
 	var mu [keys]sync.Mutex // one writer for a key
-	var wg sync.WaitGroup
-	for w := range 8 {
-		wg.Go(func() {
-			r := rand.New(rand.NewPCG(1, uint64(w)))
-			for i := range rounds {
-				n, now := r.IntN(keys), int64(i)*int64(time.Millisecond)
-				k := key(n)
-				switch r.IntN(8) {
-				case 0, 1:
-					mu[n].Lock()
-					v := &entry{of: k, expiresAt: now + int64(r.IntN(int(time.Second)))}
-					s.store(k, v, now)
-					if got := s.load(k, now); got != nil && got != v {
-						t.Errorf("%v: somebody else's value", k)
-					}
-					mu[n].Unlock()
-				case 2:
-					mu[n].Lock()
-					s.delete(k)
-					mu[n].Unlock()
-				default:
-					if v := s.load(k, now); v != nil && v.of != k {
-						t.Errorf("loaded %v as %v", v.of, k)
-					}
+	testkit.Crowd(8, func(w int) {
+		r := rand.New(rand.NewPCG(1, uint64(w)))
+		for i := range rounds {
+			n, now := r.IntN(keys), int64(i)*int64(time.Millisecond)
+			k := key(n)
+			switch r.IntN(8) {
+			case 0, 1:
+				mu[n].Lock()
+				v := &entry{of: k, expiresAt: now + int64(r.IntN(int(time.Second)))}
+				s.store(k, v, now)
+				if got := s.load(k, now); got != nil && got != v {
+					t.Errorf("%v: somebody else's value", k)
+				}
+				mu[n].Unlock()
+			case 2:
+				mu[n].Lock()
+				s.delete(k)
+				mu[n].Unlock()
+			default:
+				if v := s.load(k, now); v != nil && v.of != k {
+					t.Errorf("loaded %v as %v", v.of, k)
 				}
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 	n := 0
 	s.each(func(player, *entry) bool { n++; return true })
 	diff(t, "length", s.len(), n)

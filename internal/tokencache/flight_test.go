@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -30,7 +30,7 @@ func TestThousandCallersOfAnEmptyCacheMakeOneRequest(t *testing.T) {
 		c := open(t, p, mode)
 		start := time.Now()
 		var slowest atomic.Int64
-		crowd(1000, func(int) {
+		testkit.Crowd(1000, func(int) {
 			equal(t, "token", get(t, c).value, "T1")
 			slowest.Store(max(slowest.Load(), int64(since(start))))
 		})
@@ -59,7 +59,7 @@ func TestFailingProviderCostsOneFlightForAllCallers(t *testing.T) {
 		p.fail = func(int) error { return errRefused }
 		c := open(t, p, mode)
 		start := time.Now()
-		crowd(200, func(int) {
+		testkit.Crowd(200, func(int) {
 			_, err := c.Get(t.Context(), "", "")
 			errorIs(t, err, errRefused)
 			equal(t, "wait", since(start), 10*time.Millisecond)
@@ -77,7 +77,7 @@ func TestCancelledFirstCallerFailsNobodyElse(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		crowd(10, func(i int) {
+		testkit.Crowd(10, func(i int) {
 			if i == 0 {
 				_, err := c.Get(ctx, "", "")
 				errorIs(t, err, context.DeadlineExceeded)
@@ -98,7 +98,7 @@ func TestWaiterLeavesAtItsOwnDeadline(t *testing.T) {
 		p.latency = 400 * time.Millisecond
 		c := open(t, p, mode)
 		start := time.Now()
-		crowd(2, func(i int) {
+		testkit.Crowd(2, func(i int) {
 			if i == 0 {
 				get(t, c)
 				return
@@ -120,7 +120,7 @@ func TestRenewalBlocksNobodyWhileTheTokenIsValid(t *testing.T) {
 			get(t, c)
 			inWindow()
 			start := time.Now()
-			crowd(1000, func(int) { equal(t, "token", get(t, c).value, "T1") })
+			testkit.Crowd(1000, func(int) { equal(t, "token", get(t, c).value, "T1") })
 			equal(t, "time taken", since(start), 0)
 			time.Sleep(p.latency)
 			synctest.Wait()
@@ -137,7 +137,7 @@ func TestExclusiveRenewalIsOneRequestAndNobodyWaitsLongerThanIt(t *testing.T) {
 		get(t, c)
 		time.Sleep(58 * time.Minute)
 		start := time.Now()
-		crowd(1000, func(int) {
+		testkit.Crowd(1000, func(int) {
 			equal(t, "token", get(t, c).value, "T2")
 			equal(t, "wait", since(start), p.latency)
 		})
@@ -150,19 +150,14 @@ func TestFailedRenewalOfAValidTokenFailsNobodyAndGoesOnInsideTheWindow(t *testin
 		bubble(t, func(t *testing.T) {
 			p := newProvider()
 			p.latency = 300 * time.Millisecond
-			p.fail = func(n int) error {
-				if n > 1 && n < 6 {
-					return errRefused
-				}
-				return nil
-			}
+			p.fail = script("krrrr")
 			c := open(t, p, mode)
 			get(t, c)
 			inWindow()
 			start := time.Now()
 			for p.requests() < 6 && since(start) < 4*time.Minute {
 				callStart := time.Now()
-				crowd(20, func(int) { equal(t, "token", get(t, c).value, "T1") })
+				testkit.Crowd(20, func(int) { equal(t, "token", get(t, c).value, "T1") })
 				equal(t, "blocked for", since(callStart), 0)
 				time.Sleep(50 * time.Millisecond)
 			}
@@ -180,16 +175,11 @@ func TestFailedRenewalOfAValidTokenFailsNobodyAndGoesOnInsideTheWindow(t *testin
 func TestExclusiveRenewalRefusedGivesEveryoneTheOldToken(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 2 {
-				return errRefused
-			}
-			return nil
-		}
+		p.fail = script("kr")
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
 		time.Sleep(58 * time.Minute)
-		crowd(1000, func(int) { equal(t, "token", get(t, c), token{value: "T1"}) })
+		testkit.Crowd(1000, func(int) { equal(t, "token", get(t, c), token{value: "T1"}) })
 		equal(t, "requests: a refusal is not sent again", p.requests(), 2)
 		equal(t, "within the back-off", get(t, c), token{value: "T1"})
 		equal(t, "requests within the back-off", p.requests(), 2)
@@ -206,7 +196,7 @@ func TestTokenExpiringDuringItsRenewalStartsNoSecondFlight(t *testing.T) {
 			time.Sleep(59*time.Minute + 45*time.Second)
 			equal(t, "still valid", get(t, c).value, "T1")
 			time.Sleep(14 * time.Second) // past expires-at less the margin
-			crowd(50, func(int) { equal(t, "token", get(t, c).value, "T2") })
+			testkit.Crowd(50, func(int) { equal(t, "token", get(t, c).value, "T2") })
 			equal(t, "requests", p.requests(), 2)
 			equal(t, "at most at once", p.most, 1)
 		})
@@ -268,7 +258,7 @@ func TestColdStartNeverMakesASecondRequest(t *testing.T) {
 				return issued{Token: token{value: "T"}, ID: id("T"), ExpiresAt: time.Now().Add(time.Hour)}, nil
 			})
 		})
-		crowd(8, func(int) { get(t, c) })
+		testkit.Crowd(8, func(int) { get(t, c) })
 		if n := asked.Load(); n != 1 {
 			t.Fatalf("%d requests, want 1", n)
 		}
@@ -297,14 +287,9 @@ func TestCallerIsNeverGivenTheTokenItHasInvalidated(t *testing.T) {
 func TestPanicInTheRetrieverIsAnErrorAndTheNextCallWorks(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 1 {
-				panic("secret-in-panic")
-			}
-			return nil
-		}
+		p.fail = during(1, func() { panic("secret-in-panic") })
 		c := open(t, p, mode)
-		crowd(10, func(int) {
+		testkit.Crowd(10, func(int) {
 			tok, err := c.Get(t.Context(), "", "")
 			if mode == tokencache.Exclusive { // unclear, so it is tried once more
 				equal(t, "token", tok.value, "T2")
@@ -325,14 +310,9 @@ func TestPanicInTheRetrieverIsAnErrorAndTheNextCallWorks(t *testing.T) {
 func TestGoexitInTheRetrieverLeavesNoWaiterBehind(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 1 {
-				runtime.Goexit()
-			}
-			return nil
-		}
+		p.fail = during(1, runtime.Goexit)
 		c := open(t, p, mode)
-		crowd(10, func(int) {
+		testkit.Crowd(10, func(int) {
 			_, err := c.Get(t.Context(), "", "")
 			errorIs(t, err, providerauth.ErrAmbiguous)
 		})
@@ -371,17 +351,13 @@ func TestForcedFlightWaitsForTheRunningOneAndLeavesItsResult(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
 		c := open(t, p, mode)
-		var wg sync.WaitGroup
-		wg.Go(func() { get(t, c) })
-		synctest.Wait()
-		for range 3 {
-			wg.Go(func() {
-				if _, err := c.Replace(t.Context(), "", "", fetch(p.retrieve)); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		wg.Wait()
+		wait := testkit.Start(func() { get(t, c) })
+		testkit.Crowd(3, func(int) {
+			if _, err := c.Replace(t.Context(), "", "", fetch(p.retrieve)); err != nil {
+				t.Error(err)
+			}
+		})
+		wait()
 		equal(t, "at most at once", p.most, 1)
 		equal(t, "requests", p.requests(), 4)
 		equal(t, "the last is current", get(t, c).value, "T4")
@@ -404,11 +380,9 @@ func TestExclusiveTokenIsWithheldBeforeAForcedFlightKillsIt(t *testing.T) {
 		p := newProvider()
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
-		var wg sync.WaitGroup
-		wg.Go(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
-		synctest.Wait() // the request is on its way; T1 was fresh for an hour
-		equal(t, "token", get(t, c).value, "T2")
-		wg.Wait()
+		wait := testkit.Start(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
+		equal(t, "token", get(t, c).value, "T2") // T1 was fresh for an hour
+		wait()
 		equal(t, "requests", p.requests(), 2)
 	})
 }
@@ -416,12 +390,7 @@ func TestExclusiveTokenIsWithheldBeforeAForcedFlightKillsIt(t *testing.T) {
 func TestForcedFlightThatIsRefusedRestoresTheFreshToken(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 2 {
-				return errRefused
-			}
-			return nil
-		}
+		p.fail = script("kr")
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
 		_, err := c.Replace(t.Context(), "", "", fetch(p.retrieve))
@@ -436,13 +405,11 @@ func TestCloseStartsNothingEndsNothingAndWaits(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
 		c := open(t, p, mode)
-		var wg sync.WaitGroup
-		wg.Go(func() { equal(t, "the flight under way", get(t, c).value, "T1") })
-		synctest.Wait()
+		wait := testkit.Start(func() { equal(t, "the flight under way", get(t, c).value, "T1") })
 		start := time.Now()
 		c.Close()
 		equal(t, "Close waited", since(start), p.latency)
-		wg.Wait()
+		wait()
 		equal(t, "a fresh token after Close", get(t, c).value, "T1")
 		c.Invalidate("", id("T1"))
 		equal(t, "a token that was rejected after Close", get(t, c).value, "T1")

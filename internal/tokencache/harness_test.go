@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,15 +136,6 @@ func get(t *testing.T, c *cache) token {
 	return tok
 }
 
-// crowd calls f from n goroutines at once and waits for them.
-func crowd(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() { f(i) })
-	}
-	wg.Wait()
-}
-
 func since(start time.Time) time.Duration { return time.Since(start) }
 
 func equal[V comparable](t *testing.T, what string, got, want V) {
@@ -166,4 +158,62 @@ func inWindow() { time.Sleep(55 * time.Minute) }
 func bubble(t *testing.T, f func(t *testing.T)) {
 	t.Helper()
 	synctest.Test(t, f)
+}
+
+// rotating is a secret that changes when it is told to, and a retriever that
+// asks for it and then fails.
+type rotating struct {
+	n        atomic.Int64
+	src      *credential.Source
+	requests atomic.Int64
+}
+
+func rotate(cfg *config, fail func() error) *rotating {
+	r := &rotating{}
+	r.src = credential.NewSource("Secret", func(context.Context) (string, error) { return fmt.Sprint("key-", r.n.Load()), nil })
+	inner := cfg.Retriever
+	cfg.Secret = r.src
+	cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
+		_, version, err := r.src.GetVersion(ctx)
+		if err != nil {
+			return issued{}, err
+		}
+		r.requests.Add(1)
+		if err := fail(); err != nil {
+			return issued{SecretVersion: version}, err
+		}
+		return inner.Retrieve(ctx, a)
+	})
+	return r
+}
+
+// script makes the provider fail as the letters say, from the first request:
+// k ok, r refused, l lost, u unusable, p permanent; ok after the end.
+func script(letters string) func(n int) error {
+	return func(n int) error {
+		if n > len(letters) {
+			return nil
+		}
+		return map[byte]error{'k': nil, 'r': errRefused, 'l': errLost, 'u': errUnusable, 'p': errPermanent}[letters[n-1]]
+	}
+}
+
+// from makes the provider fail from the nth request on.
+func from(n int, err error) func(n int) error {
+	return func(request int) error {
+		if request >= n {
+			return err
+		}
+		return nil
+	}
+}
+
+// during has f called in the nth request.
+func during(n int, f func()) func(n int) error {
+	return func(request int) error {
+		if request == n {
+			f()
+		}
+		return nil
+	}
 }

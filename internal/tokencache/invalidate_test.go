@@ -1,13 +1,14 @@
 package tokencache_test
 
 import (
+	"context"
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -45,12 +46,10 @@ func TestInvalidationDuringAFlightStartsNoSecondOne(t *testing.T) {
 		c := open(t, p, mode)
 		get(t, c)
 		time.Sleep(58 * time.Minute)
-		var wg sync.WaitGroup
-		wg.Go(func() { get(t, c) })
-		synctest.Wait()
+		wait := testkit.Start(func() { get(t, c) })
 		c.Invalidate("", id("T1"))
 		equal(t, "token", get(t, c).value, "T2")
-		wg.Wait()
+		wait()
 		equal(t, "requests", p.requests(), 2)
 	})
 }
@@ -72,7 +71,7 @@ func TestWaiterStartsOverIfItsResultWasInvalidatedMeanwhile(t *testing.T) {
 		p := newProvider()
 		c := open(t, p, tokencache.Overlap)
 		// Whoever gets a token first finds it dead at once, twice.
-		crowd(20, func(int) {
+		testkit.Crowd(20, func(int) {
 			for range 3 {
 				tok, err := c.Get(t.Context(), "", "")
 				if err != nil {
@@ -153,14 +152,53 @@ func TestWaiterIsNotGivenAnExclusiveTokenThatTheNextFlightIsKilling(t *testing.T
 		p := newProvider()
 		c := open(t, p, mode)
 		get(t, c)
-		var wg sync.WaitGroup
+		var wait func()
 		tok, final := c.ResultOf("", "", func() {
-			wg.Go(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
-			synctest.Wait()
+			wait = testkit.Start(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
 		})
 		if equal(t, "final", final, mode != tokencache.Exclusive); final {
 			equal(t, "token", tok, token{value: "T1"})
 		}
-		wg.Wait()
+		wait()
+	})
+}
+
+func TestLocalRetrievalIsMadeAgainIfTheTokenBeforeIsInvalidatedMeanwhile(t *testing.T) {
+	for _, local := range []bool{true, false} {
+		bubble(t, func(t *testing.T) {
+			p := newProvider()
+			c := open(t, p, tokencache.Overlap, func(cfg *config) { cfg.Local = local })
+			get(t, c)
+			inWindow()
+			get(t, c) // renews in the background, made from what is about to change
+			synctest.Wait()
+			equal(t, "was current", c.Invalidate("", id("T1")), true)
+			want := "T2"
+			if local {
+				want = "T3"
+			}
+			equal(t, "token", get(t, c).value, want)
+			time.Sleep(time.Second)
+			equal(t, "token from then on", get(t, c).value, want)
+			if local {
+				equal(t, "known to be dead", p.asks[2].Rejected, id("T1"))
+			}
+		})
+	}
+}
+
+func TestForcedRenewalThatIsRefusedDoesNotHoldUpTheNextFlight(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		c := open(t, p, tokencache.SingleUse)
+		get(t, c)
+		inWindow()
+		_, err := c.Renew(t.Context(), "", "", fetch(func(context.Context, ask) (issued, error) {
+			return issued{}, &failure{permanent: true, err: tokencache.ErrGrantRefused}
+		}))
+		errorIs(t, err, tokencache.ErrGrantRefused)
+		get(t, c)
+		time.Sleep(time.Second)
+		equal(t, "token", get(t, c).value, "T2")
 	})
 }

@@ -6,12 +6,11 @@ import (
 	"io"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -31,7 +30,7 @@ func TestKeysAreRetrievedInParallelEachOnce(t *testing.T) {
 		p := newProvider()
 		c := open(t, p, mode, keyed(1000))
 		start := time.Now()
-		crowd(1000, func(i int) { getFor(t, c, fmt.Sprint("player ", i%100), "") })
+		testkit.Crowd(1000, func(i int) { getFor(t, c, fmt.Sprint("player ", i%100), "") })
 		equal(t, "time taken", since(start), p.latency)
 		equal(t, "requests", p.requests(), 100)
 		equal(t, "entries", c.Stats().Entries, 100)
@@ -64,7 +63,7 @@ func TestCallersThatWantDifferentThingsNeverShareAFlight(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
 		c := open(t, p, mode, keyed(10))
-		crowd(20, func(i int) {
+		testkit.Crowd(20, func(i int) {
 			want := []string{"BRL", "USD"}[i%2]
 			tok := getFor(t, c, "u", want)
 			p.mu.Lock()
@@ -126,14 +125,17 @@ func TestEvictionDuringAFlightNeitherEndsNorDoublesIt(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
 		c := open(t, p, mode, keyed(1))
-		var wg sync.WaitGroup
-		for i := range 10 {
-			wg.Go(func() { getFor(t, c, "a", "") })
-			wg.Go(func() { getFor(t, c, fmt.Sprint("other ", i), "") })
-		}
-		synctest.Wait()
-		wg.Go(func() { getFor(t, c, "a", "") })
-		wg.Wait()
+		wait := testkit.Start(func() {
+			testkit.Crowd(20, func(i int) {
+				if i%2 == 0 {
+					getFor(t, c, "a", "")
+					return
+				}
+				getFor(t, c, fmt.Sprint("other ", i), "")
+			})
+		})
+		getFor(t, c, "a", "")
+		wait()
 		equal(t, "requests", p.requests(), 11)
 		equal(t, "entries", c.Stats().Entries, 1)
 	})
@@ -156,9 +158,9 @@ func TestLateRejectionOfATokenFromBeforeTheEvictionDropsNothing(t *testing.T) {
 
 func TestEvictingALiveExclusiveTokenIsCountedAndLoggedOnce(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
-		var log strings.Builder
+		logger, log := testkit.Log()
 		c := open(t, newProvider(), mode, keyed(10), func(cfg *config) {
-			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			cfg.Logger = logger
 		})
 		for i := range 30 {
 			getFor(t, c, fmt.Sprint(i), "")
@@ -221,30 +223,33 @@ func TestNilLoggerIsSilentAndALoggerThatDropsIsHarmless(t *testing.T) {
 	})
 }
 
+// refusingAgain issues a token for b at once. Other keys get the first token of p;
+// their further requests are refused after the latency of p.
+func refusingAgain(p *provider) func(*config) {
+	return func(cfg *config) {
+		cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
+			if a.Key == "b" {
+				return issued{Token: token{value: "B"}, ID: id("B"), ExpiresAt: time.Now().Add(time.Hour)}, nil
+			}
+			is, err := p.retrieve(ctx, a)
+			if p.requests() > 1 {
+				return issued{}, errRefused
+			}
+			return is, err
+		})
+	}
+}
+
 func TestCache_evictedRenewal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		refused := false
-		c := open(t, p, tokencache.Exclusive, keyed(1), func(cfg *config) {
-			cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
-				if a.Key == "b" {
-					return issued{Token: token{value: "B"}, ID: id("B"), ExpiresAt: time.Now().Add(time.Hour)}, nil
-				}
-				is, err := p.retrieve(ctx, a)
-				if refused {
-					return issued{}, errRefused
-				}
-				return is, err
-			})
-		})
+		c := open(t, p, tokencache.Exclusive, keyed(1), refusingAgain(p))
 		getFor(t, c, "a", "")
 		time.Sleep(58 * time.Minute)
-		refused = true
-		var renewal sync.WaitGroup
-		renewal.Go(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
+		wait := testkit.Start(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
 		time.Sleep(p.latency / 2)
 		getFor(t, c, "b", "") // evicts a, whose renewal is under way
-		renewal.Wait()
+		wait()
 		equal(t, "token that was put back", getFor(t, c, "a", "").value, "T1")
 	})
 }
@@ -252,27 +257,43 @@ func TestCache_evictedRenewal(t *testing.T) {
 func TestCache_evictedRejection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		refused := false
-		c := open(t, p, tokencache.Overlap, keyed(1), func(cfg *config) {
-			cfg.Retriever = fetch(func(ctx context.Context, a ask) (issued, error) {
-				if a.Key == "b" {
-					return issued{Token: token{value: "B"}, ID: id("B"), ExpiresAt: time.Now().Add(time.Hour)}, nil
-				}
-				is, err := p.retrieve(ctx, a)
-				if refused {
-					return issued{}, errRefused
-				}
-				return is, err
-			})
-		})
+		c := open(t, p, tokencache.Overlap, keyed(1), refusingAgain(p))
 		getFor(t, c, "a", "")
-		refused = true
 		c.Reject("a", id("T1"))
-		var replacement sync.WaitGroup
-		replacement.Go(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
+		wait := testkit.Start(func() { equal(t, "token", getFor(t, c, "a", "").value, "T1") })
 		time.Sleep(p.latency / 2)
 		getFor(t, c, "b", "") // evicts a, whose replacement is under way
-		replacement.Wait()
+		wait()
 		equal(t, "token that was put back", getFor(t, c, "a", "").value, "T1")
+	})
+}
+
+func TestSwitchOfAnExclusiveTokenThatHasExpiredDrawsOnNoBucket(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.latency, p.life = 0, 3*time.Second
+		c := open(t, p, tokencache.Exclusive, keyed(10))
+		for i := range 40 {
+			getFor(t, c, "u", []string{"BRL", "USD"}[i%2])
+			time.Sleep(p.life)
+		}
+		equal(t, "creations", p.requests(), 40)
+	})
+}
+
+func TestInvalidatedKeysThatNobodyAsksForAreForgottenInTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.latency = 0
+		c := open(t, p, tokencache.Exclusive, keyed(10))
+		for i := range 10_000 {
+			key := fmt.Sprint(i)
+			c.Invalidate(key, id(getFor(t, c, key, "").value))
+			time.Sleep(10 * time.Millisecond)
+		}
+		// One lives for 5 s: 500 keys, twice that between two sweeps of 64 shards.
+		if n := c.Slots(); n > 3000 {
+			t.Errorf("%d slots left of 10,000 keys", n)
+		}
 	})
 }

@@ -3,7 +3,6 @@ package tokencache
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -186,15 +185,11 @@ func BenchmarkMillionKeys(b *testing.B) {
 	b.Run("stats", func(b *testing.B) {
 		c, _ := users(2_000_000, func(key int) bool { return key%2 == 0 })
 		defer c.Close()
-		var wg sync.WaitGroup
-		for part := range 4 {
-			wg.Go(func() {
-				for key := part; key < keys; key += 4 {
-					_, _ = c.Get(b.Context(), key, "")
-				}
-			})
-		}
-		wg.Wait()
+		testkit.Crowd(4, func(part int) {
+			for key := part; key < keys; key += 4 {
+				_, _ = c.Get(b.Context(), key, "")
+			}
+		})
 		b.ResetTimer()
 		longest(b, b.N, func(int) { c.Stats() })
 	})

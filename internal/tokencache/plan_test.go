@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -48,7 +49,7 @@ func TestTokenWhoseLifeIsOverWhenItComesIsStillHandedToThoseWhoWaited(t *testing
 		p := newProvider()
 		p.life = -time.Second
 		c := open(t, p, mode)
-		crowd(10, func(int) { equal(t, "token", get(t, c).value, "T1") })
+		testkit.Crowd(10, func(int) { equal(t, "token", get(t, c).value, "T1") })
 		equal(t, "requests", p.requests(), 1)
 	})
 }

@@ -2,7 +2,6 @@ package tokencache_test
 
 import (
 	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +9,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -120,7 +120,7 @@ func TestCache_Reject(t *testing.T) {
 				get(t, c)
 				reject(c, "T1")
 				want := token{value: "T1", suspect: suspect && mode == tokencache.Exclusive}
-				crowd(5, func(int) { equal(t, "token", get(t, c), want) })
+				testkit.Crowd(5, func(int) { equal(t, "token", get(t, c), want) })
 				n := p.requests()
 				equal(t, "within the back-off", get(t, c), want)
 				equal(t, "requests within the back-off", p.requests(), n)
@@ -153,12 +153,10 @@ func TestCache_Reject(t *testing.T) {
 			p.fail = script("kr")
 			c := open(t, p, mode)
 			get(t, c)
-			var forced sync.WaitGroup
-			forced.Go(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
-			synctest.Wait()
+			wait := testkit.Start(func() { _, _ = c.Replace(t.Context(), "", "", fetch(p.retrieve)) })
 			reject(c, "T1")
 			equal(t, "token", get(t, c), token{value: "T1"})
-			forced.Wait()
+			wait()
 			time.Sleep(10 * time.Minute)
 			equal(t, "token", get(t, c), token{value: "T1"})
 			equal(t, "requests", p.requests(), 2)
@@ -175,7 +173,7 @@ func TestCache_Reject(t *testing.T) {
 				p.latency = 10 * time.Second
 				reject(c, "T1")
 				start := time.Now()
-				crowd(10, func(int) { get(t, c) })
+				testkit.Crowd(10, func(int) { get(t, c) })
 				equal(t, "waited", since(start), most)
 				if mode == tokencache.Exclusive {
 					return // it is replaced
@@ -228,12 +226,7 @@ func TestCache_Reject(t *testing.T) {
 	t.Run("no rejection ends the back-off of a permanent failure", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			p := newProvider()
-			p.fail = func(n int) error {
-				if n > 1 {
-					return errPermanent
-				}
-				return nil
-			}
+			p.fail = from(2, errPermanent)
 			p.latency = 0
 			c := open(t, p, tokencache.Overlap)
 			get(t, c)
@@ -247,12 +240,7 @@ func TestCache_Reject(t *testing.T) {
 	t.Run("five rejections after a permanent failure make the token dead", func(t *testing.T) {
 		eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 			p := newProvider()
-			p.fail = func(n int) error {
-				if n > 1 && n < 4 {
-					return errPermanent
-				}
-				return nil
-			}
+			p.fail = script("kpp")
 			p.latency = 0
 			c := open(t, p, mode)
 			get(t, c)
@@ -278,12 +266,7 @@ func TestCache_Reject(t *testing.T) {
 	t.Run("a dead token is tried now and then, and is current again once it is accepted", func(t *testing.T) {
 		eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 			p := newProvider()
-			p.fail = func(n int) error {
-				if n > 1 {
-					return errPermanent
-				}
-				return nil
-			}
+			p.fail = from(2, errPermanent)
 			p.latency = 0
 			c := open(t, p, mode)
 			get(t, c)

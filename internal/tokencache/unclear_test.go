@@ -4,25 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
-
-// script makes the provider fail as the letters say, from the first request:
-// k ok, r refused, l lost, u unusable; ok after the end.
-func script(letters string) func(n int) error {
-	return func(n int) error {
-		if n > len(letters) {
-			return nil
-		}
-		return map[byte]error{'k': nil, 'r': errRefused, 'l': errLost, 'u': errUnusable}[letters[n-1]]
-	}
-}
 
 func TestExclusiveFlightIsSentAgainOnceAndOnlyAfterAnUnclearAttempt(t *testing.T) {
 	type row struct {
@@ -51,7 +42,7 @@ func TestExclusiveFlightIsSentAgainOnceAndOnlyAfterAnUnclearAttempt(t *testing.T
 				get(t, c)
 				time.Sleep(58 * time.Minute)
 				for _, when := range []string{"waiters", "callers within the back-off"} {
-					crowd(5, func(int) {
+					testkit.Crowd(5, func(int) {
 						tok, err := c.Get(t.Context(), "", "")
 						got := row{p.requests(), tok, err != nil}
 						if d := cmp.Diff(want, got, cmp.AllowUnexported(token{})); d != "" {
@@ -70,12 +61,7 @@ func TestExclusiveFlightIsSentAgainOnceAndOnlyAfterAnUnclearAttempt(t *testing.T
 func TestSuspectTokenIsServedUntilItExpiresAndTriesGoOn(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n > 1 {
-				return errLost
-			}
-			return nil
-		}
+		p.fail = from(2, errLost)
 		c := open(t, p, tokencache.Exclusive)
 		get(t, c)
 		time.Sleep(58 * time.Minute)
@@ -197,9 +183,7 @@ func TestGrantIsSpentAgainOnceAfterAnUnclearOutcomeAndThenReplacedByALogin(t *te
 				for get(t, c).value == "T1" {
 					time.Sleep(time.Second)
 				}
-				if d := cmp.Diff(want, r.log); d != "" {
-					t.Error(d)
-				}
+				testkit.Equal(t, "requests", r.log, want)
 			})
 		})
 	}
@@ -218,9 +202,7 @@ func TestRefusedGrantCostsExactlyOneLoginEvenIfThatFails(t *testing.T) {
 		}
 		get(t, c)
 		want := []string{"login", "renew T1", "login", "login", "login", "login"}
-		if d := cmp.Diff(want, r.log); d != "" {
-			t.Error(d)
-		}
+		testkit.Equal(t, "requests", r.log, want)
 	})
 }
 
@@ -231,9 +213,7 @@ func TestInvalidatedTokenIsRenewedByItsGrant(t *testing.T) {
 		get(t, c)
 		c.Invalidate("", id("T1"))
 		equal(t, "token", get(t, c).value, "T2")
-		if d := cmp.Diff([]string{"login", "renew T1"}, r.log); d != "" {
-			t.Error(d)
-		}
+		testkit.Equal(t, "requests", r.log, []string{"login", "renew T1"})
 	})
 }
 
@@ -268,9 +248,7 @@ func TestForcedRenewalCountsAsSpendingTheGrant(t *testing.T) {
 					time.Sleep(time.Minute)
 					get(t, c)
 				}
-				if d := cmp.Diff(tc.want, r.log); d != "" {
-					t.Error(d)
-				}
+				testkit.Equal(t, "requests", r.log, tc.want)
 			})
 		})
 	}
@@ -285,5 +263,41 @@ func TestErrorOfAFlightIsTheUnclearOneIfAnyAttemptWasUnclear(t *testing.T) {
 		if !errors.Is(err, providerauth.ErrAmbiguous) {
 			t.Errorf("got %v, want the error of the lost attempt", err)
 		}
+	})
+}
+
+func TestExpiredTokenIsNotServedWithinTheBackOffAfterAnUnclearFailure(t *testing.T) {
+	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
+		p := newProvider()
+		p.fail = from(2, &failure{ambiguous: true, after: 10 * time.Minute})
+		c := open(t, p, mode)
+		get(t, c)
+		time.Sleep(58 * time.Minute)
+		equal(t, "token while it lasts", get(t, c).value, "T1")
+		time.Sleep(2*time.Minute + time.Second)
+		_, err := c.Get(t.Context(), "", "")
+		errorIs(t, err, providerauth.ErrAmbiguous)
+	})
+}
+
+func TestGoexitInAnExclusiveRetrieverLeavesTheTokenInDoubt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.fail = during(2, runtime.Goexit)
+		c := open(t, p, tokencache.Exclusive)
+		get(t, c)
+		time.Sleep(58 * time.Minute)
+		equal(t, "token", get(t, c), token{value: "T1", suspect: true})
+	})
+}
+
+func TestExclusiveFlightIsNotSentAgainAfterItsDeadline(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		p := newProvider()
+		p.latency = time.Hour
+		c := open(t, p, tokencache.Exclusive)
+		_, err := c.Get(t.Context(), "", "")
+		errorIs(t, err, errLost)
+		equal(t, "requests", p.requests(), 1)
 	})
 }

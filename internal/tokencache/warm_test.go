@@ -7,18 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
 func TestKeepWarmRenewsWithoutACallerUntilClosed(t *testing.T) {
 	eachMode(t, func(t *testing.T, mode tokencache.Mode) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n == 3 {
-				return errRefused // a failed renewal does not end it
-			}
-			return nil
-		}
+		p.fail = script("kkr") // a failed renewal does not end it
 		c := open(t, p, mode, func(cfg *config) { cfg.KeepWarm = true })
 		get(t, c)
 		time.Sleep(5 * time.Hour)
@@ -128,12 +124,7 @@ func TestKeepWarmForgetsEvictedKeys(t *testing.T) {
 func TestKeepWarmGivesUpOnAUserWhoIsRefusedForGood(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		p := newProvider()
-		p.fail = func(n int) error {
-			if n > 1 {
-				return errPermanent
-			}
-			return nil
-		}
+		p.fail = from(2, errPermanent)
 		c := open(t, p, tokencache.Overlap, keyed(10), func(cfg *config) { cfg.KeepWarm = true })
 		getFor(t, c, "banned", "")
 		time.Sleep(7 * 24 * time.Hour)
@@ -149,7 +140,7 @@ func TestKeepWarm_together(t *testing.T) {
 	// once at most.
 	renewals := func(t *testing.T, p *provider, mode tokencache.Mode, wait time.Duration, change ...func(*config)) (most, atOnce int) {
 		c := open(t, p, mode, append(change, keyed(keys), func(cfg *config) { cfg.KeepWarm = true })...)
-		crowd(keys, func(i int) { getFor(t, c, fmt.Sprint(i), "") })
+		testkit.Crowd(keys, func(i int) { getFor(t, c, fmt.Sprint(i), "") })
 		p.mu.Lock()
 		p.at, p.most = nil, 0
 		p.mu.Unlock()

@@ -2,7 +2,6 @@ package transport_test
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -132,10 +131,10 @@ func TestRepeatsStopWhenTheBudgetIsEmpty(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			sent := 0
-			var log strings.Builder
+			logger, log := testkit.DebugLog()
 			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { sent++; return answer(503, "", tt.header...), nil }),
 				func(cfg *transport.Config) {
-					cfg.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+					cfg.Logger = logger
 				})
 			for range 39 {
 				_, _ = c.Do(t.Context(), post(transport.Safe))

@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,9 +30,7 @@ func TestBodyIsCompactJSONWithoutHTMLEscapesAndNewline(t *testing.T) {
 	if _, err := c.Do(t.Context(), call); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{`{"a":"x<&>y","b":{"c":1}}`}, bodies); diff != "" {
-		t.Error(diff)
-	}
+	testkit.Equal(t, "bodies", bodies, []string{`{"a":"x<&>y","b":{"c":1}}`})
 }
 
 func TestCallWithoutInputHasNoBodyAndNoContentType(t *testing.T) {
@@ -195,3 +195,105 @@ func TestAnswerThatBrokeOffSaysSo(t *testing.T) {
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// More of what go-retryablehttp v0.7.8 does when left alone: with the bodies,
+// headers and answers of single attempts.
+
+// The library closes the body before it asks for the wait, so what stands in
+// the body cannot have a say.
+func TestEveryAnswerIsJudgedByItsBodyBeforeTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var sent, judged []time.Duration
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
+			sent = append(sent, time.Since(start))
+			return answer(503, failureEnvelope, "Retry-After", "5"), nil
+		}), nil)
+		call := post(transport.Safe)
+		call.Reader = reader(func(status int, body []byte) apierror.Class {
+			judged = append(judged, time.Since(start))
+			return classify(status, body)
+		})
+		_, err := c.Do(t.Context(), call)
+		if diff := cmp.Diff(sent, judged); diff != "" || len(sent) != 3 || errors.Is(err, providerauth.ErrAmbiguous) {
+			t.Errorf("sent at %v, judged at %v (%v)", sent, judged, err)
+		}
+	})
+}
+
+type countedJSON struct{ n *atomic.Int32 }
+
+func (c countedJSON) MarshalJSON() ([]byte, error) {
+	return []byte(fmt.Sprintf(`{"n":%d}`, c.n.Add(1))), nil
+}
+
+// The library reads any body but a few known types into memory, each time.
+func TestBodyIsMarshalledOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n atomic.Int32
+		var bodies []string
+		c := client(t, recorder(&bodies, 503), nil)
+		call := post(transport.Safe)
+		call.In = countedJSON{&n}
+		if _, err := c.Do(t.Context(), call); err == nil {
+			t.Fatal("no error")
+		}
+		testkit.Equal(t, "bodies", bodies, []string{`{"n":1}`, `{"n":1}`, `{"n":1}`})
+	})
+}
+
+// The library aliases byte slices: changing them changes what is sent.
+func TestChangingTheInputDuringTheCallChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in := json.RawMessage(`{"to":"alice"}`)
+		var bodies []string
+		c := client(t, recorder(&bodies, 503), nil)
+		call := post(transport.Safe)
+		call.In = in
+		call.Signer = signer(func(context.Context, *http.Request, []byte) error { copy(in, `{"to":"mallo"}`); return nil })
+		if _, err := c.Do(t.Context(), call); err == nil {
+			t.Fatal("no error")
+		}
+		testkit.Equal(t, "bodies", bodies, []string{`{"to":"alice"}`, `{"to":"alice"}`, `{"to":"alice"}`})
+	})
+}
+
+// recorder keeps the bodies it is sent.
+func recorder(bodies *[]string, status int) testkit.RoundTrip {
+	return func(r *http.Request) (*http.Response, error) {
+		b, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		*bodies = append(*bodies, string(b))
+		return answer(status, ""), nil
+	}
+}
+
+// The library computes Content-Length once, from the first of the readers it
+// is given.
+func TestEveryAttemptAnnouncesItsOwnLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		var lengths []int64
+		c := client(t, w.serve(t, func(rw http.ResponseWriter, r *http.Request) {
+			lengths = append(lengths, r.ContentLength)
+			rw.WriteHeader(503)
+		}), nil)
+		if _, err := c.Do(t.Context(), post(transport.Safe)); err == nil {
+			t.Fatal("no error")
+		}
+		want := int64(len(`{"id":1}`))
+		testkit.Equal(t, "lengths", lengths, []int64{want, want, want})
+	})
+}
+
+func TestUndecodableAnswerIsNotAskedForAgain(t *testing.T) {
+	sent := 0
+	c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) { sent++; return answer(200, "<html>"), nil }), nil)
+	err := decoded(t.Context(), c, post(transport.Safe), new(map[string]any))
+	e := failure(t, err)
+	if sent != 1 || e.Attempts != 1 || !errors.Is(err, providerauth.ErrBadResponse) || !errors.Is(err, providerauth.ErrAmbiguous) || e.Status != 200 || string(e.Body) != "<html>" {
+		t.Errorf("sent %d: %v", sent, err)
+	}
+}

@@ -20,8 +20,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
@@ -97,18 +95,14 @@ func TestCrowdOfCallersHardlyDials(t *testing.T) {
 	defer server.Close()
 	c := transport.New(transport.Config{BaseURL: parse(t, server.URL)})
 	defer c.CloseIdle()
-	var wg sync.WaitGroup
-	for range callers {
-		wg.Go(func() {
-			for range calls {
-				if _, err := c.Do(context.Background(), post(transport.Safe)); err != nil {
-					t.Error(err)
-					return
-				}
+	testkit.Crowd(callers, func(int) {
+		for range calls {
+			if _, err := c.Do(context.Background(), post(transport.Safe)); err != nil {
+				t.Error(err)
+				return
 			}
-		})
-	}
-	wg.Wait()
+		}
+	})
 	if perCall := float64(dials.Load()) / (callers * calls); perCall >= 0.01 {
 		t.Errorf("%d dials, %.4f per call", dials.Load(), perCall)
 	} else {
@@ -133,9 +127,7 @@ func TestOwnPoolIsSizedForOneHostAndHasTimeLimits(t *testing.T) {
 		p.ForceAttemptHTTP2, p.Proxy != nil, p.DialContext != nil, !p.DisableCompression,
 	}
 	want := limits{256, 256, 0, 5 * time.Second, 7 * time.Second, 90 * time.Second, 256 << 10, tls.VersionTLS12, true, true, true, true}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
-	}
+	testkit.Equal(t, "result", got, want)
 }
 
 func TestOwnPoolRefusesOldTLS(t *testing.T) {

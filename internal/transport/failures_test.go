@@ -17,8 +17,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -280,9 +278,7 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 				run(transport.Rotating, "Rotating"),
 				run(transport.Once, "Once"),
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("(-want +got)\n%s", diff)
-			}
+			testkit.Equal(t, "result", got, tt.want)
 		})
 	}
 }

@@ -1,42 +1,22 @@
 package transport_test
 
 import (
-	"bufio"
 	"context"
-	"io"
-	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
+	"testing/synctest"
 
 	"github.com/providerauth/providerauth-go/internal/header"
+	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	lines := make(chan []string, 1)
-	go func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		var got []string
-		for s := bufio.NewScanner(conn); s.Scan() && s.Text() != ""; {
-			got = append(got, s.Text())
-		}
-		lines <- got
-		_, _ = io.WriteString(conn, "HTTP/1.1 204 No Content\r\n\r\n")
-	}()
-	c := transport.New(transport.Config{BaseURL: parse(t, "http://"+listener.Addr().String()+"/v1")})
+	socket := testkit.NewSocket(t, "")
+	c := transport.New(transport.Config{BaseURL: parse(t, socket.URL+"/v1")})
 	defer c.CloseIdle()
 	call := post(transport.Once)
 	call.Signer = signer(func(_ context.Context, r *http.Request, _ []byte) error {
@@ -54,7 +34,7 @@ func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
 	if _, err := c.Do(t.Context(), call); err != nil {
 		t.Fatal(err)
 	}
-	got := <-lines
+	got := socket.Lines()
 	request, headers := got[0], got[1:]
 	slices.SortFunc(headers, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
 	want := []string{
@@ -63,13 +43,44 @@ func TestHeaderNamesGoOutAsSpelled(t *testing.T) {
 		"Api-key: k",
 		"Content-Length: 8",
 		"Content-Type: application/json",
-		"Host: " + listener.Addr().String(),
+		"Host: " + strings.TrimPrefix(socket.URL, "http://"),
 		"merchant_id: m",
 		"sign: s",
 		"timestamp: 1",
 		"User-Agent: own",
 	}
-	if diff := cmp.Diff(want, headers); diff != "" || request != "POST /v1/orders HTTP/1.1" {
-		t.Errorf("%s\n(-want +got)\n%s", request, diff)
-	}
+	testkit.Equal(t, "request line", request, "POST /v1/orders HTTP/1.1")
+	testkit.Equal(t, "headers", headers, want)
+}
+
+// The library's PrepareRetry is not called for the first attempt, and sees the
+// header map of the one before.
+func TestEveryAttemptIsPreparedOnFreshHeaders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent []http.Header
+		c := client(t, testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
+			sent = append(sent, r.Header)
+			return answer(503, ""), nil
+		}), nil)
+		call := post(transport.Safe)
+		n := 0
+		call.Signer = signer(func(_ context.Context, r *http.Request, body []byte) error {
+			if n++; len(r.Header) != 3 || string(body) != `{"id":1}` {
+				t.Errorf("attempt %d starts with %v and %s", n, r.Header, body)
+			}
+			header.Set(r.Header, "timestamp", strconv.Itoa(n))
+			header.Set(r.Header, "only-in-"+strconv.Itoa(n), "yes")
+			return nil
+		})
+		if _, err := c.Do(t.Context(), call); err == nil {
+			t.Fatal("no error")
+		}
+		want := func(n string) http.Header {
+			return http.Header{
+				"Accept": {"application/json"}, "Content-Type": {"application/json"}, "User-Agent": {"providerauth-go"},
+				"timestamp": {n}, "only-in-" + n: {"yes"},
+			}
+		}
+		testkit.Equal(t, "headers", sent, []http.Header{want("1"), want("2"), want("3")})
+	})
 }

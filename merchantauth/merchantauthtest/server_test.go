@@ -17,7 +17,6 @@ import (
 // bubble runs f with a server in simulated time.
 func bubble(t *testing.T, opt merchantauthtest.Options, f func(t *testing.T, srv *merchantauthtest.Server)) {
 	t.Helper()
-	opt.InMemory = true
 	testkit.Bubble(t, merchantauthtest.NewServer, opt, f)
 }
 

@@ -2,7 +2,6 @@ package partnerjwttest_test
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -24,28 +23,16 @@ func token(secret string) string {
 
 func memory(t *testing.T, opt partnerjwttest.Options, f func(t *testing.T, srv *partnerjwttest.Server)) {
 	t.Helper()
-	opt.InMemory = true
 	testkit.Bubble(t, partnerjwttest.NewServer, opt, f)
 }
 
 // send makes a plain request, without the SDK.
 func send(t *testing.T, srv *partnerjwttest.Server, method, path, body string, authorization ...string) (status int, answer string) {
 	t.Helper()
-	r, err := http.NewRequest(method, srv.URL()+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := testkit.Request(t, method, srv.URL()+path, body)
 	r.Header["Authorization"] = authorization
-	resp, err := srv.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, strings.TrimSpace(string(b))
+	resp, answer := testkit.Do(t, srv.Client(), r)
+	return resp.StatusCode, strings.TrimSpace(answer)
 }
 
 func portfolio(t *testing.T, srv *partnerjwttest.Server, authorization ...string) (status int) {

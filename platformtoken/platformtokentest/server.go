@@ -226,21 +226,10 @@ func (s *Server) decode(body []byte, in any) error {
 	if err := d.Decode(in); err != nil {
 		return bad("the body is not JSON of the documented members")
 	}
-	if !bytes.Equal(encode(in), body) {
+	if !bytes.Equal(simulator.Encode(in), body) {
 		return errForm
 	}
 	return nil
-}
-
-// encode writes JSON without escaping & < >.
-func encode(v any) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		panic(err) // strings and numbers
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // readAll reads the body and puts it back.

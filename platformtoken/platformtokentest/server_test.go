@@ -22,7 +22,6 @@ const secret = "0123456789abcdef0123456789abcdef"
 // bubble runs f with a server in simulated time.
 func bubble(t *testing.T, opt platformtokentest.Options, f func(t *testing.T, srv *platformtokentest.Server)) {
 	t.Helper()
-	opt.InMemory = true
 	testkit.Bubble(t, platformtokentest.NewServer, opt, f)
 }
 

@@ -85,7 +85,7 @@ func (s *Server) create(p platformtoken.Player, by Origin) *TokenRecord {
 		CreatedAt: time.Now().Round(0),
 	}
 	t.ExpiresAt = t.CreatedAt.Add(s.opt.TokenLifetime)
-	t.Value = simulator.HS256("the platform's own key", []byte(`{"alg":"HS256","typ":"JWT"}`), encode(claims{
+	t.Value = simulator.HS256("the platform's own key", []byte(`{"alg":"HS256","typ":"JWT"}`), simulator.Encode(claims{
 		SID: strconv.FormatInt(now.Unix(), 16) + strconv.Itoa(t.Number), Sub: p.UserID, Tenant: strconv.FormatInt(s.opt.TenantID, 10),
 		NotBefore: now.Unix(), Expires: now.Add(s.opt.TokenLifetime).Unix(), Issuer: "thea", Audience: "thea",
 	}))

@@ -4,57 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/partnerjwt/partnerjwttest"
 )
-
-// bubble runs f with a server and a client of it in simulated time.
-func bubble(t *testing.T, f func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client), change ...func(*partnerjwt.Config)) {
-	t.Helper()
-	testkit.Bubble(t, partnerjwttest.NewServer, partnerjwttest.Options{InMemory: true}, func(t *testing.T, srv *partnerjwttest.Server) {
-		c := open(t, srv.Config(), change...)
-		defer c.Close()
-		f(t, srv, c)
-	})
-}
-
-func open(t testing.TB, cfg partnerjwt.Config, change ...func(*partnerjwt.Config)) *partnerjwt.Client {
-	t.Helper()
-	return testkit.Open(t, partnerjwt.New, cfg, change...)
-}
-
-func errorIs(t testing.TB, err error, targets ...error) *partnerjwt.Error {
-	t.Helper()
-	return testkit.ErrorIs[*partnerjwt.Error](t, err, targets...)
-}
-
-func portfolio(t *testing.T, c *partnerjwt.Client) {
-	t.Helper()
-	h, err := c.Portfolio(t.Context())
-	if err != nil {
-		t.Fatalf("Portfolio: %v", err)
-	}
-	if len(h) != 2 {
-		t.Fatalf("%d holdings, want 2", len(h))
-	}
-}
-
-func trade(ctx context.Context, c *partnerjwt.Client) error {
-	order := map[string]any{"ticker": "AAPL", "orderSide": "BUY", "amount": 10}
-	return c.Call(ctx, http.MethodPost, "/trade", order, nil)
-}
 
 func TestTokenIsTheDocumentedOneByteForByte(t *testing.T) {
 	for _, tc := range []struct{ clientID, secret, token string }{
@@ -77,11 +37,7 @@ func TestTokenIsTheDocumentedOneByteForByte(t *testing.T) {
 
 func TestOneTokenServesAllCallsUntilItIsRenewedBeforeItExpires(t *testing.T) {
 	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
-		var wg sync.WaitGroup
-		for range 100 {
-			wg.Go(func() { portfolio(t, c) })
-		}
-		wg.Wait()
+		testkit.Crowd(100, func(int) { portfolio(t, c) })
 		testkit.Equal(t, "tokens", srv.Tokens(), 1)
 		first, _ := c.Token(t.Context())
 		time.Sleep(14 * time.Minute) // it lives 15
@@ -103,30 +59,18 @@ func TestRevokedTokenIsReplacedOnceAndTheCallSucceeds(t *testing.T) {
 		"Call":      func(t *testing.T, c *partnerjwt.Client) error { return trade(t.Context(), c) },
 		"Portfolio": func(t *testing.T, c *partnerjwt.Client) error { _, err := c.Portfolio(t.Context()); return err },
 		"HTTPClient": func(t *testing.T, c *partnerjwt.Client) error {
-			resp, err := c.HTTPClient().Post("http://127.0.0.1:1/base/trade", "application/json", strings.NewReader(`{"ticker":"A","orderSide":"BUY"}`))
-			if err != nil {
-				return err
-			}
-			defer resp.Body.Close()
-			if resp.StatusCode != 200 {
-				return fmt.Errorf("status %d", resp.StatusCode)
-			}
-			return nil
+			return testkit.Post(c.HTTPClient(), "http://127.0.0.1:1/base/trade", `{"ticker":"A","orderSide":"BUY"}`)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 				portfolio(t, c)
 				srv.RevokeTokens() // in the second it was minted: the next one is not equal to it
-				var wg sync.WaitGroup
-				for range 20 {
-					wg.Go(func() {
-						if err := call(t, c); err != nil {
-							t.Error(err)
-						}
-					})
-				}
-				wg.Wait()
+				testkit.Crowd(20, func(int) {
+					if err := call(t, c); err != nil {
+						t.Error(err)
+					}
+				})
 				testkit.Equal(t, "invalidations", c.Stats().Invalidations, 1)
 				testkit.Equal(t, "tokens", srv.Tokens(), 2)
 			})
@@ -229,9 +173,7 @@ func TestPortfolioIsReadExactly(t *testing.T) {
 		`<html>`:      "error",
 	} {
 		bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
-			srv.Intercept(func(http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
-			})
+			srv.Intercept(testkit.Always(http.StatusOK, nil, body))
 			holdings, err := c.Portfolio(t.Context())
 			if want == "error" {
 				errorIs(t, err, providerauth.ErrBadResponse)
@@ -278,31 +220,7 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cfg := good
 			tc.change(&cfg)
-			c, err := partnerjwt.New(cfg)
-			if tc.fields == nil {
-				if err != nil {
-					t.Fatal(err)
-				}
-				c.Close()
-				return
-			}
-			e := errorIs(t, err, providerauth.ErrInvalidRequest)
-			var got []string
-			for _, f := range tc.fields {
-				if e.Fields[f] != "" {
-					got = append(got, f)
-				}
-				if !strings.Contains(e.Error(), f) {
-					t.Errorf("the text does not name %s: %v", f, e)
-				}
-			}
-			if d := cmp.Diff(tc.fields, got); d != "" || len(e.Fields) != len(tc.fields) {
-				t.Errorf("fields %v: %s", e.Fields, d)
-			}
-			if strings.Contains(fmt.Sprintf("%v %+v", err, e.Fields), "hunter2") {
-				t.Errorf("the error holds a password: %v", err)
-			}
-			testkit.Equal(t, "attempts", e.Attempts, 0)
+			provider.CheckConfig(t, cfg, tc.fields...)
 		})
 	}
 }
@@ -343,9 +261,8 @@ func TestNilArgumentsAreErrorsAndNeverPanics(t *testing.T) {
 func TestClosedClientServesItsFreshTokenAndMintsNoOther(t *testing.T) {
 	bubble(t, func(t *testing.T, _ *partnerjwttest.Server, c *partnerjwt.Client) {
 		portfolio(t, c)
-		if err := errors.Join(c.Close(), c.Close()); err != nil {
-			t.Error(err)
-		}
+		testkit.Must(t, c.Close())
+		testkit.Must(t, c.Close())
 		portfolio(t, c)
 		time.Sleep(time.Hour)
 		_, err := c.Token(t.Context())
@@ -384,12 +301,51 @@ func TestRedirectIsNotFollowed(t *testing.T) {
 		e := errorIs(t, trade(t.Context(), c))
 		testkit.Equal(t, "status", e.StatusCode, 307)
 		srv.FailNext(1, http.StatusFound, http.Header{"Location": {"/base/elsewhere"}})
-		resp, err := c.HTTPClient().Get(srv.URL() + "/portfolio")
+		resp, _ := testkit.Do(t, c.HTTPClient(), testkit.Request(t, http.MethodGet, srv.URL()+"/portfolio", ""))
+		testkit.Equal(t, "status for HTTPClient", resp.StatusCode, 302)
+		testkit.Equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
+	})
+}
+
+// subject is a client whose calls are half typed and half by HTTPClient.
+var subject = provider.Subject(func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) testkit.Subject {
+	h := c.HTTPClient()
+	order := map[string]string{"ticker": "AAPL", "orderSide": "BUY"}
+	return testkit.Subject{
+		Token: func() error { _, err := c.Token(t.Context()); return err },
+		Call: func(i int) error {
+			if i%2 == 0 {
+				return testkit.Get(h, srv.URL()+"/portfolio")
+			}
+			_, err := c.Portfolio(t.Context())
+			return err
+		},
+		Always:     func(int) error { return c.Call(t.Context(), http.MethodPost, "/trade", order, nil) },
+		Half:       func(int) error { return c.Call(t.Context(), http.MethodGet, "/half", nil, nil) },
+		IsAlways:   testkit.Path("/trade"),
+		IsHalf:     testkit.Path("/half"),
+		StrayCalls: srv.StrayCalls,
+		Strays:     func() (calls, tokens int) { return srv.Strays(), 0 },
+		Creations:  srv.Tokens,
+	}
+})
+
+func TestClient_Strays(t *testing.T) { testkit.Strays(t, subject) }
+
+func TestClient_BadEndpoints(t *testing.T) { testkit.BadEndpoints(t, subject) }
+
+func TestClient_Transport_opaqueURL(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		req, err := http.NewRequest(http.MethodGet, srv.URL()+"/portfolio", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp.Body.Close()
-		testkit.Equal(t, "status for HTTPClient", resp.StatusCode, 302)
-		testkit.Equal(t, "requests elsewhere", srv.Count("/elsewhere"), 0)
+		req.URL.Opaque = "//evil.example/portfolio" // a plain proxy would send it there, with the token
+		_, err = c.Transport(nil).RoundTrip(req)
+		e := errorIs(t, err, providerauth.ErrNotSent, providerauth.ErrInvalidRequest)
+		if e.Fields["URL"] == "" {
+			t.Errorf("the error names %v, want URL", e.Fields)
+		}
+		testkit.Equal(t, "tokens that were seen", srv.Tokens(), 0)
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
@@ -54,19 +53,29 @@ func (a adding) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestClient_Call_keyOfTheOperator(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := partnerjwttest.NewServer(partnerjwttest.Options{InMemory: true})
-		defer srv.Close()
-		cfg := srv.Config()
-		cfg.HTTPClient = &http.Client{Transport: adding{srv.Client().Transport}}
-		c, err := partnerjwt.New(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
 		portfolio(t, c) // whose connection is kept
 		srv.LoseAnswers(2)
 		errorIs(t, trade(t.Context(), c), providerauth.ErrAmbiguous)
 		testkit.Equal(t, "trades", srv.Trades(), 1)
+	}, func(cfg *partnerjwt.Config) {
+		cfg.HTTPClient = &http.Client{Transport: adding{cfg.HTTPClient.Transport}}
 	})
+}
+
+func TestClient_Portfolio_failureUnderASuccess(t *testing.T) {
+	bubble(t, func(t *testing.T, srv *partnerjwttest.Server, c *partnerjwt.Client) {
+		srv.Intercept(testkit.Always(http.StatusOK, nil, `{"code":"NO_FUNDS","message":"there is none"}`))
+		_, err := c.Portfolio(t.Context())
+		e := errorIs(t, err)
+		testkit.Equal(t, "code, message", []string{e.Code, e.Message}, []string{"NO_FUNDS", "there is none"})
+	})
+}
+
+// An Error that is no pointer has the same fields, and hides them alike.
+func TestError_value(t *testing.T) {
+	e := partnerjwt.Error{Op: "Call", Message: "quotes the request"}
+	if s := testkit.Marshalled(e) + fmt.Sprintf("%v %+v %#v %d", e, e, e, e); strings.Contains(s, "quotes") {
+		t.Error(s)
+	}
 }
