@@ -24,7 +24,9 @@ import (
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
 
-var options = klastest.Options{Secret: "current", PreviousSecret: "previous", PlayerID: "12001", SessionID: "s-1", MaxBodyBytes: 5000}
+var options = klastest.Options{
+	Secret: "current", PreviousSecret: "previous", PlayerID: "12001", SessionID: "s-1", MaxBodyBytes: 5000,
+}
 
 func endpoint(t testing.TB, change func(*klas.Config)) http.Handler {
 	t.Helper()
@@ -207,6 +209,9 @@ func (p *plain) decide(r *http.Request) (secret, answer string) {
 	case "let in":
 		return secret, `{"currency":"EUR","balance":"12.5","status_code":"OK"}`
 	}
+	if p.fault != "names in any case" {
+		body = exact(body)
+	}
 	var in struct {
 		RequestID *string      `json:"request_id"`
 		Timestamp *json.Number `json:"timestamp"`
@@ -246,6 +251,20 @@ func (p *plain) decide(r *http.Request) (secret, answer string) {
 		return secret, `{"currency":"EUR","balance":"1,000.00","status_code":"OK"}`
 	}
 	return secret, `{"currency":"EUR","balance":"12.5","status_code":"OK"}`
+}
+
+// exact takes members out whose names encoding/json would take for those of a
+// webhook.
+func exact(body []byte) []byte {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(body, &members)
+	for name := range members {
+		if lower := strings.ToLower(name); lower != name {
+			delete(members, name)
+		}
+	}
+	body, _ = json.Marshal(members)
+	return body
 }
 
 // statusCode says what becomes of a body for its status_code, "" for nothing.
@@ -353,7 +372,8 @@ func TestEveryFaultIsFoundByName(t *testing.T) {
 		"no Content-Type":                       {"good call: Content-Type"},
 		"any method":                            {"GET: "},
 		"shared state":                          {"concurrent calls: the signature"},
-		"answers let in":                        {"answer to a good call, sent back: ", "answer to a forgery, sent back: ", "answer to a body without fields, sent back: ", "status_code in a webhook: "},
+		"names in any case":                     {"Player_ID in place of player_id: ", "good player_id before a bad Player_ID: ", "bad player_id before a good Player_ID: "},
+		"answers let in":                        {"answer to junk, sent back: ", "answer to a good call, sent back: ", "answer to a forgery, sent back: ", "answer to a body without fields, sent back: ", "status_code in a webhook: "},
 		"status_code let in":                    {"status_code in a webhook: ", "status_code in capitals in a webhook: ", "escaped status_code in a webhook: "},
 		"status_code in lower case only":        {"status_code in capitals in a webhook: "},
 	} {
