@@ -3,9 +3,12 @@ package klastest_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/klas/klastest"
@@ -66,7 +69,7 @@ func TestFinding(t *testing.T) {
 		}
 	})
 	t.Run("holds no secret", func(t *testing.T) {
-		opt := klastest.Options{Secret: "secret-1a2b3c4d", PreviousSecret: "previous-5e6f7a8b", SessionID: "session-0f1e2d3c"}
+		opt := klastest.Options{Secret: "secret-1a2b3c4d", PreviousSecret: "previous-5e6f7a8b", SessionID: "session-0f1e2d3c", HandlerTimeout: timeout}
 		secrets := []string{opt.Secret, opt.PreviousSecret, opt.SessionID}
 		for name, h := range map[string]http.HandlerFunc{
 			"in a body": func(w http.ResponseWriter, r *http.Request) {
@@ -104,7 +107,9 @@ func TestReflectedAnswers(t *testing.T) {
 			inner.ServeHTTP(w, r)
 		}
 	}
-	got := cases(simulated(t, reflecting(&plain{}), options))
+	opt := options
+	opt.HandlerTimeout = -1
+	got := cases(simulated(t, reflecting(&plain{}), opt))
 	testkit.Equal(t, "cases", got, []string{"answer to a forgery, sent back", "answer to junk, sent back"})
 }
 
@@ -116,4 +121,102 @@ func (f failing) Read([]byte) (int, error) {
 		return 0, f.err
 	}
 	return 0, io.EOF
+}
+
+func TestStalledBody(t *testing.T) {
+	const name = "body that stops before its end"
+	// stalled lets only a body that stops reach h: a recorder has no deadlines.
+	stalled := func(h http.HandlerFunc) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if _, recorder := w.(*httptest.ResponseRecorder); recorder {
+				(&plain{}).ServeHTTP(w, r)
+				return
+			}
+			h(w, r)
+		}
+	}
+	integrity := code("ERR_INTEGRITY_CHECK_FAILED")
+	answer := func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Signature", mac("current", []byte(integrity)))
+		w.Header().Set("Connection", "close")
+		w.Header().Set("Content-Length", strconv.Itoa(len(integrity)))
+		_, _ = io.WriteString(w, integrity)
+	}
+	for what, tc := range map[string]struct {
+		h       http.HandlerFunc
+		finding string // "" for none
+	}{
+		"an endpoint that waits for the rest is found": {func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			answer(w)
+		}, "no answer within 2.2s\n"},
+		"an endpoint that waits for ever is found": {func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			time.Sleep(time.Second)
+		}, "no answer within 2.2s, and the connection stays open\n"},
+		"an endpoint that answers and reads on is found": {func(w http.ResponseWriter, r *http.Request) {
+			answer(w)
+			_ = http.NewResponseController(w).Flush()
+			_, _ = io.Copy(io.Discard, r.Body)
+		}, "the handler has not returned within 2.2s\n"},
+		"an endpoint that does not sign is found": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Connection", "close")
+			_, _ = io.WriteString(w, integrity)
+		}, "the answer is not signed\n"},
+		"an endpoint that panics is found": {func(http.ResponseWriter, *http.Request) {
+			panic("index out of range")
+		}, "the handler panicked: index out of range\n"},
+		"net/http waits for the rest after a panic, too": {func(http.ResponseWriter, *http.Request) {
+			panic(http.ErrAbortHandler)
+		}, "no answer within 2.2s, and the connection stays open\n"},
+		"an answer without an end is found": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, "no answer within 2.2s, and the connection stays open\n"},
+		"an endpoint may close the connection": {func(w http.ResponseWriter, _ *http.Request) {
+			if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
+				c.Close()
+			}
+		}, ""},
+		"an endpoint may answer 408": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Connection", "close")
+			w.WriteHeader(http.StatusRequestTimeout)
+		}, ""},
+		"an endpoint may answer within the margin": {func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout + time.Second))
+			_, _ = io.Copy(io.Discard, r.Body)
+			answer(w)
+		}, ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			err := simulated(t, stalled(tc.h), options)
+			if tc.finding == "" {
+				testkit.Must(t, err)
+				return
+			}
+			testkit.Equal(t, "cases", cases(err), []string{name})
+			if err != nil && !strings.Contains(err.Error(), name+": "+tc.finding) {
+				t.Errorf("%q is not among the findings:\n%v", tc.finding, err)
+			}
+		})
+	}
+	t.Run("a negative HandlerTimeout leaves it out", func(t *testing.T) {
+		opt := options
+		opt.HandlerTimeout = -1
+		testkit.Must(t, simulated(t, &plain{fault: "no read deadline"}, opt))
+	})
+	t.Run("the default is 5 s and the margin", func(t *testing.T) {
+		opt := options
+		opt.HandlerTimeout = 0
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			err := klastest.TestHandler(&plain{fault: "no read deadline"}, opt)
+			testkit.Equal(t, "cases", cases(err), []string{name})
+			if took := time.Since(start); took < 7*time.Second || took > 8*time.Second {
+				t.Errorf("it took %v", took)
+			}
+		})
+	})
 }

@@ -26,6 +26,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // NewRequest returns POST /authenticate with this body, signed with the secret,
@@ -65,6 +66,11 @@ type Options struct {
 	// MaxBodyBytes is the longest body that the endpoint reads. Optional,
 	// default 1 MiB.
 	MaxBodyBytes int64
+	// HandlerTimeout is how long the endpoint may take for an answer, such as
+	// klas.Config.HandlerTimeout. A body that stops before its end has to be
+	// answered, or its connection closed, within this time and 2 s more.
+	// Optional, default 5 s. If it is negative, no body stops.
+	HandlerTimeout time.Duration
 	// Client sends the webhooks of TestURL. Its CheckRedirect is not used: no
 	// redirect is followed. Optional, default a client that gives up after 30 s
 	// and leaves no connection open.
@@ -78,7 +84,10 @@ type Options struct {
 //
 // It calls h.ServeHTTP some hundred times, also concurrently, with the time of
 // now and a different request_id each time, so that an endpoint that checks the
-// one or remembers the other passes.
+// one or remembers the other passes. One of the calls comes from an http.Server
+// in memory, without a ReadTimeout: its body stops before its end. A handler that
+// needs the ReadTimeout of its own server is tested with [TestURL], and with a
+// negative Options.HandlerTimeout here.
 func TestHandler(h http.Handler, opt Options) error {
 	if h == nil {
 		return errors.New("klastest: the handler is nil")
@@ -115,6 +124,9 @@ func test(opt Options, open func(Options) endpoint) error {
 	if opt.MaxBodyBytes <= 0 {
 		opt.MaxBodyBytes = 1 << 20
 	}
+	if opt.HandlerTimeout == 0 {
+		opt.HandlerTimeout = 5 * time.Second
+	}
 	s := &suite{opt: opt, endpoint: open(opt), known: map[[2]string]bool{}}
 	defer s.close()
 	s.good()
@@ -127,6 +139,7 @@ func test(opt Options, open func(Options) endpoint) error {
 		s.refusesAnswers()
 		s.cutOff()
 		s.oversized()
+		s.stalled()
 		s.methods()
 		s.rotation()
 		s.concurrency()

@@ -157,3 +157,47 @@ func TestTestURL_connections(t *testing.T) {
 		}
 	})
 }
+
+func TestTestURL_stalledBody(t *testing.T) {
+	const name = "body that stops before its end"
+	over := func(t *testing.T, h http.Handler, http2 bool) error {
+		srv := unstarted(h)
+		srv.EnableHTTP2 = http2
+		srv.StartTLS()
+		defer srv.Close()
+		opt := options
+		opt.Client = srv.Client()
+		return klastest.TestURL(t.Context(), srv.URL, opt)
+	}
+	for version, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
+		t.Run("an endpoint with a deadline passes over "+version, func(t *testing.T) {
+			testkit.Must(t, over(t, endpoint(t, nil), http2))
+		})
+		t.Run("an endpoint without a deadline is found over "+version, func(t *testing.T) {
+			testkit.Equal(t, "cases", cases(over(t, &plain{fault: "no read deadline"}, http2)), []string{name})
+		})
+	}
+	t.Run("a server that closes the connection passes at once", func(t *testing.T) {
+		h := endpoint(t, nil)
+		srv := unstarted(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.ContentLength == options.MaxBodyBytes { // only the body that stops
+				_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+				panic(http.ErrAbortHandler)
+			}
+			h.ServeHTTP(w, r)
+		}))
+		srv.Start()
+		defer srv.Close()
+		opt := options
+		opt.HandlerTimeout = time.Hour
+		testkit.Must(t, klastest.TestURL(t.Context(), srv.URL, opt))
+	})
+	t.Run("an answer after the rest is found through any RoundTripper", func(t *testing.T) {
+		srv := unstarted(&plain{fault: "no read deadline"})
+		srv.Start()
+		defer srv.Close()
+		opt := options
+		opt.Client = &http.Client{Transport: testkit.RoundTrip(srv.Client().Transport.RoundTrip)}
+		testkit.Equal(t, "cases", cases(klastest.TestURL(t.Context(), srv.URL, opt)), []string{name})
+	})
+}
