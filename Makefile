@@ -4,7 +4,7 @@ GO ?= go
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint fuzz bench strays keys
+.PHONY: help check test lint routers fuzz bench strays keys
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: ## the tests of the main module
 
 lint: ## format, go vet, staticcheck, and the rules of internal/archtest
 	.ci/run format lint rules
+
+routers: ## Klas's webhooks on chi, echo, gin, gorilla/mux and behind middleware; a minute
+	.ci/run routers
 
 fuzz: ## each fuzz target for FUZZTIME, 30s by default
 	FUZZTIME=$(FUZZTIME) .ci/run fuzz

@@ -40,7 +40,7 @@ const (
 		" partnerjwt partnerjwt/partnerjwttest platformtoken platformtoken/platformtokentest"
 
 	// others are the packages of other modules.
-	others = "*.*/* *.*/*/* *.*/*/*/*"
+	others = "*.*/* *.*/*/* *.*/*/*/* *.*/*/*/*/* *.*/*/*/*/*/*"
 
 	http = "net net/* net/*/*"
 )

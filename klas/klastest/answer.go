@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"regexp"
 )
 
@@ -13,6 +15,16 @@ type answer struct {
 	status int
 	header http.Header
 	body   []byte
+}
+
+// read reads an answer to its end.
+func read(resp *http.Response) (*answer, error) {
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
+	if err != nil {
+		return nil, err
+	}
+	return &answer{resp.StatusCode, resp.Header, body}, nil
 }
 
 const (
@@ -30,8 +42,14 @@ var (
 // fault returns what is wrong with an answer that should have this code and be
 // signed with this secret; "" for nothing.
 func (a *answer) fault(code, secret string) string {
+	if fault := a.redirectFault(); fault != "" {
+		return fault
+	}
 	if a.status != http.StatusOK {
 		return fmt.Sprintf("HTTP status %d, want 200", a.status)
+	}
+	if encoding := a.header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return fmt.Sprintf("Content-Encoding is %q, and the request did not accept it", encoding)
 	}
 	if fault := a.signatureFault(secret); fault != "" {
 		return fault
@@ -59,6 +77,18 @@ func (a *answer) fault(code, secret string) string {
 		return "balance is missing, or not a decimal number in a string"
 	}
 	return ""
+}
+
+// redirectFault names the host and not the whole Location, which may hold more.
+func (a *answer) redirectFault() string {
+	if a.status < 300 || a.status > 399 {
+		return ""
+	}
+	to := ""
+	if u, err := url.Parse(a.header.Get("Location")); err == nil && u.Host != "" {
+		to = " to " + u.Host
+	}
+	return fmt.Sprintf("answered with a redirect%s, HTTP status %d; Klas's webhooks are signed, so it must not be followed", to, a.status)
 }
 
 func (a *answer) signatureFault(secret string) string {

@@ -15,38 +15,58 @@ import (
 // A suite collects what is found. Every body is made anew.
 type suite struct {
 	opt Options
-	do  func(*http.Request) (*answer, error)
+	endpoint
 
-	mu       sync.Mutex
-	findings []error
-	known    map[[2]string]bool
+	mu         sync.Mutex
+	findings   []error
+	known      map[[2]string]bool
+	redirected bool // the good call was
 }
 
-// found keeps a finding, unless it is known from another goroutine.
-func (s *suite) found(name, what string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if key := [2]string{name, what}; !s.known[key] {
-		s.known[key] = true
-		s.findings = append(s.findings, fmt.Errorf("klastest: %s: %s", name, what))
+// An expectation is the right answer to a webhook.
+type expectation struct {
+	code   string
+	secret string // that signs the answer
+	rule   string // why; "" for that of the code
+}
+
+// rules say for each code what is answered so.
+var rules = map[string]string{
+	codeOK:        "OK with currency and balance, signed with the secret that signed the webhook",
+	codeBody:      "ERR_INVALID_BODY for a signed body that is not exactly one JSON object in UTF-8",
+	codeParams:    "ERR_BAD_PARAMS for a signed JSON object with a field that is missing, empty, null or of another type",
+	codeIntegrity: "ERR_INTEGRITY_CHECK_FAILED, signed, for a body that does not come whole or lacks a single right X-Signature",
+}
+
+// send sends r and reports an answer that is not as expected. It returns the
+// answer, nil if there is none.
+func (s *suite) send(name string, r *http.Request, want expectation) *answer {
+	right := want.rule
+	if right == "" {
+		right = rules[want.code]
 	}
+	a, err := s.do(r)
+	if err != nil {
+		s.found(finding{name, s.mask(err.Error()), s.sent(r), "no answer", right})
+		return nil
+	}
+	if fault := a.fault(want.code, want.secret); fault != "" {
+		s.found(finding{name, fault, s.sent(r), s.came(a), right})
+	}
+	return a
 }
 
 // expect sends r and wants an answer with this code, signed with this secret.
 func (s *suite) expect(name string, r *http.Request, code, secret string) {
-	a, err := s.do(r)
-	if err != nil {
-		s.found(name, err.Error())
-		return
-	}
-	if fault := a.fault(code, secret); fault != "" {
-		s.found(name, fault)
-	}
+	s.send(name, r, expectation{code: code, secret: secret})
 }
 
 // expectSigned sends a body that is signed as it should be.
-func (s *suite) expectSigned(name, body, code string) {
-	s.expect(name, NewRequest(s.opt.Secret, []byte(body)), code, s.opt.Secret)
+func (s *suite) expectSigned(name, body, code string) { s.expectRule(name, body, code, "") }
+
+// expectRule is expectSigned with a rule of its own.
+func (s *suite) expectRule(name, body, code, rule string) {
+	s.send(name, NewRequest(s.opt.Secret, []byte(body)), expectation{code, s.opt.Secret, rule})
 }
 
 // members are those of a good webhook, in Klas's order.
@@ -64,7 +84,10 @@ func (s *suite) members() [][2]string {
 }
 
 // body returns a good webhook.
-func (s *suite) body() string { return object(s.members(), "{", `":`, ",", "}") }
+func (s *suite) body() string { return compact(s.members()) }
+
+// compact returns members as an object without white space.
+func compact(members [][2]string) string { return object(members, "{", `":`, ",", "}") }
 
 // with returns one with this JSON in place of a member's value; "" drops it.
 func (s *suite) with(name, value string) string {
@@ -77,7 +100,7 @@ func (s *suite) with(name, value string) string {
 			changed = append(changed, m)
 		}
 	}
-	return object(changed, "{", `":`, ",", "}")
+	return compact(changed)
 }
 
 func object(members [][2]string, open, colon, comma, end string) string {
@@ -88,12 +111,16 @@ func object(members [][2]string, open, colon, comma, end string) string {
 	return open + strings.Join(parts, comma) + end
 }
 
+func (s *suite) good() {
+	a := s.send("good call", NewRequest(s.opt.Secret, []byte(s.body())), expectation{code: codeOK, secret: s.opt.Secret})
+	s.redirected = a != nil && a.redirectFault() != ""
+}
+
 func (s *suite) accepts() {
-	s.expectSigned("good call", s.body(), codeOK)
 	spread := object(s.members(), "{\n  ", `" : `, ",\n  ", "\n}\n")
 	s.expectSigned("body with white space, verified as sent", spread, codeOK)
 	m := s.members()
-	s.expectSigned("members in another order", object([][2]string{m[3], m[1], m[0], m[2]}, "{", `":`, ",", "}"), codeOK)
+	s.expectSigned("members in another order", compact([][2]string{m[3], m[1], m[0], m[2]}), codeOK)
 	s.expectSigned("unknown fields", `{"currency":"EUR","extra":{"player_id":[null,1]},`+s.body()[1:], codeOK)
 	s.expectSigned("escaped character in a key", strings.Replace(s.body(), "player_id", `player\u005fid`, 1), codeOK)
 	s.expectSigned("timestamp in milliseconds", s.with("timestamp", fmt.Sprint(time.Now().UnixMilli())), codeOK)
@@ -188,36 +215,79 @@ func (s *suite) refusesFields() {
 	}
 }
 
+// readsExactNames sends names in another case. Behind a signature that is about
+// who reads which field: if a gateway reads player_id and the endpoint Player_ID,
+// they decide about two players. encoding/json ignores the case of a name.
+func (s *suite) readsExactNames() {
+	const rule = "names in JSON are case-sensitive: %s is an unknown field, which is ignored, and %s alone decides. " +
+		"encoding/json does not tell them apart"
+	for i, m := range s.members() {
+		name, other, bad := m[0], otherCase[i], `""`
+		if name == "timestamp" {
+			bad = "0"
+		}
+		rule := fmt.Sprintf(rule, other, name)
+		renamed := s.members()
+		renamed[i][0] = other
+		s.expectRule(other+" in place of "+name, compact(renamed), codeParams, rule)
+		for _, c := range []struct {
+			exact, inOther string
+			code, what     string
+		}{
+			{m[1], bad, codeOK, "good " + name + " %s bad " + other},
+			{bad, m[1], codeParams, "bad " + name + " %s good " + other},
+		} {
+			members := s.members()
+			members[i][1] = c.exact
+			extra := [2]string{other, c.inOther}
+			s.expectRule(fmt.Sprintf(c.what, "before a"), compact(append(members, extra)), c.code, rule)
+			s.expectRule(fmt.Sprintf(c.what, "after a"), compact(append([][2]string{extra}, members...)), c.code, rule)
+		}
+	}
+}
+
+// otherCase are the names of members in another case.
+var otherCase = [...]string{"Request_ID", "Timestamp", "Session_ID", "Player_ID"}
+
 // refusesAnswers sends back what the endpoint signs itself: requests and answers
 // are signed alike. An answer may repeat the fields of its request, so a webhook
 // with all fields and a status_code is refused too.
 func (s *suite) refusesAnswers() {
-	forgery := NewRequest(s.opt.Secret+"x", []byte(s.body()))
+	const rule = "ERR_BAD_PARAMS: requests and answers are signed alike, and anybody can get a signed answer, so a body with a status_code is not a webhook"
+	junk := NewRequest("", []byte("not JSON"))
+	junk.Header.Del(signatureHeader)
 	for _, c := range []struct {
 		name string
 		r    *http.Request
 	}{
 		{"answer to a good call, sent back", NewRequest(s.opt.Secret, []byte(s.body()))},
-		{"answer to a forgery, sent back", forgery},
+		{"answer to a forgery, sent back", NewRequest(s.opt.Secret+"x", []byte(s.body()))},
+		{"answer to junk, sent back", junk},
 		{"answer to a body without fields, sent back", NewRequest(s.opt.Secret, []byte("{}"))},
 	} {
 		a, err := s.do(c.r)
 		if err != nil || a.signatureFault(s.opt.Secret) != "" {
 			continue // another case finds it
 		}
-		s.expectSigned(c.name, string(a.body), codeParams)
+		// The signature is the endpoint's own, as an attacker has it.
+		back := NewRequest("", a.body)
+		back.Header.Set(signatureHeader, a.header.Get(signatureHeader))
+		s.send(c.name, back, expectation{codeParams, s.opt.Secret, rule})
 	}
 	for _, c := range [][2]string{
 		{"status_code in a webhook", `"status_code"`},
 		{"status_code in capitals in a webhook", `"STATUS_CODE"`},
 		{"escaped status_code in a webhook", `"status\u005fcode"`},
 	} {
-		s.expectSigned(c[0], "{"+c[1]+`:"OK",`+s.body()[1:], codeParams)
+		s.expectRule(c[0], "{"+c[1]+`:"OK",`+s.body()[1:], codeParams, rule)
 	}
 }
 
 // cutOff sends less than was announced, as a connection that breaks.
 func (s *suite) cutOff() {
+	if !s.breaks() {
+		return
+	}
 	body := s.body()
 	r := NewRequest(s.opt.Secret, []byte(body))
 	r.Body = io.NopCloser(io.MultiReader(strings.NewReader(body[:len(body)/2]), broken{}))
@@ -241,12 +311,18 @@ func (s *suite) methods() {
 	const name = "GET"
 	r := NewRequest(s.opt.Secret, []byte(s.body()))
 	r.Method = http.MethodGet
+	const right = "405 with Allow: POST, for every other method"
 	a, err := s.do(r)
-	switch {
-	case err != nil:
-		s.found(name, err.Error())
-	case a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") == "":
-		s.found(name, fmt.Sprintf("HTTP status %d, want 405 with Allow", a.status))
+	if err != nil {
+		s.found(finding{name, s.mask(err.Error()), s.sent(r), "no answer", right})
+		return
+	}
+	fault := a.redirectFault()
+	if fault == "" && (a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") == "") {
+		fault = fmt.Sprintf("HTTP status %d, want 405 with Allow", a.status)
+	}
+	if fault != "" {
+		s.found(finding{name, fault, s.sent(r), s.came(a), right})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"strings"
+	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/klas"
@@ -14,7 +15,8 @@ import (
 )
 
 func ExampleTestHandler() {
-	hook, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets("secret", "previous")})
+	const timeout = 200 * time.Millisecond
+	hook, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets("secret", "previous"), HandlerTimeout: timeout})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -23,7 +25,7 @@ func ExampleTestHandler() {
 			balance, err := providerauth.ParseAmount("30")
 			return klas.AuthenticateResponse{Currency: "EUR", Balance: balance}, err
 		}))
-	fmt.Println(klastest.TestHandler(h, klastest.Options{Secret: "secret", PreviousSecret: "previous"}))
+	fmt.Println(klastest.TestHandler(h, klastest.Options{Secret: "secret", PreviousSecret: "previous", HandlerTimeout: timeout}))
 	// Output: <nil>
 }
 
@@ -32,8 +34,8 @@ func ExampleTestHandler_faults() {
 	h := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"currency":"EUR","balance":"30","status_code":"OK"}`)
 	})
-	err := klastest.TestHandler(h, klastest.Options{Secret: "secret"})
-	first, _, _ := strings.Cut(err.Error(), "\n")
+	err := klastest.TestHandler(h, klastest.Options{Secret: "secret", HandlerTimeout: -1}) // no body stops
+	first, _, _ := strings.Cut(err.Error(), "\n\tsent: ")
 	fmt.Println(first)
 	// Output: klastest: good call: the answer is not signed
 }

@@ -25,9 +25,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"time"
 )
 
@@ -68,35 +66,41 @@ type Options struct {
 	// MaxBodyBytes is the longest body that the endpoint reads. Optional,
 	// default 1 MiB.
 	MaxBodyBytes int64
-	// Client sends the webhooks of TestURL. Optional, default one of its own
-	// that gives up after 30 s.
+	// HandlerTimeout is how long the endpoint may take for an answer, such as
+	// klas.Config.HandlerTimeout. A body that stops before its end has to be
+	// answered, or its connection closed, within this time and 2 s more.
+	// Optional, default 5 s. If it is negative, no body stops.
+	HandlerTimeout time.Duration
+	// Client sends the webhooks of TestURL. Its CheckRedirect is not used: no
+	// redirect is followed. Optional, default a client that gives up after 30 s
+	// and leaves no connection open.
 	Client *http.Client
 }
 
 // TestHandler tests an endpoint, which is h itself, whatever path it is mounted
-// at. The error joins one error for each finding,
-// which names the case, such as "duplicate signature"; it is nil if there is
-// nothing to find.
+// at. The error joins one error for each finding. A finding names the case, such
+// as "duplicate signature", and says what was sent, what came and what is right,
+// without secrets. The error is nil if there is nothing to find.
 //
 // It calls h.ServeHTTP some hundred times, also concurrently, with the time of
 // now and a different request_id each time, so that an endpoint that checks the
-// one or remembers the other passes.
+// one or remembers the other passes. One of the calls comes from an http.Server
+// in memory, without a ReadTimeout: its body stops before its end. A handler that
+// needs the ReadTimeout of its own server is tested with [TestURL], and with a
+// negative Options.HandlerTimeout here.
 func TestHandler(h http.Handler, opt Options) error {
 	if h == nil {
 		return errors.New("klastest: the handler is nil")
 	}
-	return test(opt, func(r *http.Request) (*answer, error) { return serve(h, r) }, true)
+	return test(opt, func(Options) endpoint { return handler{h} })
 }
 
 // TestURL tests an endpoint where it runs: url is the whole of it,
 // {WEBHOOK_URL}/authenticate. It is [TestHandler] but for the body that is cut
 // off, to which no answer could be read. What stands before the endpoint is
-// tested with it: a gateway that refuses long bodies itself is a finding.
+// tested with it: a gateway that refuses long bodies itself is a finding, and so
+// is a redirect.
 func TestURL(ctx context.Context, url string, opt Options) error {
-	client := opt.Client
-	if client == nil {
-		client = &http.Client{Timeout: 30 * time.Second}
-	}
 	if ctx == nil {
 		return errors.New("klastest: the context is nil")
 	}
@@ -104,38 +108,10 @@ func TestURL(ctx context.Context, url string, opt Options) error {
 	if err != nil {
 		return fmt.Errorf("klastest: %w", err)
 	}
-	return test(opt, func(r *http.Request) (*answer, error) {
-		r = r.WithContext(ctx)
-		r.URL, r.Host = target.URL, ""
-		r.Header.Set("Accept-Encoding", "identity")
-		resp, err := client.Do(r)
-		if err != nil {
-			return nil, err
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(io.LimitReader(resp.Body, 4<<20))
-		if err != nil {
-			return nil, err
-		}
-		return &answer{resp.StatusCode, resp.Header, body}, nil
-	}, false)
+	return test(opt, func(opt Options) endpoint { return newRemote(target, opt) })
 }
 
-// serve calls the handler as a server would.
-func serve(h http.Handler, r *http.Request) (a *answer, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("the handler panicked: %v", v)
-		}
-	}()
-	r.RequestURI, r.RemoteAddr = r.URL.RequestURI(), "192.0.2.1:1234"
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	resp := w.Result()
-	return &answer{resp.StatusCode, resp.Header, w.Body.Bytes()}, nil
-}
-
-func test(opt Options, do func(*http.Request) (*answer, error), whole bool) error {
+func test(opt Options, open func(Options) endpoint) error {
 	if opt.Secret == "" {
 		return errors.New("klastest: Options.Secret is required")
 	}
@@ -148,18 +124,25 @@ func test(opt Options, do func(*http.Request) (*answer, error), whole bool) erro
 	if opt.MaxBodyBytes <= 0 {
 		opt.MaxBodyBytes = 1 << 20
 	}
-	s := &suite{opt: opt, do: do, known: map[[2]string]bool{}}
-	s.accepts()
-	s.refusesForgeries()
-	s.refusesBodies()
-	s.refusesFields()
-	s.refusesAnswers()
-	if whole {
-		s.cutOff()
+	if opt.HandlerTimeout == 0 {
+		opt.HandlerTimeout = 5 * time.Second
 	}
-	s.oversized()
-	s.methods()
-	s.rotation()
-	s.concurrency()
+	s := &suite{opt: opt, endpoint: open(opt), known: map[[2]string]bool{}}
+	defer s.close()
+	s.good()
+	if !s.redirected { // the other cases would only repeat it
+		s.accepts()
+		s.refusesForgeries()
+		s.refusesBodies()
+		s.refusesFields()
+		s.readsExactNames()
+		s.refusesAnswers()
+		s.cutOff()
+		s.oversized()
+		s.stalled()
+		s.methods()
+		s.rotation()
+		s.concurrency()
+	}
 	return errors.Join(s.findings...)
 }

@@ -24,11 +24,16 @@ import (
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
 
-var options = klastest.Options{Secret: "current", PreviousSecret: "previous", PlayerID: "12001", SessionID: "s-1", MaxBodyBytes: 5000}
+// timeout is the HandlerTimeout of the endpoints.
+const timeout = 200 * time.Millisecond
+
+var options = klastest.Options{
+	Secret: "current", PreviousSecret: "previous", PlayerID: "12001", SessionID: "s-1", MaxBodyBytes: 5000, HandlerTimeout: timeout,
+}
 
 func endpoint(t testing.TB, change func(*klas.Config)) http.Handler {
 	t.Helper()
-	cfg := klas.Config{Secrets: providerauth.StaticSecrets("current", "previous"), MaxBodyBytes: 5000}
+	cfg := klas.Config{Secrets: providerauth.StaticSecrets("current", "previous"), MaxBodyBytes: 5000, HandlerTimeout: timeout}
 	if change != nil {
 		change(&cfg)
 	}
@@ -174,7 +179,10 @@ func (p *plain) verify(r *http.Request, body []byte) (secret string, ok bool) {
 	return "current", false
 }
 
-func (p *plain) decide(r *http.Request) (secret, answer string) {
+func (p *plain) decide(w http.ResponseWriter, r *http.Request) (secret, answer string) {
+	if p.fault != "no read deadline" {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // a recorder cannot
+	}
 	limit := int64(5000)
 	if p.fault == "no limit" {
 		limit = 1 << 30
@@ -206,6 +214,9 @@ func (p *plain) decide(r *http.Request) (secret, answer string) {
 		return secret, code("ERR_BAD_PARAMS")
 	case "let in":
 		return secret, `{"currency":"EUR","balance":"12.5","status_code":"OK"}`
+	}
+	if p.fault != "names in any case" {
+		body = exact(body)
 	}
 	var in struct {
 		RequestID *string      `json:"request_id"`
@@ -248,6 +259,20 @@ func (p *plain) decide(r *http.Request) (secret, answer string) {
 	return secret, `{"currency":"EUR","balance":"12.5","status_code":"OK"}`
 }
 
+// exact takes members out whose names encoding/json would take for those of a
+// webhook.
+func exact(body []byte) []byte {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(body, &members)
+	for name := range members {
+		if lower := strings.ToLower(name); lower != name {
+			delete(members, name)
+		}
+	}
+	body, _ = json.Marshal(members)
+	return body
+}
+
 // statusCode says what becomes of a body for its status_code, "" for nothing.
 func (p *plain) statusCode(body []byte) string {
 	var members map[string]json.RawMessage
@@ -275,7 +300,7 @@ func (p *plain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	p.active.Add(1)
 	defer p.active.Add(-1)
-	secret, answer := p.decide(r)
+	secret, answer := p.decide(w, r)
 	failed := !strings.Contains(answer, `"OK"`)
 	switch p.fault {
 	case "always signed with the current secret":
@@ -353,7 +378,9 @@ func TestEveryFaultIsFoundByName(t *testing.T) {
 		"no Content-Type":                       {"good call: Content-Type"},
 		"any method":                            {"GET: "},
 		"shared state":                          {"concurrent calls: the signature"},
-		"answers let in":                        {"answer to a good call, sent back: ", "answer to a forgery, sent back: ", "answer to a body without fields, sent back: ", "status_code in a webhook: "},
+		"names in any case":                     {"Player_ID in place of player_id: ", "good player_id before a bad Player_ID: ", "bad player_id before a good Player_ID: "},
+		"no read deadline":                      {"body that stops before its end: no answer within 2.2s"},
+		"answers let in":                        {"answer to junk, sent back: ", "answer to a good call, sent back: ", "answer to a forgery, sent back: ", "answer to a body without fields, sent back: ", "status_code in a webhook: "},
 		"status_code let in":                    {"status_code in a webhook: ", "status_code in capitals in a webhook: ", "escaped status_code in a webhook: "},
 		"status_code in lower case only":        {"status_code in capitals in a webhook: "},
 	} {
