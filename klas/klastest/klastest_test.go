@@ -25,7 +25,7 @@ import (
 )
 
 // timeout is the HandlerTimeout of the endpoints.
-const timeout = 200 * time.Millisecond
+const timeout = time.Second
 
 var options = klastest.Options{
 	Secret: "current", PreviousSecret: "previous", PlayerID: "12001", SessionID: "s-1", MaxBodyBytes: 5000, HandlerTimeout: timeout,
