@@ -150,16 +150,16 @@ func TestStalledBody(t *testing.T) {
 		"an endpoint that waits for the rest is found": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			answer(w)
-		}, "no answer within 2.2s\n"},
+		}, "no answer within 2.5s\n"},
 		"an endpoint that waits for ever is found": {func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 			time.Sleep(time.Second)
-		}, "no answer within 2.2s, and the connection stays open\n"},
+		}, "no answer within 2.5s, and the connection stays open\n"},
 		"an endpoint that answers and reads on is found": {func(w http.ResponseWriter, r *http.Request) {
 			answer(w)
 			_ = http.NewResponseController(w).Flush()
 			_, _ = io.Copy(io.Discard, r.Body)
-		}, "the handler has not returned within 2.2s\n"},
+		}, "the handler has not returned within 2.5s\n"},
 		"an endpoint that does not sign is found": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Connection", "close")
 			_, _ = io.WriteString(w, integrity)
@@ -169,12 +169,12 @@ func TestStalledBody(t *testing.T) {
 		}, "the handler panicked: index out of range\n"},
 		"net/http waits for the rest after a panic, too": {func(http.ResponseWriter, *http.Request) {
 			panic(http.ErrAbortHandler)
-		}, "no answer within 2.2s, and the connection stays open\n"},
+		}, "no answer within 2.5s, and the connection stays open\n"},
 		"an answer without an end is found": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "100")
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
-		}, "no answer within 2.2s, and the connection stays open\n"},
+		}, "no answer within 2.5s, and the connection stays open\n"},
 		"an endpoint may close the connection": {func(w http.ResponseWriter, _ *http.Request) {
 			if c, _, err := http.NewResponseController(w).Hijack(); err == nil {
 				c.Close()
