@@ -210,9 +210,7 @@ func TestAnAnswerThatComesAfterWriteTimeoutDidNotLeave(t *testing.T) {
 					func(srv *http.Server) { srv.WriteTimeout = 2 * time.Second })
 				c := dial()
 				defer c.Close()
-				go func() {
-					_, _ = io.WriteString(c, head+"Content-Length: 130\r\nX-Signature: "+sign(secret, compact)+"\r\n\r\n"+compact)
-				}()
+				go sendOn(c)
 				if got, err := io.ReadAll(c); len(got) > 0 {
 					t.Errorf("%q, %v", got, err)
 				}
@@ -239,9 +237,7 @@ func TestMiddleware_headers(t *testing.T) {
 		}))
 		bubble(t, func(t *testing.T) {
 			c := dialServer(t, h)
-			go func() {
-				_, _ = io.WriteString(c, head+"Content-Length: 130\r\nX-Signature: "+sign(secret, compact)+"\r\n\r\n"+compact)
-			}()
+			go sendOn(c)
 			resp, got := answerOn(t, c)
 			want(t, got, balanceOK)
 			if resp.Header.Get("X-Own") != "1" || resp.Close || resp.TransferEncoding != nil {
@@ -322,14 +318,6 @@ func TestAnAnswerThatMiddlewareCompressesIsWhole(t *testing.T) {
 		h.ServeHTTP(compresses{gz, w}, r)
 	}))
 	defer srv.Close()
-	r, err := http.NewRequest(http.MethodPost, srv.URL, strings.NewReader(compact))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("X-Signature", sign(secret, compact))
-	resp, err := srv.Client().Do(r) // asks for gzip and undoes it
-	if err != nil {
-		t.Fatal(err)
-	}
-	want(t, signed(t, resp, secret), ok)
+	_, got := postURL(t, srv.Client(), srv.URL, compact) // asks for gzip and undoes it
+	want(t, got, ok)
 }

@@ -2,7 +2,6 @@ package klas_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -95,10 +94,7 @@ func BenchmarkAbandoned(b *testing.B) {
 	release := make(chan struct{})
 	defer close(release)
 	hook := newHook(b, timeout(time.Second))
-	h := hook.AuthenticateHandler(klas.AuthenticatorFunc(func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-		<-release
-		return klas.AuthenticateResponse{}, nil
-	}))
+	h := hook.AuthenticateHandler(stuck(release))
 	memory := func() uint64 {
 		var m runtime.MemStats
 		runtime.GC()

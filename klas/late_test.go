@@ -70,16 +70,10 @@ func TestShutdownDoesNotWaitForCodeThatIsLate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		hook := newHook(t, timeout(time.Second))
-		srv, dial := startServer(t, hook.AuthenticateHandler(klas.AuthenticatorFunc(
-			func(ctx context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-				<-release
-				return accept(t)(ctx, req)
-			})))
+		srv, dial := startServer(t, hook.AuthenticateHandler(stuck(release)))
 		c := dial()
 		defer c.Close()
-		go func() {
-			_, _ = io.WriteString(c, head+"Content-Length: 130\r\nX-Signature: "+sign(secret, compact)+"\r\n\r\n"+compact)
-		}()
+		go sendOn(c)
 		_, got := answerOn(t, c)
 		want(t, got, unknown)
 		if err := srv.Shutdown(t.Context()); err != nil {
@@ -103,11 +97,7 @@ func TestAnswersThatCannotBeFlushedGoOutAtTheDeadlineToo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		defer close(release)
-		h := newHook(t, timeout(time.Second)).AuthenticateHandler(klas.AuthenticatorFunc(
-			func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-				<-release
-				return klas.AuthenticateResponse{}, nil
-			}))
+		h := newHook(t, timeout(time.Second)).AuthenticateHandler(stuck(release))
 		w := httptest.NewRecorder()
 		start := time.Now()
 		h.ServeHTTP(unflushable{w}, request(compact, sign(secret, compact)))
@@ -137,11 +127,7 @@ func TestAnAnswerBehindMiddlewareIsOutAtTheDeadline(t *testing.T) {
 	overHTTP(t, func(t *testing.T, serve func(http.Handler) *http.Client) {
 		release := make(chan struct{})
 		defer close(release)
-		h := newHook(t, timeout(time.Second)).AuthenticateHandler(klas.AuthenticatorFunc(
-			func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-				<-release
-				return klas.AuthenticateResponse{}, nil
-			}))
+		h := newHook(t, timeout(time.Second)).AuthenticateHandler(stuck(release))
 		client := serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c := &compressing{ResponseWriter: w}
 			defer c.Close()
@@ -186,6 +172,14 @@ func (broken) Write([]byte) (int, error) { panic(http.ErrAbortHandler) }
 type failing struct{ *httptest.ResponseRecorder }
 
 func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// stuck ignores its context until it is let go.
+func stuck(release <-chan struct{}) klas.AuthenticatorFunc {
+	return func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+		<-release
+		return klas.AuthenticateResponse{}, nil
+	}
+}
 
 func sleeps(d time.Duration) klas.AuthenticatorFunc {
 	return func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
@@ -285,25 +279,13 @@ func TestAllVersionsOfHTTPShareAWebhook(t *testing.T) {
 
 func TestOverHTTP2TheAnswerDoesNotWaitEither(t *testing.T) {
 	release := make(chan struct{})
-	srv := httptest.NewUnstartedServer(newHook(t, timeout(50*time.Millisecond)).AuthenticateHandler(klas.AuthenticatorFunc(
-		func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
-			<-release
-			return klas.AuthenticateResponse{}, nil
-		})))
+	srv := httptest.NewUnstartedServer(newHook(t, timeout(50*time.Millisecond)).AuthenticateHandler(stuck(release)))
 	srv.EnableHTTP2 = true
 	srv.StartTLS()
 	defer srv.Close()
 	defer close(release) // the answer is there before
-	r, err := http.NewRequest(http.MethodPost, srv.URL, strings.NewReader(compact))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("X-Signature", sign(secret, compact))
-	resp, err := srv.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want(t, signed(t, resp, secret), unknown)
+	resp, got := postURL(t, srv.Client(), srv.URL, compact)
+	want(t, got, unknown)
 	if resp.ProtoMajor != 2 {
 		t.Errorf("it was %s", resp.Proto)
 	}

@@ -258,16 +258,8 @@ func TestMiddlewareNestsInAServer(t *testing.T) {
 	for path, expected := range map[string]string{
 		"/klas/authenticate": ok, "/klas/bet": `{"status_code":"bet"}`,
 	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL+path, strings.NewReader(compact))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("X-Signature", sign(secret, compact))
-		resp, err := srv.Client().Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want(t, signed(t, resp, secret), expected)
+		_, got := postURL(t, srv.Client(), srv.URL+path, compact)
+		want(t, got, expected)
 	}
 }
 
@@ -275,16 +267,7 @@ func TestALongAnswerIsSignedAsAWhole(t *testing.T) {
 	long := `{"x":"` + strings.Repeat("x", 500_000) + `","status_code":"OK"}`
 	srv := httptest.NewServer(newHook(t).Middleware(writes(long)))
 	defer srv.Close()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, strings.NewReader(compact))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("X-Signature", sign(secret, compact))
-	resp, err := srv.Client().Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := signed(t, resp, secret); got != long {
+	if _, got := postURL(t, srv.Client(), srv.URL, compact); got != long {
 		t.Errorf("%d bytes, want %d", len(got), len(long))
 	}
 }

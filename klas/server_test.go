@@ -112,7 +112,13 @@ func (c http2) RoundTrip(r *http.Request) (*http.Response, error) {
 // postTo posts a signed body to the server of a client.
 func postTo(t *testing.T, c *http.Client, body string) (resp *http.Response, answer string) {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodPost, "http://operator.test/authenticate", strings.NewReader(body))
+	return postURL(t, c, "http://operator.test/authenticate", body)
+}
+
+// postURL posts a signed body.
+func postURL(t *testing.T, c *http.Client, url, body string) (resp *http.Response, answer string) {
+	t.Helper()
+	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +128,11 @@ func postTo(t *testing.T, c *http.Client, body string) (resp *http.Response, ans
 		t.Fatal(err)
 	}
 	return resp, signed(t, resp, secret)
+}
+
+// sendOn sends a good webhook over a connection.
+func sendOn(c net.Conn) {
+	_, _ = io.WriteString(c, head+"Content-Length: 130\r\nX-Signature: "+sign(secret, compact)+"\r\n\r\n"+compact)
 }
 
 const head = "POST /authenticate HTTP/1.1\r\nHost: operator.test\r\nContent-Type: application/json\r\n"
@@ -307,9 +318,7 @@ func TestOneConnectionCarriesManyWebhooks(t *testing.T) {
 		c := dialServer(t, hook.AuthenticateHandler(accept(t)))
 		in := bufio.NewReader(c)
 		for range 3 {
-			go func() {
-				_, _ = io.WriteString(c, head+"Content-Length: 130\r\nX-Signature: "+sign(secret, compact)+"\r\n\r\n"+compact)
-			}()
+			go sendOn(c)
 			resp, err := http.ReadResponse(in, nil)
 			if err != nil {
 				t.Fatal(err)
@@ -340,9 +349,7 @@ func TestTheReadDeadlineDoesNotOutliveTheBody(t *testing.T) {
 			}
 		})
 		c := dialServer(t, outer)
-		go func() {
-			_, _ = io.WriteString(c, head+"Content-Length: 130\r\nX-Signature: "+sign(secret, compact)+"\r\n\r\n"+compact)
-		}()
+		go sendOn(c)
 		_, got := answerOn(t, c)
 		want(t, got, ok)
 		time.Sleep(time.Minute)
