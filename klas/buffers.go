@@ -63,10 +63,10 @@ func (b *buffers) read(ctx context.Context, a *timebox.Abandoned, w http.Respons
 		endBody(w, r, nil)
 		return tooLong
 	}
-	returned := make(chan struct{})
+	in, returned := r.Body, make(chan struct{}) // code in front may change r after the answer
 	body, err := timebox.Run(ctx, a, func(ctx context.Context) ([]byte, error) {
 		defer close(returned)
-		return readAll(ctx, r.Body, space, limit)
+		return readAll(ctx, in, space, limit)
 	}, nil)
 	if err == nil {
 		b.body = body

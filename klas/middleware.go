@@ -55,7 +55,7 @@ func (w *Webhook) Middleware(next http.Handler) http.Handler {
 // passed is the request that next gets. The request asks for no encoding: the
 // signature is that of the body as it stands.
 func passed(ctx context.Context, r *http.Request, body []byte) *http.Request {
-	out := r.Clone(ctx)
+	out := r.Clone(context.WithValue(ctx, connKey{}, nil)) // the connection is that of the outer request
 	out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 	header.Delete(out.Header, "Accept-Encoding")
 	return out

@@ -290,3 +290,24 @@ type brokenWriter struct {
 func (w *brokenWriter) Header() http.Header       { return w.header }
 func (w *brokenWriter) WriteHeader(int)           {}
 func (w *brokenWriter) Write([]byte) (int, error) { return 0, w.err }
+
+// A handler of this package behind Middleware does not close the connection of
+// the outer request.
+func TestMiddlewareKeepsTheConnectionFromNext(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hook := newHook(t)
+		inner := newHook(t, func(cfg *klas.Config) { cfg.MaxBodyBytes = 10 }).AuthenticateHandler(unreachable(t))
+		_, dial := startServer(t, hook.Middleware(inner), func(srv *http.Server) { srv.ConnContext = klas.ConnContext })
+		c := dial()
+		defer c.Close()
+		for range 3 {
+			go sendOn(c)
+			resp, got := answerOn(t, c)
+			want(t, got, integrityFailed)
+			if resp.Close {
+				t.Error("the connection closes")
+			}
+			time.Sleep(time.Second)
+		}
+	})
+}

@@ -49,7 +49,8 @@ type Config struct {
 
 	// Logger is told of every webhook: at debug level of those answered OK, at
 	// info, warn and error level of others, with the cause. It never gets a
-	// body, signature or secret. Optional: nil is silent.
+	// body, signature or secret. The connection waits for it. Optional: nil is
+	// silent.
 	Logger *slog.Logger
 	// OnResult is called after every answer, for monitoring: since nearly all
 	// answers are HTTP 200, the status shows nothing. The connection waits for
