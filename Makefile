@@ -26,6 +26,7 @@ fuzz: ## each fuzz target for FUZZTIME, 30s by default
 
 bench: ## all benchmarks, six times, for benchstat; BENCH is a pattern of their names
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count 6 ./...
+	cd internal/benchmarks && $(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 100x -cpu 1 -count 6 ./...
 
 # Ten minutes of simulated time for each rate of stray rejections, in the four
 # packages that make calls. Eight minutes. The gate has it in a short form.

@@ -48,8 +48,14 @@ type Guard struct {
 
 // Watch returns ctx with the hooks of the Guard. cancel ends ctx.
 func (g *Guard) Watch(ctx context.Context, cancel context.CancelFunc) context.Context {
-	g.cancel = cancel
 	g.trace.GetConn = g.getConn
+	return g.StepIn(ctx, cancel)
+}
+
+// StepIn returns ctx with the hooks that Resent and Connected need. It is cheaper
+// than Watch: Asked is always false.
+func (g *Guard) StepIn(ctx context.Context, cancel context.CancelFunc) context.Context {
+	g.cancel = cancel
 	g.trace.GotConn = g.gotConn
 	g.trace.WroteHeaders = g.wroteHeaders
 	return httptrace.WithClientTrace(ctx, &g.trace)

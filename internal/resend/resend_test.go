@@ -78,6 +78,23 @@ func TestGuardTellsHowFarARequestCame(t *testing.T) {
 	}
 }
 
+func TestGuard_StepIn(t *testing.T) {
+	t.Run("it steps in as Watch does", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		g := &resend.Guard{}
+		ctx = g.StepIn(ctx, cancel)
+		hooks(ctx, "cw", "h2")
+		if g.Resent() || ctx.Err() != nil {
+			t.Errorf("sent once: resent %v, context %v", g.Resent(), ctx.Err())
+		}
+		hooks(ctx, "c", "h2")
+		if !g.Resent() || ctx.Err() == nil {
+			t.Errorf("sent again: resent %v, context %v", g.Resent(), ctx.Err())
+		}
+	})
+}
+
 func TestMethodsThatNetHTTPSendsAgain(t *testing.T) {
 	for method, want := range map[string]bool{
 		"": true, "GET": true, "HEAD": true, "OPTIONS": true, "TRACE": true,

@@ -28,7 +28,6 @@ func givenUp(sent *int) func(*http.Request) (*http.Response, error) {
 		trace := httptrace.ContextClientTrace(r.Context())
 		for *sent < 50 {
 			if trace != nil {
-				trace.GetConn("api.example.com:443")
 				trace.GotConn(httptrace.GotConnInfo{Conn: http2Conn{}})
 				trace.WroteHeaders()
 			}

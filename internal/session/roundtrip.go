@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -93,8 +94,16 @@ type requestSender struct {
 
 	sent  bool
 	resp  *http.Response
-	fault error        // of the base, or of Credential.Set before anything was sent
-	first http.Request // the first copy of req; in here it costs no allocation
+	fault error   // of the base, or of Credential.Set before anything was sent
+	first sending // in here it costs no allocation
+}
+
+// A sending is the part of a request that the base may hold when the request is
+// over, so no two sendings share one.
+type sending struct {
+	req   http.Request // the copy that is sent
+	guard resend.Guard
+	body  ending
 }
 
 func (r *requestSender) again() bool {
@@ -127,19 +136,19 @@ func (r *requestSender) send(_ context.Context, s *credential.Secret) verdict {
 	return accepted
 }
 
-// own is a copy of the request with the secret, and with its body rewound if
-// that was sent before. The header's values stay shared: a RoundTripper must
+// own returns a copy of the request with the secret, and with its body rewound if
+// the body was sent before. The header's values stay shared: a RoundTripper must
 // not change its caller's request, and neither we nor the base do.
-func (r *requestSender) own(s *credential.Secret) (*http.Request, error) {
-	own := &r.first
+func (r *requestSender) own(s *credential.Secret) (*sending, error) {
+	out := &r.first
 	if r.sent {
-		own = new(http.Request) // the base may still hold the first
+		out = new(sending)
 	}
+	own := &out.req
 	*own = *r.req
 	own.Host = "" // the URL's: no credential goes to a virtual host that the request names
-	own.Header = make(http.Header, len(r.req.Header)+1)
-	for k, v := range r.req.Header {
-		own.Header[k] = v
+	if own.Header = maps.Clone(r.req.Header); own.Header == nil {
+		own.Header = http.Header{}
 	}
 	if err := r.user.Credential.Set(own, s, payload(own)); err != nil {
 		return nil, err
@@ -154,7 +163,7 @@ func (r *requestSender) own(s *credential.Secret) (*http.Request, error) {
 		}
 		own.Body = body
 	}
-	return own, nil
+	return out, nil
 }
 
 // payload returns the bytes of a body that is in memory, to be signed; nil of
@@ -168,26 +177,26 @@ func payload(r *http.Request) []byte {
 
 // pass has the base make a single attempt where a second could do harm:
 // buffered bodies would allow the base to repeat it.
-func (t *roundTripper) pass(r *http.Request) (*http.Response, error) {
-	if !resend.ByItself(r.Method) {
-		return t.passOnce(r)
+func (t *roundTripper) pass(s *sending) (*http.Response, error) {
+	if !resend.ByItself(s.req.Method) {
+		return t.passOnce(s)
 	}
-	return usable(t.next.RoundTrip(r))
+	return usable(t.next.RoundTrip(&s.req))
 }
 
-func (t *roundTripper) passOnce(r *http.Request) (*http.Response, error) {
-	guard := new(resend.Guard)
-	ctx, cancel := context.WithCancel(r.Context())
-	r = r.WithContext(guard.Watch(ctx, cancel))
-	resp, err := usable(t.next.RoundTrip(r))
+func (t *roundTripper) passOnce(s *sending) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(s.req.Context())
+	s.req = *s.req.WithContext(s.guard.StepIn(ctx, cancel)) // the copy stays on the stack
+	resp, err := usable(t.next.RoundTrip(&s.req))
 	switch {
 	case err != nil:
 		cancel()
-		if guard.Resent() {
+		if s.guard.Resent() {
 			err = resend.Err
 		}
 	case resp.StatusCode != http.StatusSwitchingProtocols:
-		resp.Body = &ending{resp.Body, cancel}
+		s.body = ending{resp.Body, cancel}
+		resp.Body = &s.body
 	}
 	return resp, err
 }
@@ -259,6 +268,9 @@ func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
 // sameOrigin reports whether both URLs have the same scheme, host and port.
 func sameOrigin(a, b *url.URL) bool {
+	if a.Scheme == b.Scheme && a.Host == b.Host {
+		return true
+	}
 	return strings.EqualFold(a.Scheme, b.Scheme) && strings.EqualFold(a.Hostname(), b.Hostname()) && port(a) == port(b)
 }
 
