@@ -85,7 +85,7 @@ type createTokenBody struct {
 	Currency string `json:"currency,omitempty"`
 }
 
-var errTokenValue = errors.New("data.token is missing, or not 1 to 8192 characters of A-Z a-z 0-9 - . _ ~ + / =")
+var errTokenValue = errors.New("data.token is missing, or not " + check.TokenForm)
 
 // anyCurrency reports whether a token made for another currency serves want.
 func anyCurrency(_, want string) bool { return want == "" }

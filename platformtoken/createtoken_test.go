@@ -421,3 +421,13 @@ func TestClient_CreateToken_unusableAnswers(t *testing.T) {
 		})
 	}
 }
+
+func TestClient_Token_opaque(t *testing.T) {
+	t.Run("a token in Laravel Sanctum's form is used", func(t *testing.T) {
+		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			answering(srv, 200, `{"isSuccess":true,"code":0,"data":{"token":"12|laravel:sanctum!"}}`)
+			testkit.Equal(t, "token", token(t, c, brl).Value(), "12|laravel:sanctum!")
+			testkit.Equal(t, "requests", srv.Count(createToken), 1)
+		})
+	})
+}
