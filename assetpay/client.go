@@ -205,7 +205,7 @@ func New(cfg Config) (*Client, error) {
 }
 
 // Token returns the user's token, which is valid now and for at least the
-// expiry margin of 10 seconds. One is kept per Steam ID and client id, and
+// expiry margin of 10 seconds; less while renewals fail. One is kept per Steam ID and client id, and
 // shared until about a fifth of its life is left. A request whose trade URL or
 // client data differ from those of the last exchange is a new exchange, also
 // where it goes back to earlier ones: AssetPay is to judge the user by what
@@ -266,6 +266,9 @@ func unset(op string, fields ...string) error {
 	p := make(map[string]string, len(fields))
 	for _, field := range fields {
 		p[field] = "is not set in the Config, and this call needs it"
+		if field != "MerchantID" {
+			p[field] += " " + check.StaticNote
+		}
 	}
 	return &Error{Op: op, Fields: p}
 }

@@ -142,11 +142,7 @@ func checkMode(p *check.Problems, cfg Config) {
 			}
 		}
 	case cfg.APIKey == nil && !session:
-		const either = "required: MerchantID, Email and Password, or APIKey alone " + check.StaticNote
-		for field := range given {
-			p.Add(field, either)
-		}
-		p.Add("APIKey", either)
+		p.Add("APIKey", "required, or MerchantID, Email and Password instead "+check.StaticNote)
 	case cfg.APIKey == nil:
 		p.Require("MerchantID", cfg.MerchantID)
 		p.Require("Email", cfg.Email)
@@ -155,9 +151,9 @@ func checkMode(p *check.Problems, cfg Config) {
 }
 
 // Token returns an access token that is valid now and for at least the expiry
-// margin: 10 seconds, less for tokens of a few minutes. It is shared until
-// about a fifth of its life is left, and then refreshed while it is still
-// handed out.
+// margin: 10 seconds, less for tokens of a few minutes and while renewals fail. It
+// is shared until about a fifth of its life is left, and then refreshed while it
+// is still handed out.
 //
 // Errors match [providerauth.ErrUnauthorized], [providerauth.ErrRateLimited], [providerauth.ErrBadResponse],
 // [providerauth.ErrAmbiguous], [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or are

@@ -125,8 +125,9 @@ func New(cfg Config) (*Client, error) {
 }
 
 // Token returns a token that is valid now and for at least the expiry margin:
-// 10 seconds, less for tokens of a few minutes. It is minted once, without a
-// request, and shared until about a fifth of its life is left. Errors match
+// 10 seconds, less for tokens of a few minutes and while renewals fail. It is
+// minted once, without a request, and shared until about a fifth of its life is
+// left. Errors match
 // [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or are ctx's.
 func (c *Client) Token(ctx context.Context) (Token, error) {
 	if ctx == nil {

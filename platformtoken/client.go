@@ -192,7 +192,8 @@ func New(cfg Config) (*Client, error) {
 }
 
 // Token returns the player's token, which is valid now and for at least the
-// expiry margin of 10 seconds, less for tokens of a few minutes. One is kept
+// expiry margin of 10 seconds, less for tokens of a few minutes and while renewals
+// fail. One is kept
 // per user id, made by one request however many callers want it, and replaced
 // shortly before it expires. As that kills the old one, callers wait for it.
 //
