@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/expiry"
@@ -168,7 +169,7 @@ type exchangeBody struct {
 // exchange makes the request.
 func (c *Client) exchange(ctx context.Context, key keySigner, op string, who identity, why purpose) (AuthenticateClientResponse, error) {
 	resp, err := c.session.API.Do(ctx, transport.Call{
-		Op: op, Method: http.MethodPost, Path: "/auth/authenticate-client", Policy: transport.Safe,
+		Op: op, Method: http.MethodPost, Path: "/auth/authenticate-client", Policy: transport.Safe, Effect: apierror.Renews,
 		In: exchangeBody{who.steamID, why.tradeURL, who.clientID, why.wire()}, Signer: key,
 	})
 	if err != nil {

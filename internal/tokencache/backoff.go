@@ -40,6 +40,11 @@ func (f *failure[S]) over(now int64) bool {
 	return now >= f.retryAt+int64(maxBackOff) || now < f.failedAt // the wall clock was set back
 }
 
+// earlier is the error for a caller within the back-off.
+func (f *failure[S]) earlier(now int64) error {
+	return &apierror.Earlier{Err: f.err, At: time.Unix(0, f.failedAt), Left: time.Duration(f.retryAt - now)}
+}
+
 // backingOffLocked reports whether a flight for the scope has to wait.
 func (c *Cache[K, S, T]) backingOffLocked(sl *slot[K, S, T], scope S, now int64) bool {
 	if sl == nil || sl.failure == nil {

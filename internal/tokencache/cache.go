@@ -229,9 +229,24 @@ func (c *Cache[K, S, T]) shard(key K) *shard[K, S, T] {
 func (c *Cache[K, S, T]) begin() error {
 	c.life.Lock()
 	defer c.life.Unlock()
+	err := c.openLocked()
+	if err == nil {
+		c.running.Add(1)
+	}
+	return err
+}
+
+// open returns the error of a closed cache.
+func (c *Cache[K, S, T]) open() error {
+	c.life.Lock()
+	defer c.life.Unlock()
+	return c.openLocked()
+}
+
+// openLocked needs the lock life.
+func (c *Cache[K, S, T]) openLocked() error {
 	if c.closed {
 		return &apierror.Error{Kind: providerauth.ErrClosed}
 	}
-	c.running.Add(1)
 	return nil
 }

@@ -95,7 +95,10 @@ func (c *Cache[K, S, T]) chooseInBackOffLocked(sh *shard[K, S, T], v view[K, S, 
 		sl.deadTriedAt = v.now
 		return choice[K, S, T]{token: sl.dead.token}
 	}
-	return choice[K, S, T]{err: sl.failure.err}
+	if err := c.open(); err != nil {
+		return choice[K, S, T]{err: err}
+	}
+	return choice[K, S, T]{err: sl.failure.earlier(v.now)}
 }
 
 // joinLocked lets a caller wait for the flight. A rejected token is used again if its replacement takes long, and at once if the last flight
