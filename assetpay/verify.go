@@ -26,7 +26,7 @@ type ClientClaims struct {
 	// have another form than AssetPay documents, such as
 	// "client.clientData.registrationDate" for a date without a zone. The zero
 	// value of such a field says nothing of the user. nil: none was left out.
-	Unreadable []string `json:",omitempty"`
+	Unreadable []string
 }
 
 // VerifyClientToken checks a token that a user's browser presents to the
