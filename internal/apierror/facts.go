@@ -40,8 +40,10 @@ func (f Facts) Text() string {
 	if f.Op != "" {
 		b.WriteString(": " + f.Op)
 	}
-	if e := f.own(); e != nil && e.Path != "" && anyEndpoint[f.Op] {
-		b.WriteString(" " + e.Method + " " + text.PathTemplate(e.Path))
+	if anyEndpoint[f.Op] {
+		if e := f.own(); e != nil && e.Path != "" {
+			b.WriteString(" " + e.Method + " " + text.PathTemplate(e.Path))
+		}
 	}
 	sep := ": "
 	say := func(format string, args ...any) {
@@ -99,7 +101,7 @@ func (f Facts) cause() string {
 	}
 	said := ""
 	if e, ok := err.(*Error); !ok {
-		said = err.Error()
+		said = fmt.Sprint(err) // the operator's own may panic
 	} else {
 		switch said = e.Error(); {
 		case e.Kind == nil && e.Err == nil && f.Hint != "":
