@@ -2,6 +2,8 @@ package assetpay
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -36,6 +38,26 @@ type User struct {
 	// ClientData is what AssetPay's risk model is told. Optional: nil sends
 	// none.
 	ClientData *ClientData
+}
+
+// LogValue shows the user without the trade URL, whose token lets anybody send the
+// user trade offers, and without the client data. JSON has them.
+func (u User) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("steam_id", u.SteamID), logSet("trade_url", u.TradeURL != ""),
+		slog.String("client_id", u.ClientID), logSet("client_data", u.ClientData != nil),
+	)
+}
+
+// Format prints what LogValue shows, under every verb.
+func (u User) Format(s fmt.State, _ rune) { fmt.Fprint(s, "assetpay.User", u.LogValue()) }
+
+// logSet says whether there is a value that no log may have.
+func logSet(key string, set bool) slog.Attr {
+	if set {
+		return slog.String(key, "set")
+	}
+	return slog.String(key, "not set")
 }
 
 // An AuthenticateClientResponse is the outcome of one exchange.

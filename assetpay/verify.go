@@ -3,6 +3,8 @@ package assetpay
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/apierror"
@@ -27,6 +29,21 @@ type ClientClaims struct {
 	// "client.clientData.registrationDate" for a date without a zone. The zero
 	// value of such a field says nothing of the user. nil: none was left out.
 	Unreadable []string
+}
+
+// LogValue shows the claims without the trade URL, whose token lets anybody send the
+// user trade offers, and without the client data.
+func (c ClientClaims) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("merchant_id", c.MerchantID), slog.String("steam_id", c.SteamID), logSet("trade_url", c.TradeURL != ""),
+		slog.String("client_id", c.ClientID), logSet("client_data", c.ClientData != nil),
+		slog.Time("issued_at", c.IssuedAt), slog.Time("expires_at", c.ExpiresAt), slog.Any("unreadable", c.Unreadable),
+	)
+}
+
+// Format prints what LogValue shows, under every verb.
+func (c ClientClaims) Format(s fmt.State, _ rune) {
+	fmt.Fprint(s, "assetpay.ClientClaims", c.LogValue())
 }
 
 // VerifyClientToken checks a token that a user's browser presents to the
