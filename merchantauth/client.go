@@ -38,9 +38,11 @@ type Config struct {
 	// HTTPClient sends the requests. Optional. It is copied: its Transport and
 	// Timeout are kept, redirects are never followed, and a Jar is an error.
 	HTTPClient *http.Client
-	// Logger is told of every attempt at debug level, and at warn level of an
-	// answer whose expiresIn or exp cannot be used; never of a URL, header or
-	// body. Optional: nil is silent.
+	// Logger receives a debug record per attempt; a warning when renewals of a
+	// token begin to fail, with op, status and the token's expiry, and an info
+	// record when they recover, together at most one in 10 s; and a warning for
+	// an answer whose expiresIn or exp cannot be used.
+	// Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
 	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s.
 	AttemptTimeout time.Duration

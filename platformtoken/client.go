@@ -65,9 +65,12 @@ type Config struct {
 	// HTTPClient sends the requests. Optional. It is copied: its Transport and
 	// Timeout are kept, redirects are never followed, and a Jar is an error.
 	HTTPClient *http.Client
-	// Logger is told of every attempt at debug level, and at warn level of a
-	// token whose expiry cannot be used and of the first live token that is
-	// evicted; never of a URL, header or body. Optional: nil is silent.
+	// Logger receives a debug record per attempt; a warning when renewals of a
+	// token begin to fail, with op, status and the token's expiry, and an info
+	// record when they recover, together at most one in 10 s; and a warning for
+	// a token whose expiry cannot be used, and for the first live token that is
+	// evicted.
+	// Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
 	// AttemptTimeout bounds an attempt of a call. The creation of a token may
 	// take two of them and a second. Optional, default 10 s.
