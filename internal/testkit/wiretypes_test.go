@@ -22,6 +22,7 @@ var wireTypes = map[string]string{
 	"providerauth.Amount":         "testdata/golden/amount.txt",
 	"providerauth.Number":         "testdata/golden/number.txt",
 	"klas.AuthenticateRequest":    "klas/testdata/golden/types.txt",
+	"klas.Error":                  "klas/testdata/golden/types.txt",
 	"klas.Timestamp":              "klas/testdata/golden/types.txt",
 	"merchantauth.Customer":       "merchantauth/testdata/golden/types.txt",
 	"merchantauth.Error":          "merchantauth/testdata/golden/types.txt",
