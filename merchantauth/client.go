@@ -40,7 +40,7 @@ type Config struct {
 	HTTPClient *http.Client
 	// Logger receives a debug record per attempt; a warning when renewals of a
 	// token begin to fail, with op, status and the token's expiry, and an info
-	// record when they recover, together at most one in 10 s; and a warning for
+	// record when they recover, each at most once in 10 s; and a warning for
 	// an answer whose expiresIn or exp cannot be used.
 	// Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger

@@ -67,7 +67,7 @@ type Config struct {
 	HTTPClient *http.Client
 	// Logger receives a debug record per attempt; a warning when renewals of a
 	// token begin to fail, with op, status and the token's expiry, and an info
-	// record when they recover, together at most one in 10 s; and a warning for
+	// record when they recover, each at most once in 10 s; and a warning for
 	// a token whose expiry cannot be used, and for the first live token that is
 	// evicted.
 	// Records contain no URL, header or body. Optional: nil is silent.

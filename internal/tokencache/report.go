@@ -11,57 +11,72 @@ import (
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
-// reportEvery is the time between two lines about renewals in the log of a cache.
+// reportEvery is the time between two warnings about renewals, and between two lines
+// about recoveries, in the log of a cache.
 const reportEvery = 10 * time.Second
 
 // reports limits the lines about renewals.
 type reports struct {
-	mu      sync.Mutex
-	last    int64 // Unix ns: when a line was due and not left out
-	leftOut int   // lines since then
+	mu                   sync.Mutex
+	failures, recoveries rationed
+	failing              bool // the last line was a warning
 }
 
-// admit reports whether a line may be logged now, and the number of lines that were
-// left out before it. counted is true for a line that was left out before.
-func (r *reports) admit(now int64, counted bool) (leftOut int, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.last != 0 && now >= r.last && now-r.last < int64(reportEvery) {
-		if !counted {
-			r.leftOut++
-		}
-		return 0, false
-	}
-	leftOut = r.leftOut
-	if counted && leftOut > 0 {
-		leftOut--
-	}
-	r.last, r.leftOut = now, 0
-	return leftOut, true
+// rationed are the lines of a kind.
+type rationed struct {
+	last    int64 // Unix ns: of the last line; 0: none
+	leftOut int   // since then
 }
 
 // A report is a line for the log about the renewal of a token.
 type report struct {
 	recovered bool
+	again     bool          // it was left out before
 	failure   error         // of the flight that failed last
 	token     credential.ID // the current token
 	expiresAt int64         // Unix ns
 	flights   int           // that failed in a row
-	leftOut   int
+	leftOut   int           // lines of its kind before this line
+}
+
+// admit reports whether the line may be logged now. A line that was left out is only
+// due again if the last line says the opposite.
+func (r *reports) admit(line *report, now int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if line.again && r.failing {
+		return false
+	}
+	kind := &r.failures
+	if line.recovered {
+		kind = &r.recoveries
+	}
+	if kind.last != 0 && now >= kind.last && now-kind.last < int64(reportEvery) {
+		if !line.again {
+			kind.leftOut++
+		}
+		return false
+	}
+	line.leftOut = kind.leftOut
+	if line.again {
+		line.leftOut = max(0, line.leftOut-1)
+	}
+	kind.last, kind.leftOut, r.failing = now, 0, !line.recovered
+	return true
 }
 
 // reportFailureLocked prepares a line if this flight is the first failed renewal of
-// a token, or the first for which the log has room. s is the current snapshot.
-// Without a token callers have the error.
+// a token. s is the current snapshot. Without a token callers have the error.
 func (f *flight[K, S, T]) reportFailureLocked(s *snapshot[S, T], now int64) {
 	failure, live := f.slot.failure, s.alive()
 	if failure == nil || failure.reported || live == nil || now >= live.expiresAt {
 		return
 	}
-	leftOut, ok := f.cache.reports.admit(now, failure.leftOut)
-	failure.reported, failure.leftOut = ok, !ok
-	if ok {
-		f.report = &report{failure: failure.err, token: live.id, expiresAt: live.expiresAt, flights: failure.flights, leftOut: leftOut}
+	line := &report{again: failure.leftOut, failure: failure.err, token: live.id, expiresAt: live.expiresAt, flights: failure.flights}
+	if f.cache.reports.admit(line, now) {
+		failure.reported, f.report = true, line
+	} else {
+		failure.leftOut = true
 	}
 }
 
@@ -72,12 +87,9 @@ func (f *flight[K, S, T]) reportRecoveryLocked(now int64) {
 	if !failure.reported {
 		return
 	}
-	leftOut, ok := f.cache.reports.admit(now, false)
-	if ok {
-		f.report = &report{
-			recovered: true, failure: failure.err, token: f.issued.id, expiresAt: f.issued.expiresAt,
-			flights: failure.flights, leftOut: leftOut,
-		}
+	line := &report{recovered: true, failure: failure.err, token: f.issued.id, expiresAt: f.issued.expiresAt, flights: failure.flights}
+	if f.cache.reports.admit(line, now) {
+		f.report = line
 	}
 }
 

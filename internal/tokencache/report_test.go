@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,12 +59,12 @@ func (*unavailable) Failure() providerauth.Failure {
 var _ providerauth.Error = (*unavailable)(nil)
 
 func TestCache_log(t *testing.T) {
-	// down is a provider that fails while it is true.
-	setup := func(t *testing.T, down *bool, change func(*config)) (*cache, *lines) {
+	// setup opens a cache whose provider fails while down is true.
+	setup := func(t *testing.T, down *atomic.Bool, change func(*config)) (*cache, *lines) {
 		log := new(lines)
 		p := newProvider()
 		p.fail = func(int) error {
-			if *down {
+			if down.Load() {
 				return &unavailable{}
 			}
 			return nil
@@ -75,10 +76,10 @@ func TestCache_log(t *testing.T) {
 	}
 	t.Run("a line says that renewals begin to fail, and another that they recover", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			down := false
+			var down atomic.Bool
 			c, log := setup(t, &down, func(*config) {})
 			get(t, c)
-			down = true
+			down.Store(true)
 			time.Sleep(55 * time.Minute) // flights fail, with back-offs of at most a minute
 			said := log.take()
 			equal(t, "lines", len(said), 1)
@@ -90,7 +91,7 @@ func TestCache_log(t *testing.T) {
 			if left, _ = time.ParseDuration(span); left < 9*time.Minute || left > 15*time.Minute {
 				t.Errorf("left %v", left)
 			}
-			down = false
+			down.Store(false)
 			time.Sleep(time.Minute + time.Second)
 			said = log.take()
 			equal(t, "lines", len(said), 1)
@@ -102,12 +103,13 @@ func TestCache_log(t *testing.T) {
 	})
 	t.Run("a first token that cannot be had is its caller's to report", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			down := true
+			var down atomic.Bool
+			down.Store(true)
 			c, log := setup(t, &down, func(*config) {})
 			if _, err := c.Get(t.Context(), "", ""); err == nil {
 				t.Error("no error")
 			}
-			down = false
+			down.Store(false)
 			time.Sleep(time.Minute)
 			get(t, c)
 			equal(t, "lines", len(log.take()), 0)
@@ -115,14 +117,14 @@ func TestCache_log(t *testing.T) {
 	})
 	t.Run("of many tokens there is at most a line in 10 s", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {
-			down := false
+			var down atomic.Bool
 			c, log := setup(t, &down, func(cfg *config) { cfg.MaxEntries = 100 })
 			for i := range 50 {
 				if _, err := c.Get(t.Context(), fmt.Sprint(i), ""); err != nil {
 					t.Fatal(err)
 				}
 			}
-			down = true
+			down.Store(true)
 			start := time.Now()
 			time.Sleep(time.Hour) // until all have expired
 			said := log.take()
@@ -130,17 +132,43 @@ func TestCache_log(t *testing.T) {
 			if len(said) < 2 || len(said) > most {
 				t.Errorf("%d lines, want 2 to %d", len(said), most)
 			}
-			leftOut := 0
+			told := len(said)
 			for _, line := range said {
 				var span string
 				var n int
-				if _, err := fmt.Sscanf(line, "WARN provider=acme op=Login left=%s failed=1 left_out=%d", &span, &n); err == nil {
-					leftOut += n
+				if _, err := fmt.Sscanf(line, "WARN provider=acme op=Login left=%s failed=1 left_out=%d status=503", &span, &n); err != nil {
+					t.Errorf("%q: %v", line, err)
 				}
+				told += n
 			}
-			if leftOut == 0 {
-				t.Errorf("no line says that others were left out: %q", said)
+			if told <= len(said) || told > 50 {
+				t.Errorf("%d of 50 tokens are told of, in %q", told, said)
 			}
+		})
+	})
+	t.Run("the last line is no recovery while renewals fail", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			var down atomic.Bool
+			c, log := setup(t, &down, func(cfg *config) { cfg.KeepWarm, cfg.MaxEntries = false, 10 })
+			renew := func(key string, fails bool) {
+				down.Store(fails)
+				if _, err := c.Get(t.Context(), key, ""); err != nil { // starts a flight in the background
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+			}
+			renew("a", false)
+			renew("b", false)
+			time.Sleep(55 * time.Minute)
+			renew("a", true)
+			renew("a", false)
+			equal(t, "lines", len(log.take()), 2)
+			for range 20 {
+				renew("b", true)
+			}
+			said := log.take()
+			equal(t, "lines", len(said), 1)
+			equal(t, "level", said[0][:4], "WARN")
 		})
 	})
 }
