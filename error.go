@@ -66,6 +66,10 @@ type Failure struct {
 	RequestID  string        // for the provider's support; "": none
 	Attempts   int           // including attempts that found no connection
 	RetryAfter time.Duration // 0: unknown
+	// FailedAt is when the token request failed whose back-off keeps this call from
+	// making another: the error is from then, and RetryAfter is the time that is
+	// left. Zero: the error is this call's own.
+	FailedAt time.Time
 	// Fields are the rules that the call broke, by field.
 	Fields map[string]string
 }

@@ -19,7 +19,7 @@ import (
 // and should honour ctx. A value that is empty, begins or ends with white space,
 // or holds control characters is ErrSecretUnavailable. The error of a SecretFunc
 // is not printed, since a vault may quote what it was asked for; errors.Is and
-// errors.As see it. It must not choose a value by the values of ctx: a token that
+// errors.As see it, such as errors.Is(err, fs.ErrNotExist) for a missing file. It must not choose a value by the values of ctx: a token that
 // is made with it serves all callers.
 type SecretFunc = func(ctx context.Context) (string, error)
 

@@ -2,11 +2,14 @@ package assetpay
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/expiry"
@@ -35,6 +38,26 @@ type User struct {
 	// ClientData is what AssetPay's risk model is told. Optional: nil sends
 	// none.
 	ClientData *ClientData
+}
+
+// LogValue shows the user without the trade URL, whose token lets anybody send the
+// user trade offers, and without the client data. JSON has them.
+func (u User) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("steam_id", u.SteamID), logSet("trade_url", u.TradeURL != ""),
+		slog.String("client_id", u.ClientID), logSet("client_data", u.ClientData != nil),
+	)
+}
+
+// Format prints what LogValue shows, under every verb.
+func (u User) Format(s fmt.State, _ rune) { fmt.Fprint(s, "assetpay.User", u.LogValue()) }
+
+// logSet says whether there is a value that no log may have.
+func logSet(key string, set bool) slog.Attr {
+	if set {
+		return slog.String(key, "set")
+	}
+	return slog.String(key, "not set")
 }
 
 // An AuthenticateClientResponse is the outcome of one exchange.
@@ -168,7 +191,7 @@ type exchangeBody struct {
 // exchange makes the request.
 func (c *Client) exchange(ctx context.Context, key keySigner, op string, who identity, why purpose) (AuthenticateClientResponse, error) {
 	resp, err := c.session.API.Do(ctx, transport.Call{
-		Op: op, Method: http.MethodPost, Path: "/auth/authenticate-client", Policy: transport.Safe,
+		Op: op, Method: http.MethodPost, Path: "/auth/authenticate-client", Policy: transport.Safe, Effect: apierror.Renews,
 		In: exchangeBody{who.steamID, why.tradeURL, who.clientID, why.wire()}, Signer: key,
 	})
 	if err != nil {

@@ -329,7 +329,7 @@ func TestUnusableAnswerIsNoToken(t *testing.T) {
 		"token with a newline":    {200, ok(`{"token":"abc\n"}`)},
 		"token with white space":  {200, ok(`{"token":"abc def"}`)},
 		"token beyond ASCII":      {200, ok(`{"token":"é"}`)},
-		"token of 8193":           {200, ok(`{"token":"` + strings.Repeat("a", 8193) + `"}`)},
+		"token of 16385":          {200, ok(`{"token":"` + strings.Repeat("a", 16385) + `"}`)},
 		"no success":              {200, `{"data":{"token":"abc"}}`},
 		"success a text":          {200, `{"success":"true","data":{"token":"abc"}}`},
 		"success false, no error": {200, `{"success":false,"data":{"token":"abc"}}`},
@@ -355,10 +355,10 @@ func TestUnusableAnswerIsNoToken(t *testing.T) {
 			})
 		})
 	}
-	t.Run("8192 characters are a token", func(t *testing.T) {
+	t.Run("16384 characters are a token", func(t *testing.T) {
 		bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
-			answering(srv, http.StatusCreated, nil, ok(`{"token":"`+strings.Repeat("a", 8192)+`"}`))
-			testkit.Equal(t, "length", len(token(t, c.TokenSource(user())).Value()), 8192)
+			answering(srv, http.StatusCreated, nil, ok(`{"token":"`+strings.Repeat("a", 16384)+`"}`))
+			testkit.Equal(t, "length", len(token(t, c.TokenSource(user())).Value()), 16384)
 		})
 	})
 }

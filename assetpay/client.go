@@ -91,9 +91,11 @@ type Config struct {
 	// HTTPClient sends the requests. Optional. It is copied: its Transport and
 	// Timeout are kept, redirects are never followed, and a Jar is an error.
 	HTTPClient *http.Client
-	// Logger is told of every attempt at debug level, and at warn level of a
-	// token whose own expiry cannot be used; never of a URL, header or body.
-	// Optional: nil is silent.
+	// Logger receives a debug record per attempt; a warning when renewals of a
+	// token begin to fail, with op, status and the token's expiry, and an info
+	// record when they recover, each at most once in 10 s; and a warning for
+	// a token whose own expiry cannot be used.
+	// Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
 	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s.
 	AttemptTimeout time.Duration
@@ -205,7 +207,7 @@ func New(cfg Config) (*Client, error) {
 }
 
 // Token returns the user's token, which is valid now and for at least the
-// expiry margin of 10 seconds. One is kept per Steam ID and client id, and
+// expiry margin of 10 seconds; less while renewals fail. One is kept per Steam ID and client id, and
 // shared until about a fifth of its life is left. A request whose trade URL or
 // client data differ from those of the last exchange is a new exchange, also
 // where it goes back to earlier ones: AssetPay is to judge the user by what
@@ -266,6 +268,9 @@ func unset(op string, fields ...string) error {
 	p := make(map[string]string, len(fields))
 	for _, field := range fields {
 		p[field] = "is not set in the Config, and this call needs it"
+		if field != "MerchantID" {
+			p[field] += " " + check.StaticNote
+		}
 	}
 	return &Error{Op: op, Fields: p}
 }

@@ -65,7 +65,8 @@ func TestCallsNameTheCredentialThatTheyNeed(t *testing.T) {
 	keyless := func(cfg *assetpay.Config) { local(cfg); cfg.APIKey = nil }
 	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
 		_, err := c.AuthenticateClient(ctx, user())
-		want := map[string]string{"APIKey": "is not set in the Config, and this call needs it"}
+		want := map[string]string{"APIKey": "is not set in the Config, and this call needs it (a static secret that is empty, " +
+			"begins or ends with white space, or holds control characters counts as missing)"}
 		testkit.Equal(t, "AuthenticateClient", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, want)
 		err = c.Call(ctx, http.MethodGet, "/secure/prices", nil, nil)
 		testkit.Equal(t, "Call", errorIs(t, err, providerauth.ErrInvalidRequest).Fields, want)

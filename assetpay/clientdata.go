@@ -1,6 +1,7 @@
 package assetpay
 
 import (
+	"encoding/json"
 	"errors"
 	"math"
 	"time"
@@ -67,7 +68,8 @@ func (d *ClientData) check(p *check.Problems) {
 	p.AtMost(512, "ClientData.KYCHash", d.KYCHash)
 }
 
-// clientData is ClientData as AssetPay writes it, in the order of its page.
+// clientData is ClientData as AssetPay writes it, in the order of its page. It is
+// read member by member, so that a member in another form costs no other.
 type clientData struct {
 	TotalWager       float64 `json:"totalWager"`
 	KYCLevel         int     `json:"kycLevel"`
@@ -75,6 +77,9 @@ type clientData struct {
 	CryptoDeposits   bool    `json:"cryptoDeposits"`
 	RegistrationDate isoTime `json:"registrationDate,omitzero"`
 	KYCHash          string  `json:"kycHash,omitempty"`
+
+	object     bool     // as it was read
+	unreadable []string // paths of the members that were left out
 }
 
 func (d ClientData) wire() *clientData {
@@ -85,12 +90,72 @@ func (d ClientData) wire() *clientData {
 	}
 }
 
+// data returns nil for client data that is no object.
 func (d *clientData) data() *ClientData {
+	if !d.object {
+		return nil
+	}
 	return &ClientData{
 		TotalWager: d.TotalWager, KYCLevel: d.KYCLevel,
 		FiatDeposits: d.FiatDeposits, CryptoDeposits: d.CryptoDeposits,
 		RegistrationDate: d.RegistrationDate.Time, KYCHash: d.KYCHash,
 	}
+}
+
+// UnmarshalJSON never fails. It goes by the exact names of the members.
+func (d *clientData) UnmarshalJSON(b []byte) error {
+	const path = "client.clientData"
+	var members map[string]json.RawMessage
+	if json.Unmarshal(b, &members) != nil {
+		d.unreadable = []string{path}
+		return nil
+	}
+	d.object = true
+	for _, member := range []struct {
+		name string
+		read func(json.RawMessage) error
+	}{
+		{"totalWager", into(&d.TotalWager)},
+		{"kycLevel", d.readLevel},
+		{"fiatDeposits", into(&d.FiatDeposits)},
+		{"cryptoDeposits", into(&d.CryptoDeposits)},
+		{"registrationDate", into(&d.RegistrationDate)},
+		{"kycHash", into(&d.KYCHash)},
+	} {
+		raw, ok := members[member.name]
+		if ok && member.read(raw) != nil {
+			d.unreadable = append(d.unreadable, path+"."+member.name)
+		}
+	}
+	return nil
+}
+
+// into returns a function that decodes into v, and sets v only if that succeeds.
+func into[T any](v *T) func(json.RawMessage) error {
+	return func(raw json.RawMessage) error {
+		var read T
+		err := json.Unmarshal(raw, &read)
+		if err == nil {
+			*v = read
+		}
+		return err
+	}
+}
+
+var errLevel = errors.New("kycLevel is not an integer")
+
+// readLevel takes 2.0 for 2, as JSON does.
+func (d *clientData) readLevel(raw json.RawMessage) error {
+	var n float64
+	err := json.Unmarshal(raw, &n)
+	switch {
+	case err != nil:
+		return err
+	case n != math.Trunc(n) || math.Abs(n) > math.MaxInt32:
+		return errLevel
+	}
+	d.KYCLevel = int(n)
+	return nil
 }
 
 // isoTime is written in UTC with milliseconds, as JavaScript does, and read in

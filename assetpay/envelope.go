@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/text"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -64,7 +65,7 @@ func (e *envelope) key() string {
 var (
 	errNoSuccess  = errors.New(`the answer is no envelope with "success" true`)
 	errNoData     = errors.New(`the answer has no "data"`)
-	errTokenValue = errors.New("data.token is missing, or not 1 to 8192 characters of A-Z a-z 0-9 - . _ ~ + / =")
+	errTokenValue = errors.New("data.token is missing, or not " + check.TokenForm)
 )
 
 // open decodes the data of a successful answer into out, which may be nil.

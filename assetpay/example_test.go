@@ -181,6 +181,9 @@ func ExampleClient_VerifyClientToken() {
 		log.Fatal(err)
 	}
 	fmt.Println(claims.SteamID, claims.ClientID, claims.ExpiresAt.Sub(claims.IssuedAt))
+	if claims.Unreadable != nil { // of the client data, which is incomplete
+		log.Println("not read:", claims.Unreadable)
+	}
 
 	_, err = client.VerifyClientToken(ctx, tok.Value()+"x")
 	fmt.Println(errors.Is(err, assetpay.ErrInvalidToken))

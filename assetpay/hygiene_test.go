@@ -186,3 +186,23 @@ func TestConfigIsLoggedWithoutItsSecrets(t *testing.T) {
 		`assetpay.mint=local assetpay.bare_token=false assetpay.loose_trade_url=false assetpay.base_url=https://api-staging.assetpay.gg `+
 		"assetpay.attempt_timeout=1s assetpay.max_attempts=0 assetpay.refresh_before=0s assetpay.keep_warm=false assetpay.max_entries=5\n")
 }
+
+func TestUser_Format(t *testing.T) {
+	const secret, hash = "AbCdEfGh", "hash-of-the-user"
+	u := assetpay.User{
+		SteamID: steamID, ClientID: "user-123", ClientData: &assetpay.ClientData{KYCHash: hash},
+		TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=" + secret,
+	}
+	claims := assetpay.ClientClaims{SteamID: u.SteamID, ClientID: u.ClientID, TradeURL: u.TradeURL, ClientData: u.ClientData}
+	for name, v := range map[string]any{"User": u, "*User": &u, "ClientClaims": claims, "*ClientClaims": &claims} {
+		t.Run(name+" prints its ids, and no trade URL or client data", func(t *testing.T) {
+			shown := testkit.Printed[*assetpay.Error](v)
+			if leak := testkit.Leak(shown, secret, hash); leak != "" {
+				t.Errorf("shows %s: %s", leak, shown)
+			}
+			if !strings.Contains(shown, steamID) || !strings.Contains(shown, "user-123") {
+				t.Errorf("shows no ids: %s", shown)
+			}
+		})
+	}
+}

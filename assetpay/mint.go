@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
@@ -87,7 +86,7 @@ func (c *Client) sign(op, secret string, who identity, why purpose, now time.Tim
 	if err != nil {
 		return Token{}, fail(op, err)
 	}
-	if !check.TokenValue(value) {
+	if len(value) > jwtclaims.MaxToken {
 		return Token{}, &Error{Op: op, Fields: map[string]string{
 			"ClientData": "must not make the token, trade URL and all, longer than 8192 characters",
 		}}

@@ -3,6 +3,8 @@ package assetpay
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/apierror"
@@ -19,9 +21,29 @@ type ClientClaims struct {
 	SteamID    string
 	TradeURL   string
 	ClientID   string      // "" if the token has none
-	ClientData *ClientData // nil if the token has none
+	ClientData *ClientData // nil if the token has none that is an object
 	IssuedAt   time.Time   // zero if the token has no iat
 	ExpiresAt  time.Time
+	// Unreadable names the members that were left out of ClientData, because they
+	// have another form than AssetPay documents, such as
+	// "client.clientData.registrationDate" for a date without a zone. The zero
+	// value of such a field says nothing of the user. nil: none was left out.
+	Unreadable []string
+}
+
+// LogValue shows the claims without the trade URL, whose token lets anybody send the
+// user trade offers, and without the client data.
+func (c ClientClaims) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("merchant_id", c.MerchantID), slog.String("steam_id", c.SteamID), logSet("trade_url", c.TradeURL != ""),
+		slog.String("client_id", c.ClientID), logSet("client_data", c.ClientData != nil),
+		slog.Time("issued_at", c.IssuedAt), slog.Time("expires_at", c.ExpiresAt), slog.Any("unreadable", c.Unreadable),
+	)
+}
+
+// Format prints what LogValue shows, under every verb.
+func (c ClientClaims) Format(s fmt.State, _ rune) {
+	fmt.Fprint(s, "assetpay.ClientClaims", c.LogValue())
 }
 
 // VerifyClientToken checks a token that a user's browser presents to the
@@ -35,7 +57,8 @@ type ClientClaims struct {
 // are exact: "steamid" is an unknown member, and unknown members are ignored. A
 // token is refused if an object of its header or payload, at any depth, has two
 // members of one name. It may live longer than a day, and the trade URL is taken
-// as it is. The error matches [ErrInvalidToken], and [ErrTokenExpired] if that is
+// as it is. Client data that cannot be read does not make the token invalid: it is
+// left out, and named in [ClientClaims.Unreadable]. The error matches [ErrInvalidToken], and [ErrTokenExpired] if that is
 // what is wrong; its Fields name the rule under "token".
 //
 // Without Config.APISecret and MerchantID the error matches
@@ -87,8 +110,8 @@ func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientCla
 		MerchantID: cl.MerchantID, SteamID: cl.Client.SteamID, TradeURL: cl.Client.TradeURL, ClientID: cl.Client.ClientID,
 		IssuedAt: times.IssuedAt, ExpiresAt: times.ExpiresAt,
 	}
-	if cl.Client.ClientData != nil {
-		out.ClientData = cl.Client.ClientData.data()
+	if data := cl.Client.ClientData; data != nil {
+		out.ClientData, out.Unreadable = data.data(), data.unreadable
 	}
 	return out, nil
 }

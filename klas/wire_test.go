@@ -44,6 +44,9 @@ func TestWire_Types(t *testing.T) {
 	}))
 	s.Add("klas.Refusal", testkit.Marshalled(&klas.Refusal{Code: "ERR_X"}))
 	s.Add("klas.Result", testkit.Marshalled(klas.Result{Path: "/p", Code: klas.StatusOK, RequestID: "r", Duration: time.Second}))
+	s.Add("klas.Error", testkit.Marshalled(&klas.Error{
+		Op: "New", Fields: map[string]string{"b": "rule <&>", "a": "é"}, Err: errors.New("cause <&>"),
+	})+"\n"+testkit.Marshalled(&klas.Error{}))
 	testkit.Golden(t, "types", s.String())
 }
 

@@ -38,9 +38,11 @@ type Config struct {
 	// HTTPClient sends the requests. Optional. It is copied: its Transport and
 	// Timeout are kept, redirects are never followed, and a Jar is an error.
 	HTTPClient *http.Client
-	// Logger is told of every attempt at debug level, and at warn level of an
-	// answer whose expiresIn or exp cannot be used; never of a URL, header or
-	// body. Optional: nil is silent.
+	// Logger receives a debug record per attempt; a warning when renewals of a
+	// token begin to fail, with op, status and the token's expiry, and an info
+	// record when they recover, each at most once in 10 s; and a warning for
+	// an answer whose expiresIn or exp cannot be used.
+	// Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
 	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s.
 	AttemptTimeout time.Duration
@@ -142,11 +144,7 @@ func checkMode(p *check.Problems, cfg Config) {
 			}
 		}
 	case cfg.APIKey == nil && !session:
-		const either = "required: MerchantID, Email and Password, or APIKey alone " + check.StaticNote
-		for field := range given {
-			p.Add(field, either)
-		}
-		p.Add("APIKey", either)
+		p.Add("APIKey", "required, or MerchantID, Email and Password instead "+check.StaticNote)
 	case cfg.APIKey == nil:
 		p.Require("MerchantID", cfg.MerchantID)
 		p.Require("Email", cfg.Email)
@@ -155,9 +153,9 @@ func checkMode(p *check.Problems, cfg Config) {
 }
 
 // Token returns an access token that is valid now and for at least the expiry
-// margin: 10 seconds, less for tokens of a few minutes. It is shared until
-// about a fifth of its life is left, and then refreshed while it is still
-// handed out.
+// margin: 10 seconds, less for tokens of a few minutes and while renewals fail. It
+// is shared until about a fifth of its life is left, and then refreshed while it
+// is still handed out.
 //
 // Errors match [providerauth.ErrUnauthorized], [providerauth.ErrRateLimited], [providerauth.ErrBadResponse],
 // [providerauth.ErrAmbiguous], [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or are

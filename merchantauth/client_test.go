@@ -28,8 +28,8 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 	}{
 		"session":              {session, func(*config) {}, nil},
 		"key":                  {key, func(*config) {}, nil},
-		"neither":              {session, func(c *config) { *c = config{} }, []string{"APIKey", "BaseURL", "Email", "MerchantID", "Password"}},
-		"neither, blank":       {session, func(c *config) { *c = key; c.APIKey = providerauth.StaticSecret(" \n") }, []string{"APIKey", "Email", "MerchantID", "Password"}},
+		"neither":              {session, func(c *config) { *c = config{} }, []string{"APIKey", "BaseURL"}},
+		"neither, blank":       {session, func(c *config) { *c = key; c.APIKey = providerauth.StaticSecret(" \n") }, []string{"APIKey"}},
 		"both":                 {session, func(c *config) { c.APIKey = key.APIKey }, []string{"APIKey", "Email", "MerchantID", "Password"}},
 		"key and an e-mail":    {key, func(c *config) { c.Email = "a@b.c" }, []string{"APIKey", "Email"}},
 		"key and a password":   {key, func(c *config) { c.Password = session.Password }, []string{"APIKey", "Password"}},

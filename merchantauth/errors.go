@@ -67,8 +67,9 @@ type Error struct {
 	// Attempts counts all attempts, including those that found no connection.
 	Attempts int
 	// RetryAfter is the time to wait before the next call: the wait that Kuna
-	// asks for, or with providerauth.ErrContested the time until another token
-	// may be had; 0 if neither is known.
+	// asks for, with providerauth.ErrContested the time until another token may
+	// be had, and after an earlier failure, see Failure.FailedAt, the rest of its
+	// back-off; 0 if none is known.
 	RetryAfter time.Duration
 	// Err is the cause; nil if the answer says everything.
 	Err error
@@ -93,17 +94,40 @@ func isCode(s string) bool {
 	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
 
+// described is facts with the hint for the text.
+func (e *Error) described() apierror.Facts {
+	f := e.facts()
+	f.Hint = e.hint()
+	return f
+}
+
+// hint explains an answer of Kuna by the sentinel that the error matches; "": the
+// status does.
+func (e *Error) hint() string {
+	switch {
+	case e.Is(ErrTokenExpired):
+		return "the access token has expired"
+	case e.Is(ErrRefreshTokenExpired):
+		return "the refresh token has expired: log in"
+	case e.Is(providerauth.ErrUnauthorized):
+		return "the access token or the API key is not accepted"
+	case e.Is(providerauth.ErrInvalidRequest):
+		return "Kuna does not accept the request: see Entries"
+	}
+	return ""
+}
+
 // Error describes the failure, without any text of Kuna except the code and the
 // request id.
-func (e *Error) Error() string { return e.facts().Text() }
+func (e *Error) Error() string { return e.described().Text() }
 
 // Format prints the text of Error under every verb, also of an Error that is no
 // pointer.
-func (e Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
+func (e Error) Format(s fmt.State, _ rune) { e.described().Print(s) }
 
 // MarshalJSON writes the text of Error as a JSON string, also of an Error that is
 // no pointer.
-func (e Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+func (e Error) MarshalJSON() ([]byte, error) { return e.described().JSON() }
 
 // Failure returns the fields that the errors of all providers share.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
@@ -184,6 +208,14 @@ func invalid(op string, p check.Problems) error {
 
 // fail returns the package's error for an error of the packages below.
 func fail(op string, err error) error {
+	own := failed(op, err)
+	if earlier, ok := err.(*apierror.Earlier); ok {
+		own.Err, own.RetryAfter = earlier.Of(own.Err), earlier.Left
+	}
+	return own
+}
+
+func failed(op string, err error) *Error {
 	if own, ok := apierror.Own[*Error](err); ok {
 		return own.copied()
 	}

@@ -255,7 +255,7 @@ func TestErrorHasTheRequestIDAndWhenToComeBack(t *testing.T) {
 				srv.FailNext(1, 429, http.Header{"Retry-After": {"30"}, "X-Request-Id": {id}}, testkit.Path("/v2/balance"))
 				e := errorIs(t, ways["Call"](t, srv, c), providerauth.ErrRateLimited)
 				testkit.Equal(t, "request id, retry after, attempts", fmt.Sprint(e.RequestID, " ", e.RetryAfter, e.Attempts), id+" 30s 1")
-				testkit.Equal(t, "text", e.Error(), "merchantauth: Call: status 429, request id "+id+", retry after 30s: refused")
+				testkit.Equal(t, "text", e.Error(), "merchantauth: Call POST /v2/balance: status 429, request id "+id+", retry after 30s: the provider's rate limit is reached")
 			}, change...)
 		})
 	}

@@ -77,7 +77,7 @@ func kept(t Token) issued { return issued{Token: t, ID: t.secret.ID(), ExpiresAt
 func (c *Client) login(ctx context.Context, password string) (Token, error) {
 	const op = "Login"
 	resp, err := c.session.API.Do(ctx, transport.Call{
-		Op: op, Method: http.MethodPost, Path: "/v2/auth/login", Policy: transport.Safe,
+		Op: op, Method: http.MethodPost, Path: "/v2/auth/login", Policy: transport.Safe, Effect: apierror.Renews,
 		In: loginBody{c.email.Value(), password}, Signer: asMerchant{c.merchantID}, Reader: authReader{},
 	})
 	if err != nil {

@@ -160,7 +160,7 @@ func TestExpiryOfTheRefreshTokenIsItsOwnOrTwoDays(t *testing.T) {
 }
 
 func TestUnusableLoginsAreErrorsAndNoTokens(t *testing.T) {
-	long := strings.Repeat("x", 8193)
+	long := strings.Repeat("x", 16385)
 	for _, body := range []string{
 		``, `{`, `null`, `[]`, `{}`, `"x"`, `<html>`, `{"data":null}`, `{"data":[]}`, `{"data":"x"}`, `{"data":{}}`, `{"errors":[]}`,
 		`{"data":{"accessToken":"","expiresIn":946700000}}`,

@@ -25,8 +25,8 @@ type sessionData struct {
 }
 
 var (
-	errAccessToken  = errors.New("data.accessToken is missing, or not 1 to 8192 characters of A-Z a-z 0-9 - . _ ~ + / =")
-	errRefreshToken = errors.New("data.refreshToken is not a text of at most 8192 characters without control characters")
+	errAccessToken  = errors.New("data.accessToken is missing, or not " + check.TokenForm)
+	errRefreshToken = errors.New("data.refreshToken is not a text of at most 16384 characters without control characters")
 )
 
 // read takes an answer apart. The refresh token is read first: that it was
@@ -41,7 +41,7 @@ func (s *sessionData) read(env *envelope) error {
 		return err
 	}
 	if len(data.RefreshToken) > 0 {
-		if json.Unmarshal(data.RefreshToken, &s.refresh) != nil || len(s.refresh) > 8192 ||
+		if json.Unmarshal(data.RefreshToken, &s.refresh) != nil || len(s.refresh) > check.MaxToken ||
 			s.refresh != "" && text.Defect(s.refresh) != "" {
 			return errRefreshToken
 		}

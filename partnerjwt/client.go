@@ -38,8 +38,10 @@ type Config struct {
 	// HTTPClient sends the requests. Optional. It is copied: its Transport and
 	// Timeout are kept, redirects are never followed, and a Jar is an error.
 	HTTPClient *http.Client
-	// Logger is told of every attempt at debug level, never of a URL, header
-	// or body. Optional: nil is silent.
+	// Logger receives a debug record per attempt; a warning when renewals of a
+	// token begin to fail, with op, status and the token's expiry, and an info
+	// record when they recover, each at most once in 10 s. Records contain no
+	// URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
 	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s.
 	AttemptTimeout time.Duration
@@ -125,8 +127,9 @@ func New(cfg Config) (*Client, error) {
 }
 
 // Token returns a token that is valid now and for at least the expiry margin:
-// 10 seconds, less for tokens of a few minutes. It is minted once, without a
-// request, and shared until about a fifth of its life is left. Errors match
+// 10 seconds, less for tokens of a few minutes and while renewals fail. It is
+// minted once, without a request, and shared until about a fifth of its life is
+// left. Errors match
 // [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or are ctx's.
 func (c *Client) Token(ctx context.Context) (Token, error) {
 	if ctx == nil {

@@ -203,6 +203,8 @@ func TestNewReportsEveryProblemAtOnce(t *testing.T) {
 		"nothing":             {func(*partnerjwt.Config) {}, nil},
 		"all missing":         {func(c *partnerjwt.Config) { *c = partnerjwt.Config{} }, []string{"ClientID", "Secret", "BaseURL"}},
 		"blank secret":        {func(c *partnerjwt.Config) { c.Secret = providerauth.StaticSecret(" \n") }, []string{"Secret"}},
+		"secret of two lines": {func(c *partnerjwt.Config) { c.Secret = providerauth.StaticSecret("a\nb") }, []string{"Secret"}},
+		"secret with newline": {func(c *partnerjwt.Config) { c.Secret = providerauth.StaticSecret("a\n") }, []string{"Secret"}},
 		"client id newline":   {func(c *partnerjwt.Config) { c.ClientID = "c\n" }, []string{"ClientID"}},
 		"client id not UTF-8": {func(c *partnerjwt.Config) { c.ClientID = "a\xff" }, []string{"ClientID"}},
 		"http":                {func(c *partnerjwt.Config) { c.BaseURL = "http://api.example.com" }, []string{"BaseURL"}},

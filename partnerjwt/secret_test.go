@@ -2,7 +2,9 @@ package partnerjwt_test
 
 import (
 	"context"
+	"io/fs"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -41,6 +43,20 @@ func TestSecretThatTakesTimeIsRotatedWithoutALostRequestDuringARenewal(t *testin
 			time.Sleep(50 * time.Millisecond)
 			return value, err
 		}
+	})
+}
+
+func TestClient_Token_secret(t *testing.T) {
+	t.Run("errors.Is sees the SecretFunc's cause, and the text does not have it", func(t *testing.T) {
+		bubble(t, func(t *testing.T, _ *partnerjwttest.Server, c *partnerjwt.Client) {
+			for range 2 { // the second within the back-off
+				_, err := c.Token(t.Context())
+				errorIs(t, err, providerauth.ErrSecretUnavailable, fs.ErrNotExist)
+				if strings.Contains(err.Error(), "no-such-file") {
+					t.Errorf("the text has the cause: %v", err)
+				}
+			}
+		}, func(cfg *partnerjwt.Config) { cfg.Secret = providerauth.FileSecret("testdata/no-such-file") })
 	})
 }
 

@@ -65,9 +65,12 @@ type Config struct {
 	// HTTPClient sends the requests. Optional. It is copied: its Transport and
 	// Timeout are kept, redirects are never followed, and a Jar is an error.
 	HTTPClient *http.Client
-	// Logger is told of every attempt at debug level, and at warn level of a
-	// token whose expiry cannot be used and of the first live token that is
-	// evicted; never of a URL, header or body. Optional: nil is silent.
+	// Logger receives a debug record per attempt; a warning when renewals of a
+	// token begin to fail, with op, status and the token's expiry, and an info
+	// record when they recover, each at most once in 10 s; and a warning for
+	// a token whose expiry cannot be used, and for the first live token that is
+	// evicted.
+	// Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
 	// AttemptTimeout bounds an attempt of a call. The creation of a token may
 	// take two of them and a second. Optional, default 10 s.
@@ -192,7 +195,8 @@ func New(cfg Config) (*Client, error) {
 }
 
 // Token returns the player's token, which is valid now and for at least the
-// expiry margin of 10 seconds, less for tokens of a few minutes. One is kept
+// expiry margin of 10 seconds, less for tokens of a few minutes and while renewals
+// fail. One is kept
 // per user id, made by one request however many callers want it, and replaced
 // shortly before it expires. As that kills the old one, callers wait for it.
 //

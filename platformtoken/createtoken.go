@@ -85,7 +85,7 @@ type createTokenBody struct {
 	Currency string `json:"currency,omitempty"`
 }
 
-var errTokenValue = errors.New("data.token is missing, or not 1 to 8192 characters of A-Z a-z 0-9 - . _ ~ + / =")
+var errTokenValue = errors.New("data.token is missing, or not " + check.TokenForm)
 
 // anyCurrency reports whether a token made for another currency serves want.
 func anyCurrency(_, want string) bool { return want == "" }
@@ -169,7 +169,8 @@ const assumedLife = 24 * time.Hour
 // previous token is dead, so nothing that is odd about the new one is a reason
 // not to use it.
 func (c *Client) received(value string, expires json.RawMessage, p Player, at time.Time) Token {
-	said, readable := readExpires(expires)
+	now := c.session.Clock.Provider(at)
+	said, readable := readExpires(expires, now)
 	times, _ := jwtclaims.Peek(value)
 	life := expiry.Life{
 		Deadlines: []expiry.Deadline{{Name: "expires", At: said}, {Name: "exp", At: times.ExpiresAt}},
@@ -179,7 +180,7 @@ func (c *Client) received(value string, expires json.RawMessage, p Player, at ti
 		life.Issued = times.NotBefore
 	}
 	// The only error is that there is nothing to go by, and a life is assumed.
-	until, assumed, ignored, _ := life.Expiry(c.session.Clock.Provider(at))
+	until, assumed, ignored, _ := life.Expiry(now)
 	if !readable {
 		ignored = append(ignored, "expires")
 	}

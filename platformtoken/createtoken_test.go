@@ -412,3 +412,13 @@ func TestClient_Token_changedSecret(t *testing.T) {
 		testkit.ChangedSecret(t, secret, func() error { _, err := c.Token(t.Context(), brl); return err }, func() int { return srv.Count(createToken) })
 	}, func(cfg *platformtoken.Config) { cfg.Secret = secret.Get })
 }
+
+func TestClient_Token_opaque(t *testing.T) {
+	t.Run("a token in Laravel Sanctum's form is used", func(t *testing.T) {
+		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			answering(srv, 200, `{"isSuccess":true,"code":0,"data":{"token":"12|laravel:sanctum!"}}`)
+			testkit.Equal(t, "token", token(t, c, brl).Value(), "12|laravel:sanctum!")
+			testkit.Equal(t, "requests", srv.Count(createToken), 1)
+		})
+	})
+}

@@ -58,10 +58,10 @@ func TestError_Retryable(t *testing.T) {
 				srv.FailActed(3, status, soon, testkit.Path(transfer))
 				errorIs(t, testkit.Repeat(func(n int) error {
 					body := struct {
-						TxID         string                  `json:"txId"`
-						TransferType platformtoken.Direction `json:"transferType"`
-						Amount       providerauth.Number     `json:"amount"`
-					}{fmt.Sprint("raw-", n), platformtoken.TransferIn, providerauth.Number{Amount: testkit.ParseAmount(t, "2")}}
+						TxID         string              `json:"txId"`
+						TransferType int                 `json:"transferType"`
+						Amount       providerauth.Number `json:"amount"`
+					}{fmt.Sprint("raw-", n), int(platformtoken.TransferIn), providerauth.Number{Amount: testkit.ParseAmount(t, "2")}}
 					return c.CallFor(t.Context(), brl, "POST", transfer, body, nil)
 				}), providerauth.ErrAmbiguous)
 				testkit.Equal(t, "wallet after CallFor", srv.Balance(brl), "7")

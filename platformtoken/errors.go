@@ -55,9 +55,10 @@ type Error struct {
 	RequestID string
 	// Attempts counts all attempts, including those that found no connection.
 	Attempts int
-	// RetryAfter is the time to wait before the next call: the wait that the
-	// platform asks for, or with providerauth.ErrContested the time until a
-	// token may be made; 0 if neither is known.
+	// RetryAfter is the time to wait before the next call: the wait that the platform
+	// asks for, with providerauth.ErrContested the time until another token may
+	// be had, and after an earlier failure, see Failure.FailedAt, the rest of its
+	// back-off; 0 if none is known.
 	RetryAfter time.Duration
 	// Err is the cause; nil if the answer says everything.
 	Err error
@@ -80,17 +81,36 @@ func (e *Error) facts() apierror.Facts {
 	return f
 }
 
+// described is facts with the hint for the text.
+func (e *Error) described() apierror.Facts {
+	f := e.facts()
+	f.Hint = e.hint()
+	return f
+}
+
+// hint explains an answer of the platform by the sentinel that the error matches; "": the
+// status does.
+func (e *Error) hint() string {
+	switch {
+	case e.Is(providerauth.ErrUnauthorized):
+		return "the token or the signature is not accepted: check the tenant id, the secret and the Signer"
+	case e.Is(providerauth.ErrInvalidRequest):
+		return "the platform does not accept the request: see Code and Message"
+	}
+	return ""
+}
+
 // Error describes the failure, without any text of the platform except the code
 // and the request id.
-func (e *Error) Error() string { return e.facts().Text() }
+func (e *Error) Error() string { return e.described().Text() }
 
 // Format prints the text of Error under every verb, also of an Error that is no
 // pointer.
-func (e Error) Format(s fmt.State, _ rune) { e.facts().Print(s) }
+func (e Error) Format(s fmt.State, _ rune) { e.described().Print(s) }
 
 // MarshalJSON writes the text of Error as a JSON string, also of an Error that is
 // no pointer.
-func (e Error) MarshalJSON() ([]byte, error) { return e.facts().JSON() }
+func (e Error) MarshalJSON() ([]byte, error) { return e.described().JSON() }
 
 // Failure returns the fields that the errors of all providers share.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
@@ -140,6 +160,14 @@ func invalid(op string, p check.Problems) error {
 
 // fail returns the package's error for an error of the packages below.
 func fail(op string, err error) error {
+	own := failed(op, err)
+	if earlier, ok := err.(*apierror.Earlier); ok {
+		own.Err, own.RetryAfter = earlier.Of(own.Err), earlier.Left
+	}
+	return own
+}
+
+func failed(op string, err error) *Error {
 	if own, ok := apierror.Own[*Error](err); ok {
 		return own.copied()
 	}

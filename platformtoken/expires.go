@@ -11,14 +11,18 @@ import (
 // the former it is the year 5138, as the latter 1973.
 const firstMilli = 1e11
 
+// longestLife is ten years in seconds: as a Unix time it is past.
+const longestLife = 10 * 365 * 24 * 60 * 60
+
 // readExpires reads the "expires" of an answer. The platform's page shows a
 // date and a time with a space between them and no zone, which is UTC: it is
 // the exp of the token beside it to the second. Also read are RFC 3339, either
-// of the two with fractions of a second, and Unix times in seconds or
-// milliseconds. What is missing, null, "" or not after 1970, such as the empty
+// of the two with fractions of a second, Unix times in seconds or milliseconds,
+// and a life of at most ten years in seconds from now, the platform's time of the
+// answer. What is missing, null, "" or not after 1970, such as the empty
 // DateTime of .NET, 0001-01-01, is the zero time. ok is false if there is
 // something else that cannot be read.
-func readExpires(raw json.RawMessage) (at time.Time, ok bool) {
+func readExpires(raw json.RawMessage, now time.Time) (at time.Time, ok bool) {
 	if absent(raw) {
 		return time.Time{}, true
 	}
@@ -27,6 +31,9 @@ func readExpires(raw json.RawMessage) (at time.Time, ok bool) {
 		return time.Time{}, true
 	}
 	if f, ok := float(s); ok {
+		if f > 0 && f <= longestLife {
+			return now.Add(time.Duration(f * float64(time.Second))).UTC(), true
+		}
 		if f >= firstMilli {
 			f /= 1000
 		}

@@ -110,6 +110,8 @@ func TestTokenLivesAsLongAsTheAnswerSays(t *testing.T) {
 		"expires unreadable":               {jwt(`{"exp":1742003600}`), `"soon"`, time.Hour, false},
 		"expires empty DateTime":           {jwt(`{"exp":1742003600}`), `"0001-01-01 00:00:00"`, time.Hour, false},
 		"expires beyond ten years":         {jwt(`{"exp":1742003600}`), `"9999-12-31 23:59:59"`, time.Hour, false},
+		"expires in seconds from now":      {"opaque", `7200`, 2 * time.Hour, false},
+		"the same as a text":               {"opaque", `"7200"`, 2 * time.Hour, false},
 		"expires past":                     {jwt(`{"exp":1742003600}`), `"2024-01-01 00:00:00"`, time.Hour, false},
 		"all beyond ten years":             {jwt(`{"exp":99999999999}`), `"9999-12-31 23:59:59"`, 24 * time.Hour, true},
 		"all past":                         {"opaque", `"2024-01-01 00:00:00"`, 24 * time.Hour, true},

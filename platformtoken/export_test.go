@@ -6,7 +6,9 @@ import (
 	"time"
 )
 
-func ReadExpires(raw string) (time.Time, bool) { return readExpires(json.RawMessage(raw)) }
+func ReadExpires(raw string) (time.Time, bool) {
+	return readExpires(json.RawMessage(raw), time.Unix(1742000000, 0))
+}
 
 func ReadRefusal(body []byte) (code int, message string, ok bool) {
 	e := readEnvelope(body)

@@ -32,7 +32,8 @@ type Signer interface {
 	// called once for every request that is sent, by several goroutines at
 	// once. If it fails or panics, or returns "" or something that a header
 	// cannot carry, nothing is sent and the error matches
-	// [providerauth.ErrSecretUnavailable].
+	// [providerauth.ErrSecretUnavailable]. It must not choose by the values of
+	// ctx: a token that is made with the signature serves all callers.
 	Sign(ctx context.Context, in SignInput) (string, error)
 }
 

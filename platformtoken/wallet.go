@@ -57,7 +57,9 @@ func (e *envelope) balance() (b Balance, _ error) {
 	return b, nil
 }
 
-// A Direction says which way a transfer goes.
+// A Direction says which way a transfer goes. As a text and in JSON it is its
+// String, for logs and an API of your own. The platform wants the number: in a body
+// for [Client.Call] or [Client.CallFor] use int(d).
 type Direction int
 
 const (
@@ -78,8 +80,26 @@ func (d Direction) String() string {
 	return "Direction(" + strconv.Itoa(int(d)) + ")"
 }
 
+// MarshalText returns "in" or "out", and the number of any other Direction.
+func (d Direction) MarshalText() ([]byte, error) {
+	return words(directions[:]).marshal(int(d)), nil
+}
+
+// UnmarshalText reads what MarshalText writes, and any number.
+func (d *Direction) UnmarshalText(b []byte) error {
+	n, err := words(directions[:]).read(string(b))
+	if err == nil {
+		*d = Direction(n)
+	}
+	return err
+}
+
+// UnmarshalJSON reads the text, or the number that the platform writes.
+func (d *Direction) UnmarshalJSON(b []byte) error { return unmarshalWord(b, d) }
+
 // A TransferState is how far a transfer has come. The platform documents three;
-// treat any other as TransferProcessing.
+// treat any other as TransferProcessing. As a text and in JSON it is its String, for
+// logs and an API of your own; it is read from the platform's number, too.
 type TransferState int
 
 const (
@@ -108,6 +128,24 @@ func (s TransferState) String() string {
 	return "TransferState(" + strconv.Itoa(int(s)) + ")"
 }
 
+// MarshalText returns "processing", "succeeded" or "failed", and the number of any
+// other TransferState.
+func (s TransferState) MarshalText() ([]byte, error) {
+	return words(states[:]).marshal(int(s)), nil
+}
+
+// UnmarshalText reads what MarshalText writes, and any number.
+func (s *TransferState) UnmarshalText(b []byte) error {
+	n, err := words(states[:]).read(string(b))
+	if err == nil {
+		*s = TransferState(n)
+	}
+	return err
+}
+
+// UnmarshalJSON reads the text, or the number that the platform writes.
+func (s *TransferState) UnmarshalJSON(b []byte) error { return unmarshalWord(b, s) }
+
 // A TransferRequest says what is to be moved.
 type TransferRequest struct {
 	// TxID is the merchant's own id of the transfer, used once only. Store it
@@ -134,7 +172,7 @@ type Transfer struct {
 
 type transferBody struct {
 	TxID         string              `json:"txId"`
-	TransferType Direction           `json:"transferType"`
+	TransferType int                 `json:"transferType"`
 	Amount       providerauth.Number `json:"amount"`
 }
 
@@ -175,7 +213,7 @@ func (c *Client) Transfer(ctx context.Context, p Player, req TransferRequest) (T
 		return Transfer{}, &Error{Op: op, Fields: problems, TxID: req.TxID}
 	}
 	resp, err := c.doFor(ctx, p, post(op, "/player/transfer", transport.Once,
-		transferBody{req.TxID, req.Direction, providerauth.Number{Amount: req.Amount}}))
+		transferBody{req.TxID, int(req.Direction), providerauth.Number{Amount: req.Amount}}))
 	if err != nil {
 		return Transfer{}, ofTransfer(req.TxID, err)
 	}

@@ -39,13 +39,13 @@ func TestWire_Types(t *testing.T) {
 		platformtoken.TransferIn, platformtoken.TransferOut, map[platformtoken.Direction]platformtoken.Direction{platformtoken.TransferIn: 0},
 	}))
 	s.Add("platformtoken.Direction, read", testkit.Reads(func(d platformtoken.Direction) string { return fmt.Sprint(int(d)) },
-		`1`, `2`, `0`, `3`, `-1`, `"1"`, `"in"`, `null`, `1.5`))
+		`1`, `2`, `0`, `3`, `-1`, `"1"`, `"in"`, `"out"`, `"IN"`, `""`, `null`, `1.5`, `{}`))
 	s.Add("platformtoken.TransferState", testkit.Marshalled([]any{
 		platformtoken.TransferProcessing, platformtoken.TransferSucceeded, platformtoken.TransferFailed,
 		map[platformtoken.TransferState]platformtoken.TransferState{platformtoken.TransferFailed: 0},
 	}))
 	s.Add("platformtoken.TransferState, read", testkit.Reads(func(d platformtoken.TransferState) string { return fmt.Sprint(int(d)) },
-		`1`, `2`, `3`, `4`, `"1"`, `"failed"`, `null`))
+		`1`, `2`, `3`, `4`, `"1"`, `"processing"`, `"succeeded"`, `"failed"`, `"done"`, `null`))
 	s.Add("platformtoken.Player", testkit.Marshalled(brl))
 	s.Add("platformtoken.Balance", testkit.Marshalled(platformtoken.Balance{Amount: testkit.ParseAmount(t, "25.5"), Currency: "BRL"}))
 	s.Add("platformtoken.Balance never set", testkit.Marshalled(platformtoken.Balance{}))

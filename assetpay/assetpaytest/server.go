@@ -301,8 +301,8 @@ type payload struct {
 		ClientID   string          `json:"clientId,omitempty"`
 		ClientData json.RawMessage `json:"clientData,omitempty"`
 	} `json:"client"`
-	IssuedAt int64  `json:"iat"`
-	Expires  *int64 `json:"exp"`
+	IssuedAt simulator.NumericDate  `json:"iat"`
+	Expires  *simulator.NumericDate `json:"exp"`
 }
 
 // issue signs a token. The mutex is held.
@@ -311,8 +311,8 @@ func (s *Server) issue(x exchange, now time.Time) string {
 	p.MerchantID = s.opt.MerchantID
 	p.Client.SteamID, p.Client.TradeURL, p.Client.ClientID, p.Client.ClientData = x.steamID, x.tradeURL, x.clientID, x.clientData
 	for at := now.Unix(); ; at++ {
-		expires := at + int64(s.opt.TokenLifetime/time.Second)
-		p.IssuedAt, p.Expires = at, &expires
+		expires := simulator.NumericDate(at + int64(s.opt.TokenLifetime/time.Second))
+		p.IssuedAt, p.Expires = simulator.NumericDate(at), &expires
 		token := simulator.HS256(s.secrets[0], simulator.Encode(header{"HS256", s.opt.MerchantID}), simulator.Encode(p))
 		if f, known := s.tokens[token]; !known || f.status == 0 {
 			s.tokens[token] = failure{}
@@ -346,7 +346,7 @@ func (s *Server) checkToken(r *http.Request) failure {
 			p.Client.SteamID == "" || p.Client.TradeURL == "" || p.Expires == nil {
 			return errInvalidToken
 		}
-		if !s.sim.Now().Before(time.Unix(*p.Expires, 0)) {
+		if !s.sim.Now().Before(p.Expires.Time()) {
 			return errTokenExpired
 		}
 		f := s.tokens[token]

@@ -214,6 +214,8 @@ func TestTokensAreChecked(t *testing.T) {
 		testkit.Equal(t, "Bearer", inventory(t, srv, "Authorization", ok).status, 200)
 		testkit.Equal(t, "bare", inventory(t, srv, "Authorization", strings.TrimPrefix(ok, "Bearer ")).status, 200)
 		testkit.Equal(t, "with typ", inventory(t, srv, "Authorization", sign(secret, `{"alg":"HS256","typ":"JWT","userId":"merchant-uuid"}`, payload)).status, 200)
+		fraction := strings.NewReplacer("946684800", "946684800.25", "946771200", "946771199.75").Replace(payload)
+		testkit.Equal(t, "fractions of a second", inventory(t, srv, "Authorization", sign(secret, header, fraction)).status, 200)
 		for _, bad := range [][]string{
 			{},
 			{"Authorization", ""},
@@ -236,7 +238,7 @@ func TestTokensAreChecked(t *testing.T) {
 		} {
 			refused(t, inventory(t, srv, "Authorization", bad), 401, 1102, "INVALID_TOKEN")
 		}
-		testkit.Equal(t, "tokens", srv.Tokens(), 2)
+		testkit.Equal(t, "tokens", srv.Tokens(), 3)
 		time.Sleep(24 * time.Hour)
 		refused(t, inventory(t, srv, "Authorization", ok), 401, 1111, "TOKEN_EXPIRED")
 		srv.SetClockOffset(-time.Hour)

@@ -74,6 +74,6 @@ func run() error {
 	if err := client.CallFor(ctx, user, http.MethodGet, "/client/inventory", nil, &items); err != nil {
 		return err
 	}
-	fmt.Printf("%d items in the inventory\n", len(items))
+	fmt.Printf("items in the inventory: %d\n", len(items))
 	return nil
 }

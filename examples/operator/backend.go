@@ -149,9 +149,10 @@ func (b *backend) answer(w http.ResponseWriter, v any, err error) {
 	http.Error(w, text, status)
 }
 
-// health fails while a provider gives no tokens.
+// health fails while a provider gives no tokens. Of the clients with a token per
+// user it asks none: their back-off may be that of a single user.
 func (b *backend) health(w http.ResponseWriter, _ *http.Request) {
-	for name, s := range b.stats() {
+	for name, s := range map[string]providerauth.Stats{"partnerjwt": b.broker.Stats(), "merchantauth": b.bank.Stats()} {
 		if until := s.BackoffUntil; !until.IsZero() && s.Entries == 0 {
 			http.Error(w, name+" gives no tokens, next try at "+until.Format(time.TimeOnly), http.StatusServiceUnavailable)
 			return
@@ -163,8 +164,8 @@ func (b *backend) health(w http.ResponseWriter, _ *http.Request) {
 // stats are alike in all packages, so that one function can show them.
 func (b *backend) stats() map[string]providerauth.Stats {
 	return map[string]providerauth.Stats{
-		"partnerjwt": b.broker.Stats(), "assetpay": providerauth.Stats(b.skins.Stats()),
-		"merchantauth": providerauth.Stats(b.bank.Stats()), "platformtoken": providerauth.Stats(b.games.Stats()),
+		"partnerjwt": b.broker.Stats(), "assetpay": b.skins.Stats(),
+		"merchantauth": b.bank.Stats(), "platformtoken": b.games.Stats(),
 	}
 }
 

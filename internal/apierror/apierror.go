@@ -114,11 +114,17 @@ func (e *Error) Error() string {
 		return e.Kind.Error()
 	case e.Err != nil:
 		return e.Err.Error()
-	case e.Ambiguous:
-		return providerauth.ErrAmbiguous.Error()
+	case e.unknownOutcome():
+		return unknownOutcome
 	}
 	return "refused"
 }
+
+// unknownOutcome is part of the text of exactly those errors whose call must not be
+// repeated before its effect was looked for.
+const unknownOutcome = "outcome unknown: it may have been carried out"
+
+func (e *Error) unknownOutcome() bool { return e.Ambiguous && e.Effect == Acts }
 
 // Is reports whether target is the kind, or ErrAmbiguous for an ambiguous error.
 func (e *Error) Is(target error) bool {

@@ -34,6 +34,8 @@ func TestRetryableMeansThatTheSameCallCanSucceedAndDoNoHarm(t *testing.T) {
 		"ambiguous 500, harmful":          {500, nil, cause(apierror.Error{Ambiguous: true}), "0s false"},
 		"ambiguous, marked in a fake":     {500, nil, providerauth.ErrAmbiguous, "0s false"},
 		"lost, harmless":                  {0, nil, cause(apierror.Error{Ambiguous: true, Effect: apierror.Renews, Temporary: true}), "0s true"},
+		"unusable token, harmless":        {200, nil, cause(apierror.Error{Ambiguous: true, Effect: apierror.Renews}), "0s true"},
+		"unusable answer to a read":       {200, nil, cause(apierror.Error{Ambiguous: true, Effect: apierror.Reads}), "0s false"},
 		"lost, harmful":                   {0, nil, cause(apierror.Error{Ambiguous: true, Temporary: true, RetryAfter: time.Second}), "0s false"},
 		"refused connection":              {0, nil, cause(apierror.Error{Temporary: true}), "0s true"},
 		"bad certificate":                 {0, nil, cause(apierror.Error{}), "0s false"},
@@ -123,9 +125,37 @@ func TestTextSaysWhatIsKnownAndQuotesNothingOfTheProvider(t *testing.T) {
 			Package: "p", Op: "Op", StatusCode: 400, Code: quote, RequestID: quote, Attempts: 1,
 			Fields: map[string]string{"clientSteamId": quote, quote: quote},
 		},
-		"p: New: A must be b, C must be d": {Package: "p", Op: "New", Fields: map[string]string{"C": "must be d", "A": "must be b"}},
+		"p: New: A must be b; C must be d": {Package: "p", Op: "New", Fields: map[string]string{"C": "must be d", "A": "must be b"}},
 		"p: Op: the client is closed":      {Package: "p", Op: "Op", Err: &apierror.Error{Kind: providerauth.ErrClosed}},
 		"p":                                {Package: "p"},
+		"p: Op: status 401: check the secret": {
+			Package: "p", Op: "Op", StatusCode: 401, Hint: "check the secret", Err: &apierror.Error{},
+		},
+		"p: Op: status 401: a cause": {
+			Package: "p", Op: "Op", StatusCode: 401, Hint: "check the secret", Err: &apierror.Error{Err: errors.New("a cause")},
+		},
+		"p: Call GET /v2/rate: status 404: the provider has no such endpoint, or nothing of that id": {
+			Package: "p", Op: "Call", StatusCode: 404, Err: &apierror.Error{Method: "GET", Path: "/v2/rate"},
+		},
+		"p: CallFor GET /users/{id}/orders: status 404: the provider has no such endpoint, or nothing of that id": {
+			Package: "p", Op: "CallFor", StatusCode: 404, Err: &apierror.Error{Method: "GET", Path: "/users/a@example.com/orders"},
+		},
+		"p: Find: status 404: the provider has no such endpoint, or nothing of that id": {
+			Package: "p", Op: "Find", StatusCode: 404, Err: &apierror.Error{Method: "GET", Path: "/find"},
+		},
+		"p: Call POST /pay: the connection was closed; outcome unknown: it may have been carried out": {
+			Package: "p", Op: "Call", Err: &apierror.Error{Method: "POST", Path: "/pay", Err: errors.New("the connection was closed"), Ambiguous: true},
+		},
+		"p: Call GET /pay: the connection was closed": {
+			Package: "p", Op: "Call", Err: &apierror.Error{Method: "GET", Path: "/pay", Err: errors.New("the connection was closed"), Ambiguous: true, Effect: apierror.Reads},
+		},
+		"p: Login: status 502: the provider, or a gateway before it, failed": {
+			Package: "p", Op: "Login", StatusCode: 502, Err: &apierror.Error{Ambiguous: true, Effect: apierror.Renews},
+		},
+		"p: Login: status 502, retry after 3s: the provider, or a gateway before it, failed; no request was made since that failure of 2026-01-02T03:04:05Z": {
+			Package: "p", Op: "Login", StatusCode: 502, RetryAfter: 3 * time.Second,
+			Err: &apierror.Earlier{Err: &apierror.Error{}, At: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)},
+		},
 	} {
 		if got := f.Text(); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
@@ -180,11 +210,11 @@ func TestExcerptIsCutAndValid(t *testing.T) {
 func TestCauseSaysItsKindAndWhatIsUnderneath(t *testing.T) {
 	under := errors.New("under")
 	for want, c := range map[string]*apierror.Error{
-		"the client is closed":            {Kind: providerauth.ErrClosed},
-		"the client is closed: under":     {Kind: providerauth.ErrClosed, Err: under},
-		"under":                           {Err: under},
-		providerauth.ErrAmbiguous.Error(): {Ambiguous: true},
-		"refused":                         {},
+		"the client is closed":        {Kind: providerauth.ErrClosed},
+		"the client is closed: under": {Kind: providerauth.ErrClosed, Err: under},
+		"under":                       {Err: under},
+		"outcome unknown: it may have been carried out": {Ambiguous: true},
+		"refused": {},
 	} {
 		if got := c.Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -27,16 +27,23 @@ type Facts struct {
 	Attempts    int
 	RetryAfter  time.Duration
 	Err         error
+	// Hint explains an answer that nothing else explains; "": the status does.
+	Hint string
 }
 
 // Text is the text of the error. It holds nothing that the provider wrote but
 // texts in the form of a code, a field name or a UUID: an answer may repeat the
-// request.
+// request. The calls that reach any endpoint name theirs.
 func (f Facts) Text() string {
 	var b strings.Builder
 	b.WriteString(f.Package)
 	if f.Op != "" {
 		b.WriteString(": " + f.Op)
+	}
+	if anyEndpoint[f.Op] {
+		if e := f.own(); e != nil && e.Path != "" {
+			b.WriteString(" " + e.Method + " " + text.PathTemplate(e.Path))
+		}
 	}
 	sep := ": "
 	say := func(format string, args ...any) {
@@ -60,7 +67,8 @@ func (f Facts) Text() string {
 	}
 	sep = ": "
 	if f.Err != nil {
-		say("%v", f.Err)
+		say("%s", f.cause())
+		sep = "; "
 	}
 	for _, name := range slices.Sorted(maps.Keys(f.Fields)) {
 		switch {
@@ -68,9 +76,63 @@ func (f Facts) Text() string {
 			say("%s %s", name, f.Fields[name])
 		case text.IsField(name):
 			say("field %s", name)
+		default:
+			continue
 		}
+		sep = "; "
 	}
 	return b.String()
+}
+
+// anyEndpoint holds the methods whose name does not say which endpoint they call.
+var anyEndpoint = map[string]bool{"Call": true, "CallFor": true, "Transport": true}
+
+// own returns the Error in f.Err; nil: there is none.
+func (f Facts) own() (e *Error) {
+	errors.As(f.Err, &e)
+	return e
+}
+
+// cause is the text of f.Err.
+func (f Facts) cause() string {
+	err, note := f.Err, ""
+	if earlier, ok := err.(*Earlier); ok {
+		err, note = earlier.Err, earlier.note()
+	}
+	said := ""
+	if e, ok := err.(*Error); !ok {
+		said = fmt.Sprint(err) // the operator's own may panic
+	} else {
+		switch said = e.Error(); {
+		case e.Kind == nil && e.Err == nil && f.Hint != "":
+			said = f.Hint
+		case e.Kind == nil && e.Err == nil:
+			said = statusHint(f.StatusCode)
+		}
+		if e.unknownOutcome() {
+			said += "; " + unknownOutcome
+		}
+	}
+	return said + note
+}
+
+// statusHint explains an answer by its status alone.
+func statusHint(status int) string {
+	switch {
+	case status < 300:
+		return "the answer reports a failure"
+	case status == http.StatusForbidden:
+		return "the credential is good, but not for this call"
+	case status == http.StatusNotFound, status == http.StatusMethodNotAllowed:
+		return "the provider has no such endpoint, or nothing of that id"
+	case status == http.StatusConflict:
+		return "the call conflicts with the state at the provider"
+	case status == http.StatusTooManyRequests:
+		return "the provider's rate limit is reached"
+	case status == http.StatusRequestTimeout, status >= 500:
+		return "the provider, or a gateway before it, failed"
+	}
+	return "the provider refused the call"
 }
 
 // Is reports whether the public fields of the error mean the sentinel target.
@@ -95,8 +157,7 @@ func (f Facts) Ambiguous() bool { return errors.Is(f.Err, providerauth.ErrAmbigu
 // Retryable reports whether the same call can succeed later and can do no
 // harm, and how long to wait first (0: the caller's choice).
 func (f Facts) Retryable() (time.Duration, bool) {
-	var e *Error
-	errors.As(f.Err, &e)
+	e := f.own()
 	after := f.RetryAfter
 	if e != nil && after == 0 {
 		after = e.RetryAfter
@@ -113,7 +174,8 @@ func (f Facts) Retryable() (time.Duration, bool) {
 	}
 	ok := e != nil && e.later() || TemporaryStatus(f.StatusCode)
 	if f.Ambiguous() {
-		ok = ok && e != nil && e.Effect != Acts
+		// The cache asks again for a token whose answer was unusable.
+		ok = e != nil && (e.Effect == Renews || ok && e.Effect == Reads)
 	}
 	if !ok {
 		after = 0
@@ -124,14 +186,17 @@ func (f Facts) Retryable() (time.Duration, bool) {
 // Failure is the part of the error that all providers share. Method and Path are
 // those of the call that failed, if f.Err knows them.
 func (f Facts) Failure() providerauth.Failure {
-	var e *Error
-	errors.As(f.Err, &e)
+	e := f.own()
 	failure := providerauth.Failure{
 		Provider: f.Package, Op: f.Op, StatusCode: f.StatusCode, Code: f.Code, RequestID: f.RequestID,
 		Attempts: f.Attempts, RetryAfter: f.RetryAfter, Fields: maps.Clone(f.Fields),
 	}
 	if e != nil {
 		failure.Method, failure.Path = e.Method, e.Path
+	}
+	var earlier *Earlier
+	if errors.As(f.Err, &earlier) {
+		failure.FailedAt = earlier.At
 	}
 	return failure
 }

@@ -202,18 +202,21 @@ func LogSecret(f providerauth.SecretFunc) string {
 	return "set"
 }
 
-// TokenValue reports whether s can be a token in an Authorization header: 1 to
-// 8192 characters of A-Z a-z 0-9 - . _ ~ + / =.
+// MaxToken is the length of the longest token of a provider, in bytes.
+const MaxToken = 16 << 10
+
+// TokenForm is the rule of [TokenValue], for errors.
+const TokenForm = "1 to 16384 visible ASCII characters without spaces"
+
+// TokenValue reports whether s can be a token in an Authorization header. Opaque
+// tokens have characters that RFC 6750 forbids, such as the "|" of Laravel Sanctum.
 func TokenValue(s string) bool {
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z', c >= '0' && c <= '9':
-		case strings.IndexByte("-._~+/=", c) >= 0:
-		default:
+		if s[i] <= ' ' || s[i] > '~' {
 			return false
 		}
 	}
-	return s != "" && len(s) <= 8192
+	return s != "" && len(s) <= MaxToken
 }
 
 // LogURL returns a base URL for a log. In the place of an invalid URL, which may

@@ -12,6 +12,9 @@ import (
 // printed as RFC 3339, and far later ones overflow.
 const maxDate = 253402300799
 
+// maxPeek is the length in bytes of the longest token that a provider may issue.
+const maxPeek = 16 << 10
+
 // Times are a token's own statements, in UTC. One that is absent, not a
 // number or not between 1970 and the end of the year 9999 is the zero time.
 type Times struct {
@@ -24,9 +27,9 @@ type Times struct {
 // provider made it for us with a key of its own. Nothing is proved by what it
 // returns: it serves to tell when a token that we were given should be
 // replaced, never to decide whether to trust one. ok is false if token is not
-// a JWT; opaque tokens are not.
+// a JWT of at most 16 KiB; opaque tokens are not.
 func Peek(token string) (times Times, ok bool) {
-	segments, rule := split(token)
+	segments, rule := split(token, maxPeek)
 	if rule != "" {
 		return Times{}, false
 	}

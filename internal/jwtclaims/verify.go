@@ -12,7 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// MaxToken is the length in bytes of the longest token that is looked at.
+// MaxToken is the length in bytes of the longest token that [Verify] looks at.
 const MaxToken = 8 << 10
 
 // The kinds of [Invalid].
@@ -71,7 +71,7 @@ func Verify(token, secret string, header, claims any, opts Options) error {
 	if secret == "" {
 		return errNoSecret
 	}
-	segments, rule := split(token)
+	segments, rule := split(token, MaxToken)
 	if rule != "" {
 		return &Invalid{ErrMalformed, rule}
 	}
@@ -205,9 +205,9 @@ func (p *payload) GetAudience() (jwt.ClaimStrings, error)       { return nil, ni
 
 // split cuts a token into its three segments. Base64 decoders skip line
 // breaks, so the alphabet is checked here. rule is empty if all is well.
-func split(token string) (segments [3]string, rule string) {
-	if len(token) > MaxToken {
-		return segments, fmt.Sprintf("longer than %d bytes", MaxToken)
+func split(token string, longest int) (segments [3]string, rule string) {
+	if len(token) > longest {
+		return segments, fmt.Sprintf("longer than %d bytes", longest)
 	}
 	n, start := 0, 0
 	for i := range len(token) {

@@ -130,6 +130,14 @@ func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http
 	s.faults.add(n, fault{kind: acted, status: sendable(status), header: header.Clone(), only: only})
 }
 
+// FaultsLeft is how many of the faults that were asked for are not used up. Each
+// call that asked for some counts as one.
+func (s *Server) FaultsLeft() int {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	return len(s.faults.plan)
+}
+
 // Delay makes the provider answer d after it has acted, from the next request
 // on and together with any other fault that answers or loses the answer; 0 ends
 // it. There is one delay: a further call replaces the filters too. The wait
@@ -187,7 +195,8 @@ func (s *Server) actLater(r *http.Request, body []byte, d time.Duration) {
 	if !s.begin() {
 		return
 	}
-	r = withBody(r.Clone(context.WithoutCancel(r.Context())), body)
+	ctx := context.WithValue(context.WithoutCancel(r.Context()), lateKey{}, true)
+	r = withBody(r.Clone(ctx), body)
 	go func() {
 		defer s.running.Done()
 		defer func() {
@@ -200,6 +209,12 @@ func (s *Server) actLater(r *http.Request, body []byte, d time.Duration) {
 		}
 	}()
 }
+
+type lateKey struct{}
+
+// Late reports whether the provider acts on r late, as [Server.ActLate] has it: the
+// client sent r earlier than the requests that the provider has acted on since.
+func Late(r *http.Request) bool { return r.Context().Value(lateKey{}) != nil }
 
 func gatewayPage(status int) (body []byte, contentType string) {
 	title := strconv.Itoa(status)

@@ -5,7 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"strings"
+	"time"
 )
 
 var segment = base64.RawURLEncoding.Strict()
@@ -44,6 +46,16 @@ func CheckHS256(secret, token string) (header, payload []byte, ok bool) {
 		return nil, nil, false
 	}
 	return decoded[0], decoded[1], true
+}
+
+// A NumericDate is a date of a token, in seconds since 1970. RFC 7519 allows
+// fractions.
+type NumericDate float64
+
+// Time returns the date in UTC.
+func (d NumericDate) Time() time.Time {
+	sec, frac := math.Modf(float64(d))
+	return time.Unix(int64(sec), int64(frac*1e9)).UTC()
 }
 
 func mac(secret, signed string) []byte {

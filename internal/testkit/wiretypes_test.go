@@ -17,20 +17,23 @@ import (
 // file of each. The file has a section with the type's name, and if the type can
 // be read from JSON, another with "<type>, read".
 var wireTypes = map[string]string{
-	"assetpay.Error":           "assetpay/testdata/golden/types.txt",
-	"assetpay.Token":           "assetpay/testdata/golden/types.txt",
-	"providerauth.Amount":      "testdata/golden/amount.txt",
-	"providerauth.Number":      "testdata/golden/number.txt",
-	"klas.AuthenticateRequest": "klas/testdata/golden/types.txt",
-	"klas.Timestamp":           "klas/testdata/golden/types.txt",
-	"merchantauth.Customer":    "merchantauth/testdata/golden/types.txt",
-	"merchantauth.Error":       "merchantauth/testdata/golden/types.txt",
-	"merchantauth.Token":       "merchantauth/testdata/golden/types.txt",
-	"partnerjwt.Holding":       "partnerjwt/testdata/golden/types.txt",
-	"partnerjwt.Error":         "partnerjwt/testdata/golden/types.txt",
-	"partnerjwt.Token":         "partnerjwt/testdata/golden/types.txt",
-	"platformtoken.Error":      "platformtoken/testdata/golden/types.txt",
-	"platformtoken.Token":      "platformtoken/testdata/golden/types.txt",
+	"assetpay.Error":              "assetpay/testdata/golden/types.txt",
+	"assetpay.Token":              "assetpay/testdata/golden/types.txt",
+	"providerauth.Amount":         "testdata/golden/amount.txt",
+	"providerauth.Number":         "testdata/golden/number.txt",
+	"klas.AuthenticateRequest":    "klas/testdata/golden/types.txt",
+	"klas.Error":                  "klas/testdata/golden/types.txt",
+	"klas.Timestamp":              "klas/testdata/golden/types.txt",
+	"merchantauth.Customer":       "merchantauth/testdata/golden/types.txt",
+	"merchantauth.Error":          "merchantauth/testdata/golden/types.txt",
+	"merchantauth.Token":          "merchantauth/testdata/golden/types.txt",
+	"partnerjwt.Holding":          "partnerjwt/testdata/golden/types.txt",
+	"partnerjwt.Error":            "partnerjwt/testdata/golden/types.txt",
+	"partnerjwt.Token":            "partnerjwt/testdata/golden/types.txt",
+	"platformtoken.Direction":     "platformtoken/testdata/golden/types.txt",
+	"platformtoken.Error":         "platformtoken/testdata/golden/types.txt",
+	"platformtoken.Token":         "platformtoken/testdata/golden/types.txt",
+	"platformtoken.TransferState": "platformtoken/testdata/golden/types.txt",
 }
 
 const moduleRoot = "../.."

@@ -90,3 +90,29 @@ func IsUUID(s string) bool {
 	}
 	return true
 }
+
+// PathTemplate returns path with {id} for each segment that may be a person's id or a
+// secret: a segment that is not 1 to 32 letters, _ . or -, or "v" and a number.
+func PathTemplate(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if s != "" && !isWord(s) && !isVersion(s) {
+			segments[i] = "{id}"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+func isWord(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; ('a' > c || c > 'z') && ('A' > c || c > 'Z') && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return len(s) <= 32
+}
+
+func isVersion(s string) bool {
+	number, ok := strings.CutPrefix(s, "v")
+	return ok && number != "" && len(number) <= 2 && strings.Trim(number, "0123456789") == ""
+}

@@ -41,3 +41,21 @@ func TestCodesAndUUIDsAreNoKeys(t *testing.T) {
 		}
 	}
 }
+
+func TestPathTemplate(t *testing.T) {
+	for path, want := range map[string]string{
+		"/":                             "/",
+		"/v2/customer/find":             "/v2/customer/find",
+		"/v2/customer/1234":             "/v2/customer/{id}",
+		"/users/a@example.com/x":        "/users/{id}/x",
+		"/a/" + strings.Repeat("a", 33): "/a/{id}",
+		"/a/ap_live_51Hx":               "/a/{id}",
+		"/secure/prices-v.list_a":       "/secure/prices-v.list_a",
+		"/v123/v":                       "/{id}/v",
+		"/a%20b/":                       "/{id}/",
+	} {
+		if got := text.PathTemplate(path); got != want {
+			t.Errorf("%s: %s, want %s", path, got, want)
+		}
+	}
+}

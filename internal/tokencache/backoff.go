@@ -30,6 +30,8 @@ type failure[S comparable] struct {
 	everyScope    bool   // and for any other scope too
 	ambiguous     bool   // the provider may have acted
 	cutShort      bool   // a rejection has ended a back-off since the last success
+	reported      bool   // a line in the log says that renewals fail
+	leftOut       bool   // the line was due, and was left out
 	secretVersion uint64 // of the flight
 	noSecret      bool   // the flight could not get the secret; probes is Cache.probes then
 	probes        uint64
@@ -38,6 +40,11 @@ type failure[S comparable] struct {
 // over reports whether the failure can be forgotten.
 func (f *failure[S]) over(now int64) bool {
 	return now >= f.retryAt+int64(maxBackOff) || now < f.failedAt // the wall clock was set back
+}
+
+// earlier is the error for a caller within the back-off.
+func (f *failure[S]) earlier(now int64) error {
+	return &apierror.Earlier{Err: f.err, At: time.Unix(0, f.failedAt), Left: time.Duration(f.retryAt - now)}
 }
 
 // backingOffLocked reports whether a flight for the scope has to wait.
@@ -101,6 +108,7 @@ func (f *flight[K, S, T]) backOffLocked(now int64) (oldest *slot[K, S, T]) {
 	}
 	if last := sl.failure; last != nil {
 		failed.flights, failed.cutShort = last.flights, last.cutShort
+		failed.reported, failed.leftOut = last.reported, last.leftOut
 	}
 	var advised apierror.Advised
 	if !o.ambiguous && errors.As(o.err, &advised) {

@@ -37,6 +37,7 @@ type Cache[K, S comparable, T any] struct {
 	probing  atomic.Bool
 	probes   atomic.Uint64 // probes that found a secret
 	warnOnce sync.Once
+	reports  *reports
 	counters
 
 	cold *coldKeys[K]
@@ -67,6 +68,7 @@ func New[K, S comparable, T any](cfg Config[K, S, T]) *Cache[K, S, T] {
 	c.timetable = &timetable[K, S, T]{bound: min(max(cfg.MaxEntries, 1), maxFailures), forget: c.forgetDue}
 	c.shared = &sharedLimiter{rate: cfg.Replacements}
 	c.background = semaphore.NewWeighted(maxBackground)
+	c.reports = new(reports)
 	c.cold = new(coldKeys[K])
 	return c
 }
@@ -101,7 +103,7 @@ func (c *Cache[K, S, T]) slow(ctx context.Context, key K, scope S) (T, error) {
 			return none, err
 		}
 		sh.mu.Lock()
-		choice := c.chooseLocked(sh, key, scope)
+		choice := c.chooseLocked(ctx, sh, key, scope)
 		sh.mu.Unlock()
 		f := choice.flight
 		if f == nil {
@@ -148,7 +150,7 @@ func (c *Cache[K, S, T]) force(ctx context.Context, f *flight[K, S, T]) (T, erro
 			return none, err
 		}
 		sh.mu.Lock()
-		running, err := f.startAloneLocked(sh)
+		running, err := f.startAloneLocked(ctx, sh)
 		sh.mu.Unlock()
 		if err != nil {
 			return none, err
@@ -229,9 +231,24 @@ func (c *Cache[K, S, T]) shard(key K) *shard[K, S, T] {
 func (c *Cache[K, S, T]) begin() error {
 	c.life.Lock()
 	defer c.life.Unlock()
+	err := c.openLocked()
+	if err == nil {
+		c.running.Add(1)
+	}
+	return err
+}
+
+// open returns the error of a closed cache.
+func (c *Cache[K, S, T]) open() error {
+	c.life.Lock()
+	defer c.life.Unlock()
+	return c.openLocked()
+}
+
+// openLocked needs the lock life.
+func (c *Cache[K, S, T]) openLocked() error {
 	if c.closed {
 		return &apierror.Error{Kind: providerauth.ErrClosed}
 	}
-	c.running.Add(1)
 	return nil
 }

@@ -49,7 +49,7 @@ func (c *Cache[K, S, T]) viewLocked(sh *shard[K, S, T], key K, scope S) view[K, 
 }
 
 // chooseLocked answers a caller, and starts a flight for it if need be.
-func (c *Cache[K, S, T]) chooseLocked(sh *shard[K, S, T], key K, scope S) choice[K, S, T] {
+func (c *Cache[K, S, T]) chooseLocked(ctx context.Context, sh *shard[K, S, T], key K, scope S) choice[K, S, T] {
 	v := c.viewLocked(sh, key, scope)
 	mode := c.cfg.Mode
 	switch {
@@ -63,11 +63,11 @@ func (c *Cache[K, S, T]) chooseLocked(sh *shard[K, S, T], key K, scope S) choice
 	case c.backingOffLocked(v.slot, scope, v.now):
 		return c.chooseInBackOffLocked(sh, v)
 	case v.usable && mode.servesWhileRenewing():
-		_ = c.newFlight(v).startInBackgroundLocked(sh) // the next caller tries again
+		_ = c.newFlight(v).startInBackgroundLocked(ctx, sh) // the next caller tries again
 		return choice[K, S, T]{token: v.current.token}
 	}
 	f := c.newFlight(v)
-	err := f.createLocked(sh)
+	err := f.createLocked(ctx, sh)
 	switch {
 	case err == nil:
 		return c.joinLocked(v, f)
@@ -95,7 +95,10 @@ func (c *Cache[K, S, T]) chooseInBackOffLocked(sh *shard[K, S, T], v view[K, S, 
 		sl.deadTriedAt = v.now
 		return choice[K, S, T]{token: sl.dead.token}
 	}
-	return choice[K, S, T]{err: sl.failure.err}
+	if err := c.open(); err != nil {
+		return choice[K, S, T]{err: err}
+	}
+	return choice[K, S, T]{err: sl.failure.earlier(v.now)}
 }
 
 // joinLocked lets a caller wait for the flight. A rejected token is used again if its replacement takes long, and at once if the last flight

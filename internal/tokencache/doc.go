@@ -36,12 +36,14 @@
 //
 // # Flights
 //
-// There is at most one flight per key. It belongs to the cache: it runs on a
-// context of its own with its own deadline, and nothing else ends it. Each caller
+// There is at most one flight per key. It belongs to the cache: its context has the
+// values of the caller that started it, but no httptrace, and a deadline of its
+// own, and nothing else ends it. Each caller
 // stops waiting when its own context ends. A flight publishes its result before it
 // ends, and its callers look at the current token then.
 //
 // A failed flight starts a back-off. Callers within it get the old token if it is
-// still valid, else the error of the flight, without a request. The number of
-// failures is bounded, and each is forgotten in time.
+// still valid, else the error of the flight as an apierror.Earlier, without a
+// request. The number of failures is bounded, and each is forgotten in time. If a
+// token is still in use, the log has a line about the first failure in a row.
 package tokencache

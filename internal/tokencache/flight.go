@@ -39,6 +39,7 @@ type flight[K, S comparable, T any] struct {
 	issued    *snapshot[S, T] // nil: the flight failed with err
 	err       error
 	ambiguous bool
+	report    *report // for the log; nil: none
 }
 
 // kind says which attempts a flight may make.
@@ -72,7 +73,7 @@ func (c *Cache[K, S, T]) newFlight(v view[K, S, T]) *flight[K, S, T] {
 }
 
 // createLocked starts the flight, if the limiters allow it.
-func (f *flight[K, S, T]) createLocked(sh *shard[K, S, T]) error {
+func (f *flight[K, S, T]) createLocked(ctx context.Context, sh *shard[K, S, T]) error {
 	f.slot = f.cache.slotLocked(sh, f.key)
 	if f.limitedLocked() {
 		wait := f.takePermitsLocked()
@@ -81,7 +82,7 @@ func (f *flight[K, S, T]) createLocked(sh *shard[K, S, T]) error {
 			return &apierror.Error{Kind: providerauth.ErrContested, RetryAfter: wait}
 		}
 	}
-	return f.startLocked()
+	return f.startLocked(ctx)
 }
 
 // errBackgroundFull means: maxBackground flights are under way.
@@ -89,12 +90,12 @@ var errBackgroundFull = errors.New("too many flights in the background")
 
 // startInBackgroundLocked starts the flight without a waiting caller, if the
 // limiters allow it.
-func (f *flight[K, S, T]) startInBackgroundLocked(sh *shard[K, S, T]) error {
+func (f *flight[K, S, T]) startInBackgroundLocked(ctx context.Context, sh *shard[K, S, T]) error {
 	f.background = f.cache.background.TryAcquire(1)
 	if !f.background {
 		return errBackgroundFull
 	}
-	err := f.createLocked(sh)
+	err := f.createLocked(ctx, sh)
 	if err != nil {
 		f.cache.background.Release(1)
 	}
@@ -103,18 +104,18 @@ func (f *flight[K, S, T]) startInBackgroundLocked(sh *shard[K, S, T]) error {
 
 // startAloneLocked starts the flight, unless another flight of the key is under
 // way. It returns the running flight.
-func (f *flight[K, S, T]) startAloneLocked(sh *shard[K, S, T]) (running *flight[K, S, T], _ error) {
+func (f *flight[K, S, T]) startAloneLocked(ctx context.Context, sh *shard[K, S, T]) (running *flight[K, S, T], _ error) {
 	f.slot = f.cache.slotLocked(sh, f.key)
 	if f.slot.flight != nil {
 		return f.slot.flight, nil
 	}
 	f.before, f.startedAt = f.cache.current(f.key)
-	return f, f.startLocked()
+	return f, f.startLocked(ctx)
 }
 
-// startLocked starts the flight, whose slot is set. If the flight kills the
-// current token, callers no longer get it from here on.
-func (f *flight[K, S, T]) startLocked() error {
+// startLocked starts the flight, whose slot is set, with the values of ctx. If the
+// flight kills the current token, callers no longer get it from here on.
+func (f *flight[K, S, T]) startLocked(ctx context.Context) error {
 	c := f.cache
 	if err := c.begin(); err != nil {
 		c.tidyLocked(f.slot, f.startedAt)
@@ -133,15 +134,15 @@ func (f *flight[K, S, T]) startLocked() error {
 	}
 	f.slot.flight = f
 	c.inFlight.Add(1)
-	go f.run()
+	go f.run(detached{context.WithoutCancel(ctx)})
 	return nil
 }
 
-// run is the flight from its start to its end, on a goroutine and a context of its
-// own: no caller can cancel it.
-func (f *flight[K, S, T]) run() {
-	defer f.end()
-	ctx, cancel := context.WithTimeout(context.Background(), f.cache.deadline)
+// run is the flight from its start to its end, on a goroutine of its own. No caller
+// can cancel values, the context.
+func (f *flight[K, S, T]) run(values context.Context) {
+	defer f.end(values)
+	ctx, cancel := context.WithTimeout(values, f.cache.deadline)
 	defer cancel()
 
 	// A shared store would come in here: load its record of the key, then adopt the
@@ -153,12 +154,13 @@ func (f *flight[K, S, T]) run() {
 }
 
 // end publishes the result, and then tells the waiting callers.
-func (f *flight[K, S, T]) end() {
+func (f *flight[K, S, T]) end(ctx context.Context) {
 	c := f.cache
 	if !f.returned { // runtime.Goexit, as t.FailNow in a retriever does
 		f.outcome.err, f.outcome.ambiguous = errExited, true
 	}
 	f.settle()
+	f.log(ctx)
 	c.inFlight.Add(-1)
 	if f.background {
 		c.background.Release(1)

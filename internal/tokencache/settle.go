@@ -44,6 +44,7 @@ func (f *flight[K, S, T]) succeedLocked(s *snapshot[S, T], now int64) {
 	}
 	c.putLocked(f.key, f.issued, now)
 	if sl.failure != nil {
+		f.reportRecoveryLocked(now)
 		sl.failure = nil
 		c.timetable.recovered(sl)
 	}
@@ -70,6 +71,7 @@ func (f *flight[K, S, T]) failLocked(s *snapshot[S, T], now int64) (oldest *slot
 	if !f.ambiguous && (failure == nil || !failure.permanent) {
 		f.giveBackLocked() // nothing was created, and another flight may succeed
 	}
+	f.reportFailureLocked(s, now)
 	switch {
 	case s == nil, s.tombstone:
 	case failure == nil:

@@ -1,6 +1,7 @@
 package tokencache
 
 import (
+	"context"
 	"errors"
 	"math/rand/v2"
 	"time"
@@ -52,7 +53,7 @@ func (c *Cache[K, S, T]) warmUp(key K) {
 // later.
 func (c *Cache[K, S, T]) renewUnaskedLocked(sl *slot[K, S, T], s *snapshot[S, T], now int64) {
 	f := c.newFlight(view[K, S, T]{key: sl.key, scope: s.scope, current: s, now: now})
-	err := f.startInBackgroundLocked(sl.shard)
+	err := f.startInBackgroundLocked(context.Background(), sl.shard)
 	switch {
 	case errors.Is(err, errBackgroundFull):
 		c.warmAtLocked(sl, now+rand.Int64N(int64(probeEvery)), now)

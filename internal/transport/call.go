@@ -28,7 +28,7 @@ type Call struct {
 	// Policy says when the call may be repeated here.
 	Policy Policy
 	// Effect is the effect of a second execution. It decides whether the caller
-	// may repeat the call. A Safe call Reads.
+	// may repeat the call. A Safe call Reads, unless it Renews.
 	Effect apierror.Effect
 	// Before is how many attempts the call has had before. They count in
 	// Attempts of the result.
@@ -158,7 +158,7 @@ func (c *Call) misused(bad *misuse) *apierror.Error {
 // fail is an error of the call.
 func (c *Call) fail(kind, err error) *apierror.Error {
 	e := &apierror.Error{Op: c.Op, Method: c.Method, Path: c.RelativePath(), Kind: kind, Err: err, Effect: c.Effect}
-	if c.Policy == Safe {
+	if c.Policy == Safe && c.Effect == apierror.Acts {
 		e.Effect = apierror.Reads
 	}
 	return e

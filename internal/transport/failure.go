@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
+	"reflect"
 	"syscall"
 	"time"
 
@@ -19,6 +21,8 @@ var (
 	errNoStatus   = errors.New("the transport returned an answer without a status")
 	errNoReason   = errors.New("the transport returned an error without a reason")
 )
+
+var plainError = reflect.TypeOf(errNoReason)
 
 func timedOut(after time.Duration) error {
 	return &apierror.Opaque{Text: fmt.Sprintf("no answer within %v", after), Cause: context.DeadlineExceeded, Passing: true}
@@ -51,6 +55,9 @@ func describe(err error) string {
 		no   syscall.Errno
 		late interface{ Timeout() bool }
 	)
+	if status := proxyStatus(err); status != 0 {
+		return fmt.Sprintf("the proxy answered %d %s", status, http.StatusText(status))
+	}
 	switch {
 	case err == errNoResponse, err == errNoStatus, err == errNoReason:
 		return err.Error()
@@ -85,6 +92,21 @@ func describe(err error) string {
 	return fmt.Sprintf("no answer (%T)", err)
 }
 
+// proxyStatus returns the status that a proxy answered to CONNECT; 0: none. The
+// error of net/http is an errors.New of the answer's reason phrase.
+func proxyStatus(err error) int {
+	if reflect.TypeOf(err) != plainError { // errors of other packages may panic
+		return 0
+	}
+	phrase := err.Error()
+	for status := http.StatusMultipleChoices; phrase != "" && status < 600; status++ {
+		if phrase == http.StatusText(status) {
+			return status
+		}
+	}
+	return 0
+}
+
 // alert reports whether op is a TLS alert, sent or received.
 func alert(op *net.OpError) bool {
 	return op.Err != nil && (op.Op == "remote error" || op.Op == "local error")
@@ -100,6 +122,9 @@ func temporary(err error) bool {
 		rec  tls.RecordHeaderError
 		op   *net.OpError
 	)
+	if status := proxyStatus(err); status != 0 {
+		return apierror.TemporaryStatus(status)
+	}
 	switch {
 	case errors.As(err, &dns):
 		return !dns.IsNotFound

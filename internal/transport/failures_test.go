@@ -110,6 +110,9 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 			return rt
 		}
 	}
+	proxy := func(status int) setup {
+		return func(t *testing.T, w *wire) http.RoundTripper { return refusingProxy(t, w, status) }
+	}
 	noHost := &net.DNSError{Err: "no such host", Name: "api.example", IsNotFound: true}
 	noResolver := &net.DNSError{Err: "server misbehaving", Name: "api.example", IsTemporary: true}
 	theirs := []tls.Certificate{certificate()}
@@ -125,6 +128,8 @@ func TestWhatIsRepeatedAndWhatIsAmbiguous(t *testing.T) {
 	}{
 		// Nothing was sent: every policy may try again, unless it is no use.
 		{name: "connection refused", setup: dialer(refusedDial), want: all(verdict{3, later, sure})},
+		{name: "the proxy wants a password", setup: proxy(407), https: true, want: all(verdict{1, never, sure})},
+		{name: "the proxy reaches nobody", setup: proxy(502), https: true, want: all(verdict{3, later, sure})},
 		{name: "host name unknown", setup: dialer(&net.OpError{Op: "dial", Net: "tcp", Err: noHost}), want: all(verdict{1, never, sure})},
 		{name: "resolver out of order", setup: dialer(&net.OpError{Op: "dial", Net: "tcp", Err: noResolver}), want: all(verdict{3, later, sure})},
 		{name: "connecting takes too long", setup: func(t *testing.T, w *wire) http.RoundTripper {
@@ -452,5 +457,26 @@ func TestSlowErrorPageDoesNotOutliveTheAttempt(t *testing.T) {
 		if e := failure(t, err); e.Status != 401 || len(e.Body) != 16<<10 || time.Since(start) != 10*time.Second {
 			t.Errorf("status %d, %d bytes after %v", e.Status, len(e.Body), time.Since(start))
 		}
+	})
+}
+
+// refusingProxy reaches its server by a proxy that answers status to CONNECT.
+func refusingProxy(t *testing.T, w *wire, status int) *http.Transport {
+	rt := w.serve(t, func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) })
+	rt.Proxy = http.ProxyURL(parse(t, "http://proxy.example"))
+	return rt
+}
+
+func TestClient_Do_proxy(t *testing.T) {
+	t.Run("the error names the answer to CONNECT", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := client(t, refusingProxy(t, newWire(), 407), func(cfg *transport.Config) {
+				cfg.BaseURL = parse(t, "https://api.example/v1")
+			})
+			_, err := c.Do(t.Context(), transport.Call{Op: "Get", Method: "GET", Path: "/a", Policy: transport.Safe})
+			if got, want := failure(t, err).Error(), "the proxy answered 407 Proxy Authentication Required"; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	})
 }

@@ -60,7 +60,8 @@ func climbs(path string) bool {
 		return false
 	}
 	for segment := range strings.FieldsFuncSeq(path, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if segment == "." || segment == ".." {
+		name, _, _ := strings.Cut(segment, ";") // Tomcat and Spring cut parameters first
+		if name == "." || name == ".." {
 			return true
 		}
 	}

@@ -210,7 +210,8 @@ func (s *Server) Logins() int { return s.count(&s.logins) }
 func (s *Server) Refreshes() int { return s.count(&s.refreshes) }
 
 // Replays is how often a refresh token was sent by a client that had already
-// used what replaced it. A client that keeps its tokens right never does.
+// used what replaced it. A client that keeps its tokens right never does. A
+// request of ActLate does not count: it was sent earlier.
 func (s *Server) Replays() int { return s.count(&s.replays) }
 
 func (s *Server) count(n *int) int {

@@ -179,6 +179,35 @@ func TestReplayIsARefreshTokenSentAfterItsSuccessorWasUsed(t *testing.T) {
 	}
 }
 
+func TestServer_Replays(t *testing.T) {
+	t.Run("a refresh that is acted on late is none", func(t *testing.T) {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server) {
+			first := login(t, srv)
+			srv.ActLate(1, time.Minute)
+			testkit.Equal(t, "answer", refresh(t, srv, first.RefreshToken), "no answer")
+			second := granted(t, refresh(t, srv, first.RefreshToken))
+			post(t, srv, "/v2/customer/find", `{}`, "Authorization", "Bearer "+second.AccessToken)
+			time.Sleep(2 * time.Minute)
+			testkit.Equal(t, "replays", srv.Replays(), 0)
+		})
+	})
+}
+
+func TestServer_FaultsLeft(t *testing.T) {
+	t.Run("counts the faults that no request has used up", func(t *testing.T) {
+		bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server) {
+			testkit.Equal(t, "at first", srv.FaultsLeft(), 0)
+			srv.FailNext(2, 503, nil)
+			srv.Reset(1)
+			testkit.Equal(t, "asked for", srv.FaultsLeft(), 2)
+			refresh(t, srv, "x")
+			testkit.Equal(t, "after a request", srv.FaultsLeft(), 2)
+			refresh(t, srv, "x")
+			testkit.Equal(t, "after two", srv.FaultsLeft(), 1)
+		})
+	})
+}
+
 func TestOptionsChooseWhatIsNotDocumented(t *testing.T) {
 	opt := merchantauthtest.Options{Status: 201, ErrorStatus: 200, RefusalCode: "E42", WrapFound: true, OpaqueRefresh: true}
 	bubble(t, opt, func(t *testing.T, srv *merchantauthtest.Server) {

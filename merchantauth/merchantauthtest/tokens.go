@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/providerauth/providerauth-go/internal/simulator"
 )
 
 type accessToken struct {
@@ -58,7 +60,7 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
 	t := s.refresh[body.RefreshToken]
 	if t != nil {
 		use(t.paid)
-		if t.replaced && t.seen {
+		if t.replaced && t.seen && !simulator.Late(r) {
 			s.replays++
 		}
 	}

@@ -46,6 +46,11 @@ func (s *Server) Truncate(n int, only ...func(*http.Request) bool) { s.sim.Trunc
 // Reset resets the connections of the next n requests before acting.
 func (s *Server) Reset(n int, only ...func(*http.Request) bool) { s.sim.Reset(n, only...) }
 
+// FaultsLeft is how many of the faults that were asked for are not used up: each
+// call of FailNext, LoseAnswers, ActLate, Truncate, Reset or FailActed counts as
+// one. A test whose parts share a server checks that it is 0 between them.
+func (s *Server) FaultsLeft() int { return s.sim.FaultsLeft() }
+
 // FailActed acts on the next n requests and answers them with status, a JSON message
 // and header: a failure that does not mean that nothing was done.
 func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http.Request) bool) {

@@ -163,15 +163,15 @@ func (s *Server) valid(token string) bool {
 			continue
 		}
 		var c struct {
-			ClientID string `json:"clientId"`
-			IssuedAt *int64 `json:"iat"`
-			Expires  *int64 `json:"exp"`
+			ClientID string                 `json:"clientId"`
+			IssuedAt *simulator.NumericDate `json:"iat"`
+			Expires  *simulator.NumericDate `json:"exp"`
 		}
 		if json.Unmarshal(payload, &c) != nil || c.IssuedAt == nil || c.Expires == nil || c.ClientID != s.opt.ClientID {
 			return false
 		}
 		now := s.sim.Now()
-		if !now.Before(time.Unix(*c.Expires, 0).Add(s.opt.Leeway)) || time.Unix(*c.IssuedAt, 0).After(now.Add(s.opt.Leeway)) {
+		if !now.Before(c.Expires.Time().Add(s.opt.Leeway)) || c.IssuedAt.Time().After(now.Add(s.opt.Leeway)) {
 			return false
 		}
 		if s.dead[token] {

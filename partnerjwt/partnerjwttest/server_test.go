@@ -50,6 +50,9 @@ func TestTheServerChecksEveryRuleOfAToken(t *testing.T) {
 		"other key order": {func(now int64) []string {
 			return []string{"Bearer " + testkit.HS256("secret-1", hs256, fmt.Sprintf(`{"exp":%d,"iat":%d,"clientId":"client-1"}`, now+1, now))}
 		}, 200},
+		"fractions of a second": {func(now int64) []string {
+			return []string{"Bearer " + testkit.HS256("secret-1", hs256, fmt.Sprintf(`{"clientId":"client-1","iat":%d.25,"exp":%d.75}`, now-1, now+900))}
+		}, 200},
 		"nothing":      {func(int64) []string { return nil }, 401},
 		"no Bearer":    {func(int64) []string { return []string{token("secret-1")} }, 401},
 		"twice":        {func(int64) []string { return []string{"Bearer " + token("secret-1"), "Bearer " + token("secret-1")} }, 401},

@@ -166,10 +166,10 @@ func (s *Server) transfer(r *http.Request, body []byte) (any, error) {
 		s.move(t)
 	}
 	return struct {
-		TxID     string                      `json:"txId"`
-		RecordID string                      `json:"recordId"`
-		Status   platformtoken.TransferState `json:"status"`
-	}{t.TxID, t.RecordID, t.State}, nil
+		TxID     string `json:"txId"`
+		RecordID string `json:"recordId"`
+		Status   int    `json:"status"`
+	}{t.TxID, t.RecordID, int(t.State)}, nil
 }
 
 // transferStatus is POST /player/getTransferStatus.
@@ -189,6 +189,6 @@ func (s *Server) transferStatus(r *http.Request, body []byte) (any, error) {
 		return nil, errRecord
 	}
 	return struct {
-		Status platformtoken.TransferState `json:"status"`
-	}{t.State}, nil
+		Status int `json:"status"`
+	}{int(t.State)}, nil
 }

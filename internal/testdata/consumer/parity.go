@@ -111,6 +111,7 @@ type server[Config any] interface {
 	ActLate(n int, d time.Duration, only ...func(*http.Request) bool)
 	Truncate(n int, only ...func(*http.Request) bool)
 	Reset(n int, only ...func(*http.Request) bool)
+	FaultsLeft() int
 	Delay(d time.Duration, only ...func(*http.Request) bool)
 	SetClockOffset(d time.Duration)
 	Intercept(wrap func(next http.Handler) http.Handler)
