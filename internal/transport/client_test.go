@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -19,7 +18,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -113,9 +111,10 @@ func TestCrowdOfCallersHardlyDials(t *testing.T) {
 	}
 }
 
-// cleanhttp's pooled client has no limit on the wait for an answer's header.
+// The pool has no limit on the wait for an answer's header: attempts have their own,
+// and requests that come in by Base have only their caller's.
 func TestOwnPoolIsSizedForOneHostAndHasTimeLimits(t *testing.T) {
-	p := transport.NewPool(7 * time.Second)
+	p := transport.NewPool()
 	type limits struct {
 		Idle, IdlePerHost, PerHost     int
 		TLS, Header, IdleTime          time.Duration
@@ -129,7 +128,7 @@ func TestOwnPoolIsSizedForOneHostAndHasTimeLimits(t *testing.T) {
 		p.MaxResponseHeaderBytes, p.TLSClientConfig.MinVersion,
 		p.ForceAttemptHTTP2, p.Proxy != nil, p.DialContext != nil, !p.DisableCompression,
 	}
-	want := limits{256, 256, 0, 5 * time.Second, 7 * time.Second, 90 * time.Second, 256 << 10, tls.VersionTLS12, true, true, true, true}
+	want := limits{256, 256, 0, 5 * time.Second, 0, 90 * time.Second, 256 << 10, tls.VersionTLS12, true, true, true, true}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -195,7 +194,7 @@ func TestVanishedHTTP2ConnectionIsReplacedWithinHalfAMinute(t *testing.T) {
 		}
 		go func() { _ = server.ServeTLS(w, "", "") }()
 		var deaf []*atomic.Bool
-		pool := transport.NewPool(10 * time.Second)
+		pool := transport.NewPool()
 		pool.TLSClientConfig.RootCAs = trusted()
 		pool.Proxy = nil
 		pool.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -226,57 +225,6 @@ func TestVanishedHTTP2ConnectionIsReplacedWithinHalfAMinute(t *testing.T) {
 		server.Close()
 		time.Sleep(time.Minute) // the lost streams are given up
 	})
-}
-
-// http2Server returns a client of a testkit.HTTP2 that makes a single attempt.
-func http2Server(t *testing.T, reply func(n int32, stream uint32) []byte) (*transport.Client, *atomic.Int32) {
-	t.Helper()
-	h := testkit.NewHTTP2(t, reply)
-	return client(t, h.Transport, func(cfg *transport.Config) {
-		cfg.BaseURL = parse(t, h.URL)
-		cfg.MaxAttempts = 1
-	}), &h.Requests
-}
-
-// net/http sends a request again, whatever the method, when the server says that
-// it did not look at it; and before Go 1.27 without a limit when the server
-// resets it with PROTOCOL_ERROR, which cannot be told apart.
-func TestRequestThatHTTP2GivesUpIsNotSentAgainBehindOurBack(t *testing.T) {
-	withoutBody := transport.Call{Op: "CreateOrder", Method: "DELETE", Path: "/orders/1", Policy: transport.Once}
-	for name, call := range map[string]transport.Call{"with a body": post(transport.Rotating), "without a body": withoutBody} {
-		for reason, reply := range map[string]func(uint32) []byte{
-			"PROTOCOL_ERROR": func(stream uint32) []byte { return testkit.ResetStream(stream, testkit.ProtocolError) },
-			"REFUSED_STREAM": func(stream uint32) []byte { return testkit.ResetStream(stream, testkit.RefusedStream) },
-			"GOAWAY":         func(uint32) []byte { return testkit.GoAway(0) },
-		} {
-			t.Run(reason+" "+name, func(t *testing.T) {
-				c, requests := http2Server(t, func(_ int32, stream uint32) []byte { return reply(stream) })
-				_, err := c.Do(t.Context(), call)
-				if requests.Load() != 1 || !errors.Is(err, providerauth.ErrAmbiguous) {
-					t.Errorf("%d requests: %v", requests.Load(), err)
-				}
-				const want = "there was no answer, and net/http was about to send the request again by itself"
-				if reason != "PROTOCOL_ERROR" && fmt.Sprint(err) != want {
-					t.Errorf("error %v, want %s", err, want)
-				}
-			})
-		}
-	}
-}
-
-func TestSafeRequestThatHTTP2GivesUpIsSentAgainOncePerAttempt(t *testing.T) {
-	for answered, want := range map[int32]int32{2: 2, 100: 2} {
-		c, requests := http2Server(t, func(n int32, stream uint32) []byte {
-			if n < answered {
-				return testkit.ResetStream(stream, testkit.RefusedStream)
-			}
-			return testkit.Answer200(stream)
-		})
-		_, err := c.Do(t.Context(), post(transport.Safe))
-		if (err == nil) != (answered <= want) || requests.Load() != want {
-			t.Errorf("%d requests: %v", requests.Load(), err)
-		}
-	}
 }
 
 // A connection that died while it was idle and does not take a single byte is
