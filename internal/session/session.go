@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/check"
@@ -52,7 +53,7 @@ type Dialect interface {
 	transport.Reader
 	// Rejected reports whether the answer to a request of a RoundTripper says
 	// that the token is not valid. path is below the base URL. It may read the
-	// body by Peek.
+	// body by Peek, and nothing else of it. It is not asked below status 200.
 	Rejected(path string, r *http.Request, resp *http.Response) bool
 	// Fail returns the provider's error for an error from below.
 	Fail(op string, err error) error
@@ -100,6 +101,8 @@ type Client struct {
 	base    *url.URL
 	timeout time.Duration // of the operator's HTTPClient
 	breaker *Breaker
+
+	protocol atomic.Int32 // of the connections
 }
 
 // New returns a Client. cfg has been checked.
