@@ -133,8 +133,8 @@ func TestCustomerRequestsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 func TestLostCreationIsAmbiguousNotRepeatedAndFound(t *testing.T) {
 	for mode, change := range modes {
 		for name, lose := range map[string]func(*merchantauthtest.Server){
-			"answer lost":      func(s *merchantauthtest.Server) { s.LoseAnswers(1, testkit.Path(createPath)) },
-			"answer cut":       func(s *merchantauthtest.Server) { s.Truncate(1, testkit.Path(createPath)) },
+			"answer lost":       func(s *merchantauthtest.Server) { s.LoseAnswers(1, testkit.Path(createPath)) },
+			"answer cut":        func(s *merchantauthtest.Server) { s.Truncate(1, testkit.Path(createPath)) },
 			"answer after 121s": func(s *merchantauthtest.Server) { s.Delay(121*time.Second, testkit.Path(createPath)) },
 		} {
 			t.Run(mode+", "+name, func(t *testing.T) {

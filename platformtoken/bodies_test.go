@@ -25,3 +25,22 @@ func TestClient_HTTPClientFor_bodies(t *testing.T) {
 		})
 	}
 }
+
+func TestClient_byteOrderMark(t *testing.T) {
+	t.Run("a transfer answered with a byte order mark succeeds", func(t *testing.T) {
+		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			token(t, c, brl)
+			srv.ByteOrderMark(1, testkit.Path(transfer))
+			if _, err := c.Transfer(t.Context(), brl, in(t, "tx-1", "5")); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+
+	t.Run("a token answered with a byte order mark is good", func(t *testing.T) {
+		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			srv.ByteOrderMark(1)
+			token(t, c, brl)
+		})
+	})
+}

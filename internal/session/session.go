@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
@@ -20,12 +21,13 @@ import (
 
 // Options are the fields that the Config of every provider has.
 type Options struct {
-	HTTPClient     *http.Client
-	Logger         *slog.Logger
-	AttemptTimeout time.Duration
-	MaxAttempts    int
-	RefreshBefore  time.Duration
-	KeepWarm       bool
+	HTTPClient       *http.Client
+	Logger           *slog.Logger
+	AttemptTimeout   time.Duration
+	MaxAttempts      int
+	MaxResponseBytes int
+	RefreshBefore    time.Duration
+	KeepWarm         bool
 }
 
 // Check reports invalid options.
@@ -33,6 +35,7 @@ func (o *Options) Check(p *check.Problems) {
 	p.HTTPClient(o.HTTPClient)
 	p.Duration("AttemptTimeout", o.AttemptTimeout)
 	p.Count("MaxAttempts", o.MaxAttempts)
+	p.Count("MaxResponseBytes", o.MaxResponseBytes)
 	p.Duration("RefreshBefore", o.RefreshBefore)
 }
 
@@ -41,6 +44,7 @@ func (o *Options) Attrs() []slog.Attr {
 	return []slog.Attr{
 		slog.Duration("attempt_timeout", o.AttemptTimeout),
 		slog.Int("max_attempts", o.MaxAttempts),
+		slog.Int("max_response_bytes", o.MaxResponseBytes),
 		slog.Duration("refresh_before", o.RefreshBefore),
 		slog.Bool("keep_warm", o.KeepWarm),
 	}
@@ -115,9 +119,16 @@ func New(cfg Config) *Client {
 	c.API = transport.New(transport.Config{
 		Provider: cfg.Provider, BaseURL: cfg.BaseURL, HTTPClient: o.HTTPClient, Logger: o.Logger,
 		AttemptTimeout: o.AttemptTimeout, MaxAttempts: o.MaxAttempts, Clock: &c.Clock,
-		Reader: cfg.Dialect, ContentType: cfg.ContentType,
+		MaxResponseBytes: o.MaxResponseBytes,
+		Reader:           cfg.Dialect, ContentType: cfg.ContentType,
 	})
 	return c
+}
+
+// Stats returns the figures of a cache together with those of the calls.
+func (c *Client) Stats(cache providerauth.Stats) providerauth.Stats {
+	cache.Abandoned = int(c.API.Abandoned())
+	return cache
 }
 
 // HTTPClient returns an http.Client over rt that follows no redirects.

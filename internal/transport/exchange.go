@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net/http"
-	"runtime"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/timebox"
@@ -32,7 +31,7 @@ type reply struct {
 
 // exchange sends the request and reads the answer. An http.Transport honours its
 // context. Any other RoundTripper may ignore it, so it runs on a goroutine of its
-// own if the caller's context can end. The goroutine uses nothing of the run that
+// own if the caller's context can end; a panic is an error there. The goroutine uses nothing of the run that
 // may change: after ErrLate it goes on alone.
 func (r *run) exchange(ctx context.Context, cancel context.CancelFunc, req *http.Request) (reply, error) {
 	e := exchange{r.client.rt, req, cancel, r.maxBody()}
@@ -40,12 +39,6 @@ func (r *run) exchange(ctx context.Context, cancel context.CancelFunc, req *http
 		return e.make(ctx)
 	}
 	rep, err := timebox.Run(ctx, &r.client.abandoned, e.make)
-	if p, ok := err.(*timebox.Panic); ok { // as without the goroutine
-		if p.Value == nil {
-			runtime.Goexit()
-		}
-		panic(p.Value)
-	}
 	if rep.received.IsZero() {
 		rep.received = time.Now()
 	}
