@@ -82,6 +82,19 @@ func TestClient_Do_deaf(t *testing.T) {
 	})
 }
 
+func TestClient_Do_panic(t *testing.T) {
+	t.Run("a RoundTripper that panics fails its call once", func(t *testing.T) {
+		calls := 0
+		c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
+			calls++
+			panic("secret")
+		}), nil)
+		_, err := c.Do(t.Context(), post(transport.Safe))
+		testkit.Equal(t, "error", failure(t, err).Error(), "the transport panicked with a string")
+		testkit.Equal(t, "calls", calls, 1)
+	})
+}
+
 func TestClient_Do_unauthorized(t *testing.T) {
 	t.Run("the body of a 401 that stalls is not waited for", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
 var (
@@ -50,10 +51,13 @@ func describe(err error) string {
 		op   *net.OpError
 		no   syscall.Errno
 		late interface{ Timeout() bool }
+		fell *timebox.Panic
 	)
 	switch {
 	case err == errNoResponse, err == errNoStatus, err == errNoReason:
 		return err.Error()
+	case errors.As(err, &fell):
+		return "the transport " + fell.Error()
 	case errors.As(err, &dns):
 		return dns.Error()
 	case errors.As(err, &cert):
@@ -99,8 +103,11 @@ func temporary(err error) bool {
 		cert *tls.CertificateVerificationError
 		rec  tls.RecordHeaderError
 		op   *net.OpError
+		fell *timebox.Panic
 	)
 	switch {
+	case errors.As(err, &fell):
+		return false
 	case errors.As(err, &dns):
 		return !dns.IsNotFound
 	case errors.As(err, &cert), errors.As(err, &rec):
