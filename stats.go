@@ -2,8 +2,8 @@ package providerauth
 
 import "time"
 
-// Stats are the figures of a client since it was made. Entries and InFlight are
-// gauges, LastFailure and BackoffUntil times, the others counters. Handing out a
+// Stats are the figures of a client since it was made. Entries, InFlight and
+// Abandoned are gauges, LastFailure and BackoffUntil times, the others counters. Handing out a
 // fresh token is not counted: a counter that all callers share would cost more
 // than the call.
 type Stats struct {
@@ -16,6 +16,7 @@ type Stats struct {
 	EvictedLive   uint64    // evictions of a token that a new token will kill; platformtoken only
 	Entries       int       // users with a token
 	InFlight      int       // flights under way
+	Abandoned     int       // requests that an http.RoundTripper goes on with after the end of their context
 	LastFailure   time.Time // of a flight; zero: never
 	BackoffUntil  time.Time // end of the last back-off, at the latest; zero: none is in force
 }

@@ -66,7 +66,7 @@ func (c *Client) do(ctx context.Context, u session.User, call transport.Call, ou
 }
 
 func newCall(op, method, path string, in any) transport.Call {
-	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once}
+	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once, Long: true}
 	if method == http.MethodGet || method == http.MethodHead {
 		call.Policy = transport.Safe
 	}

@@ -457,3 +457,68 @@ func TestTimeoutOfTheOperatorsClientIsKept(t *testing.T) {
 		cfg.HTTPClient = &own
 	})
 }
+
+func TestClient_expiredToken(t *testing.T) {
+	for _, status := range []int{400, 403, 500} {
+		t.Run(fmt.Sprint("TOKEN_EXPIRED under ", status, " replaces the token"), func(t *testing.T) {
+			for name, call := range map[string]func(*testing.T, *assetpaytest.Server, *assetpay.Client){
+				"CallFor": func(t *testing.T, _ *assetpaytest.Server, c *assetpay.Client) {
+					if err := c.CallFor(t.Context(), user(), http.MethodPost, "/client/deposit", nil, nil); err != nil {
+						t.Error(err)
+					}
+				},
+				"HTTPClientFor": func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+					resp, err := c.HTTPClientFor(user()).Post(srv.URL()+"/client/deposit", "", nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer resp.Body.Close()
+					testkit.Equal(t, "status", resp.StatusCode, 200)
+				},
+			} {
+				t.Run(name, func(t *testing.T) {
+					bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+						rejected := false
+						srv.Handle("POST /client/deposit", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+							if rejected {
+								assetpaytest.WriteData(w, 1)
+								return
+							}
+							rejected = true
+							assetpaytest.WriteError(w, status, 1111, "TOKEN_EXPIRED", "no")
+						}))
+						token(t, c.TokenSource(user()))
+						time.Sleep(2 * time.Second)
+						call(t, srv, c)
+						testkit.Equal(t, "requests, exchanges", []int{srv.Count("/client/deposit"), srv.Count(exchange)}, []int{2, 2})
+					})
+				})
+			}
+		})
+	}
+}
+
+func TestClient_longAnswer(t *testing.T) {
+	t.Run("a price list of 1.2 MiB is decoded", func(t *testing.T) {
+		bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+			list := make([]string, 12_000)
+			for i := range list {
+				list[i] = strings.Repeat("x", 100)
+			}
+			srv.Handle("GET /secure/all", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { assetpaytest.WriteData(w, list) }))
+			var got []string
+			if err := c.Call(t.Context(), http.MethodGet, "/secure/all", nil, &got); err != nil || len(got) != len(list) {
+				t.Errorf("%d items, %v", len(got), err)
+			}
+		})
+	})
+
+	t.Run("an answer longer than MaxResponseBytes is ErrBadResponse", func(t *testing.T) {
+		bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+			srv.Handle("GET /secure/all", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				assetpaytest.WriteData(w, strings.Repeat("x", 2000))
+			}))
+			errorIs(t, c.Call(t.Context(), http.MethodGet, "/secure/all", nil, nil), providerauth.ErrBadResponse)
+		}, func(cfg *assetpay.Config) { cfg.MaxResponseBytes = 1000 })
+	})
+}

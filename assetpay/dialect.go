@@ -35,13 +35,17 @@ func classify(status int, env *envelope) apierror.Class {
 	return apierror.Refused
 }
 
-// peeked bounds the part of a 401 that is read to find its reason.
+// peeked bounds the part of a failure that is read to find its reason.
 const peeked = 16 << 10
 
-// Rejected reports whether the answer rejects the token.
+// Rejected reports whether the answer rejects the token. A 401 whose body does not
+// come is taken for one that says nothing.
 func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
-	return resp.StatusCode == http.StatusUnauthorized &&
-		rejects(resp.StatusCode, readEnvelope(session.Peek(resp, peeked)).key())
+	if resp.StatusCode < http.StatusBadRequest {
+		return false
+	}
+	head, _ := session.Peek(resp, peeked)
+	return rejects(resp.StatusCode, readEnvelope(head).key())
 }
 
 // Fail returns the package's error.

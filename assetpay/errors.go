@@ -41,7 +41,9 @@ var (
 // It matches, by errors.Is:
 //
 //   - [providerauth.ErrUnauthorized] when AssetPay answered 401, or rejected the
-//     API key with a key for that, such as API_KEY_REVOKED and API_KEY_IP_DENIED.
+//     API key or the user with a key for that, such as API_KEY_REVOKED,
+//     API_KEY_IP_DENIED, MERCHANT_API_KEY_REQUIRED, FORBIDDEN and
+//     ACCOUNT_DISABLED.
 //   - [providerauth.ErrRateLimited] when AssetPay answered 429 or RATE_LIMITED.
 //   - [providerauth.ErrInvalidRequest] when the call is wrong. With StatusCode 0 it
 //     cost no request; else AssetPay answered 400, 422 or VALIDATION_FAILED.
@@ -162,7 +164,8 @@ func means(key string, target error) bool {
 	case "API_KEY_SCOPE_DENIED", "INSUFFICIENT_SCOPE":
 		return target == ErrScopeDenied || target == providerauth.ErrUnauthorized
 	case "MISSING_API_KEY", "INVALID_API_KEY", "API_KEY_REVOKED", "API_KEY_IP_DENIED", "MISSING_BEARER",
-		"UNAUTHORIZED", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_INVALID_OR_EXPIRED":
+		"UNAUTHORIZED", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_INVALID_OR_EXPIRED",
+		"FORBIDDEN", "ACCOUNT_DISABLED", "MERCHANT_API_KEY_REQUIRED":
 		return target == providerauth.ErrUnauthorized
 	}
 	return false
@@ -172,18 +175,21 @@ func means(key string, target error) bool {
 // moment later.
 func passing(key string) bool {
 	switch key {
-	case "RATE_LIMITED", "SERVER_ERROR", "SERVICE_UNAVAILABLE", "SYSTEM_MAINTENANCE":
+	case "RATE_LIMITED", "SERVER_ERROR", "SERVICE_UNAVAILABLE", "SYSTEM_MAINTENANCE",
+		// Another call is under way. AssetPay raises these before it acts.
+		"DEPOSIT_IN_PROGRESS", "WITHDRAW_IN_PROGRESS", "ONCHAIN_CLIENT_WITHDRAW_BUSY":
 		return true
 	}
 	return false
 }
 
-// rejects reports whether a 401 with the key is about the client token. The
-// key is "" if the answer is not AssetPay's envelope. MISSING_BEARER is
+// rejects reports whether an answer with the key is about the client token. The
+// key is "" if the answer is not AssetPay's envelope. Only TOKEN_EXPIRED says so
+// under any status; a 408 does not say that nothing was done. MISSING_BEARER is
 // another matter: a header that is not read does not get better by a new token.
 func rejects(status int, key string) bool {
 	if status != http.StatusUnauthorized {
-		return false
+		return key == "TOKEN_EXPIRED" && status != http.StatusRequestTimeout
 	}
 	switch key {
 	case "", "INVALID_TOKEN", "TOKEN_EXPIRED", "TOKEN_INVALID_OR_EXPIRED", "UNAUTHORIZED":

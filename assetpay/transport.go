@@ -35,7 +35,8 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 // Requests go to the scheme, host and port of Config.BaseURL only, and without
 // an api-key header. A 401 that is about the token (INVALID_TOKEN,
 // TOKEN_EXPIRED, TOKEN_INVALID_OR_EXPIRED, UNAUTHORIZED, or no envelope of
-// AssetPay's) replaces the token and sends the request once more with the new
+// AssetPay's within 100 ms), and TOKEN_EXPIRED under another failing status but
+// 408, replaces the token and sends the request once more with the new
 // token, if its body can be rewound (GetBody). Where no other token is to be
 // had, the first such answer in a row sends the request once more with the same
 // token, and any other goes to the caller.

@@ -31,7 +31,7 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	if err := invalid(op, problems); err != nil {
 		return err
 	}
-	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once}
+	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once, Long: true}
 	if method == http.MethodGet || method == http.MethodHead {
 		call.Policy = transport.Safe
 	}

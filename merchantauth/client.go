@@ -44,11 +44,18 @@ type Config struct {
 	// an answer whose expiresIn or exp cannot be used.
 	// Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
-	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s.
+	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s. An
+	// attempt of a call that is never repeated ends with its caller's context, and
+	// without a deadline of the caller after 2 minutes, if that is longer.
 	AttemptTimeout time.Duration
 	// MaxAttempts bounds the attempts of a call, where it may be repeated.
 	// Optional, default 3.
 	MaxAttempts int
+	// MaxResponseBytes bounds the body of a successful answer to
+	// [Client.Call], after decompression; a longer body is
+	// providerauth.ErrBadResponse. Optional, default 32 MiB. Other answers may
+	// have 1 MiB.
+	MaxResponseBytes int
 	// RefreshBefore is how long before it expires an access token is
 	// refreshed, at most half its life, and by chance up to a tenth earlier.
 	// Optional, default about a fifth of its life.
@@ -60,7 +67,8 @@ type Config struct {
 func (c *Config) options() session.Options {
 	return session.Options{
 		HTTPClient: c.HTTPClient, Logger: c.Logger, AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts,
-		RefreshBefore: c.RefreshBefore, KeepWarm: c.KeepWarm,
+		MaxResponseBytes: c.MaxResponseBytes,
+		RefreshBefore:    c.RefreshBefore, KeepWarm: c.KeepWarm,
 	}
 }
 
@@ -197,9 +205,9 @@ func (c *Client) Invalidate(t Token) bool {
 // Stats returns figures for monitoring. In key mode all of them are zero.
 func (c *Client) Stats() providerauth.Stats {
 	if c.cache == nil {
-		return providerauth.Stats{}
+		return c.session.Stats(providerauth.Stats{})
 	}
-	return c.cache.Stats()
+	return c.session.Stats(c.cache.Stats())
 }
 
 // Close ends background work and waits for logins and refreshes under way. It

@@ -133,9 +133,9 @@ func TestCustomerRequestsAreCheckedBeforeAnythingIsSent(t *testing.T) {
 func TestLostCreationIsAmbiguousNotRepeatedAndFound(t *testing.T) {
 	for mode, change := range modes {
 		for name, lose := range map[string]func(*merchantauthtest.Server){
-			"answer lost":      func(s *merchantauthtest.Server) { s.LoseAnswers(1, testkit.Path(createPath)) },
-			"answer cut":       func(s *merchantauthtest.Server) { s.Truncate(1, testkit.Path(createPath)) },
-			"answer after 11s": func(s *merchantauthtest.Server) { s.Delay(11*time.Second, testkit.Path(createPath)) },
+			"answer lost":       func(s *merchantauthtest.Server) { s.LoseAnswers(1, testkit.Path(createPath)) },
+			"answer cut":        func(s *merchantauthtest.Server) { s.Truncate(1, testkit.Path(createPath)) },
+			"answer after 121s": func(s *merchantauthtest.Server) { s.Delay(121*time.Second, testkit.Path(createPath)) },
 		} {
 			t.Run(mode+", "+name, func(t *testing.T) {
 				bubble(t, merchantauthtest.Options{}, func(t *testing.T, srv *merchantauthtest.Server, c *merchantauth.Client) {

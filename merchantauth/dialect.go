@@ -85,14 +85,11 @@ func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
 		return true
 	}
 	kind := strings.ToLower(resp.Header.Get("Content-Type"))
-	switch {
-	case resp.StatusCode < 200: // the connection speaks another protocol from here on
-		return false
-	case resp.ContentLength > peeked, kind != "" && !strings.Contains(kind, "json"):
+	if resp.ContentLength > peeked || kind != "" && !strings.Contains(kind, "json") {
 		return false
 	}
-	head := session.Peek(resp, peeked)
-	if !bytes.Contains(head, []byte(nameTokenExpired)) {
+	head, whole := session.Peek(resp, peeked)
+	if !whole || !bytes.Contains(head, []byte(nameTokenExpired)) {
 		return false
 	}
 	env := readEnvelope(head)

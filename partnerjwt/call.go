@@ -26,7 +26,7 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	if method == http.MethodGet || method == http.MethodHead {
 		policy = transport.Safe
 	}
-	return c.do(ctx, transport.Call{Op: "Call", Method: method, Path: path, In: in, Policy: policy}, out)
+	return c.do(ctx, transport.Call{Op: "Call", Method: method, Path: path, In: in, Policy: policy, Long: true}, out)
 }
 
 // do makes the call with a token, and decodes the answer into out, unless that

@@ -53,7 +53,7 @@ func (c *Client) CallFor(ctx context.Context, p Player, method, path string, in,
 }
 
 func newCall(op, method, path string, in any) transport.Call {
-	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once}
+	call := transport.Call{Op: op, Method: method, Path: path, In: in, Policy: transport.Once, Long: true}
 	if method == http.MethodGet || method == http.MethodHead {
 		call.Policy = transport.Safe
 	}

@@ -64,7 +64,7 @@ func (c *Client) rejects(path string, status int, env *envelope) bool {
 
 // peeked is how much of an answer is read to see whether it is a failure
 // envelope.
-const peeked = 64 << 10
+const peeked = 16 << 10
 
 // Rejected reports whether the answer to a request of a RoundTripper rejects the
 // token.
@@ -72,7 +72,8 @@ func (d dialect) Rejected(path string, r *http.Request, resp *http.Response) boo
 	if d.client.rejected == nil {
 		return resp.StatusCode == http.StatusUnauthorized
 	}
-	env := readEnvelope(session.Peek(resp, peeked))
+	head, _ := session.Peek(resp, peeked)
+	env := readEnvelope(head)
 	if apierror.EnvelopeClass(resp.StatusCode) == apierror.MayHave && !resend.ByItself(r.Method) {
 		return false // nothing here says whether the request was only to read
 	}

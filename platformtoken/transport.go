@@ -100,6 +100,14 @@ var (
 // RoundTrip leaves requests without a body, and those that are nil, to the
 // RoundTripper behind it.
 func (b *buffering) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := b.send(req)
+	if resp != nil {
+		resp.Request = req
+	}
+	return resp, err
+}
+
+func (b *buffering) send(req *http.Request) (*http.Response, error) {
 	if req == nil || req.Body == nil || req.Body == http.NoBody {
 		return b.next.RoundTrip(req)
 	}
@@ -155,7 +163,7 @@ type observed struct {
 }
 
 func (o *observed) RoundTrip(r *http.Request) (*http.Response, error) {
-	if p, ok := r.Body.(*payload); ok && p.fixed {
+	if p, ok := r.Body.(*payload); ok && p.fixed && r.GetBody != nil {
 		once := *r
 		once.GetBody = (&rewind{p}).body
 		r = &once

@@ -84,7 +84,7 @@ func TestLostTransferIsAmbiguousNamesItsTxIDAndIsNotSentAgain(t *testing.T) {
 		"unavailable": func(srv *platformtokentest.Server) {
 			srv.FailNext(1, 503, http.Header{"Retry-After": {"1"}}, testkit.Path(transfer))
 		},
-		"slow": func(srv *platformtokentest.Server) { srv.Delay(time.Minute, testkit.Path(transfer)) },
+		"slow": func(srv *platformtokentest.Server) { srv.Delay(3*time.Minute, testkit.Path(transfer)) },
 		"unusable": func(srv *platformtokentest.Server) {
 			srv.Intercept(func(next http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

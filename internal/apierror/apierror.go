@@ -244,5 +244,9 @@ func TemporaryStatus(status int) bool {
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
-	return false
+	return CloudflareStatus(status)
 }
+
+// CloudflareStatus reports whether a status is one that Cloudflare answers when
+// it cannot reach the provider, or gets no usable answer from it.
+func CloudflareStatus(status int) bool { return 520 <= status && status <= 527 || status == 530 }

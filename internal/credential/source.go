@@ -47,21 +47,27 @@ type Source struct {
 	f     providerauth.SecretFunc
 	hmac  bool // the values are keys of HMAC
 
+	static bool // f returns at once
+
 	mu      sync.Mutex
 	last    uint64 // keyed hash of the last value; meaningless while version is 0
 	version uint64
+	running *supply // nil: none
 }
 
 // NewSource returns a Source over f, named after the field of the
 // configuration that holds it. With a nil f, Get always fails.
 func NewSource(field string, f providerauth.SecretFunc) *Source {
-	return &Source{field: field, f: f}
+	_, static := StaticValue(f)
+	return &Source{field: field, f: f, static: static}
 }
 
 // NewHMACKey returns a [NewSource] whose values are keys of HMAC. Get refuses
 // those that FIPS 140-only mode refuses.
 func NewHMACKey(field string, f providerauth.SecretFunc) *Source {
-	return &Source{field: field, f: f, hmac: true}
+	s := NewSource(field, f)
+	s.hmac = true
+	return s
 }
 
 // Get is [Source.GetVersion] without the version.
@@ -70,7 +76,8 @@ func (s *Source) Get(ctx context.Context) (string, error) {
 	return value, err
 }
 
-// GetVersion calls the function once. If that fails, panics or returns a value that
+// GetVersion returns the result of a call of the function. One call runs at a
+// time, and all callers share its result. If the call fails, panics or returns a value that
 // is not usable, the error is an [*apierror.Error] that matches
 // [providerauth.ErrSecretUnavailable]; it names the field and the rule. errors.Is
 // and errors.As see the function's own error through it, but its text does
@@ -112,31 +119,84 @@ func broken(rule string, cause error) *apierror.Opaque {
 	return &apierror.Opaque{Text: rule, Cause: cause, Passing: true}
 }
 
-func (s *Source) call(ctx context.Context) (value string, err error) {
-	if s.f == nil {
+// A supply is a call of the function, for all callers that wait for it. mu of the
+// Source guards waiting; value and err are for others once done is closed.
+type supply struct {
+	fresh   bool // it asks for a fresh secret
+	done    chan struct{}
+	ctx     context.Context
+	cancel  context.CancelFunc
+	waiting int
+
+	value string
+	err   error
+	late  bool // nobody waited for it any longer when it ended
+}
+
+// call waits for a call of the function that is under way, or starts it. A call
+// under way may be of no use: nobody waited for it and its context ended, or it
+// does not ask for a fresh secret. Then the function is called once more.
+func (s *Source) call(ctx context.Context) (string, error) {
+	switch {
+	case s.f == nil:
 		return "", broken("is not set", nil)
+	case s.static:
+		return s.f(ctx)
 	}
-	if ctx.Done() == nil {
-		return s.guarded(ctx)
+	fresh := providerauth.WantsFreshSecret(ctx)
+	for {
+		c := s.join(ctx, fresh)
+		select {
+		case <-c.done:
+			s.leave(c)
+			if (c.fresh || !fresh) && (c.err == nil || !c.late) {
+				return c.value, c.err
+			}
+		case <-ctx.Done():
+			s.leave(c)
+			return "", broken("the function that supplies it did not return in time", ctx.Err())
+		}
 	}
-	type result struct {
-		value string
-		err   error
+}
+
+// join returns the call that is under way, and starts it if there is none. It has
+// the values of its first caller's context.
+func (s *Source) join(ctx context.Context, fresh bool) *supply {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.running == nil {
+		c := &supply{fresh: fresh, done: make(chan struct{})}
+		c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
+		s.running = c
+		go s.run(c)
 	}
-	// A function that hangs must not hold up what has a deadline. It keeps its
-	// goroutine until it returns.
-	done := make(chan result, 1)
-	go func() {
-		r := result{err: broken("the function that supplies it ended its goroutine", nil)}
-		defer func() { done <- r }()
-		r.value, r.err = s.guarded(ctx)
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		return "", broken("the function that supplies it did not return in time", ctx.Err())
+	s.running.waiting++
+	return s.running
+}
+
+// leave ends the context of a call that nobody waits for. A function that ignores
+// its context keeps the goroutine, and there is no other.
+func (s *Source) leave(c *supply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.waiting--; c.waiting == 0 {
+		c.cancel()
 	}
+}
+
+// run calls the function, on a goroutine of its own.
+func (s *Source) run(c *supply) {
+	c.err = broken("the function that supplies it ended its goroutine", nil)
+	defer s.end(c)
+	c.value, c.err = s.guarded(c.ctx)
+}
+
+func (s *Source) end(c *supply) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.late = c.ctx.Err() != nil
+	s.running = nil
+	close(c.done)
 }
 
 func (s *Source) guarded(ctx context.Context) (value string, err error) {

@@ -5,13 +5,20 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"reflect"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 )
+
+// ErrRefused is the result of a request that the server refused over HTTP/2 as
+// often as allowed, each time without looking at it.
+var ErrRefused = errors.New("the server refused the request before it processed it")
 
 // Err is what became of a request if a Guard had to step in.
 var Err = errors.New("there was no answer, and net/http was about to send the request again by itself")
@@ -35,8 +42,15 @@ const (
 // A Guard follows what becomes of one request. The transport may still call it
 // when the request is over, so no two requests share one.
 type Guard struct {
-	// Spare is how often net/http may send the request again by itself.
+	// Spare is how often net/http may send the request again by itself although
+	// the server may have processed it.
 	Spare int
+	// Refusals is how often net/http may send the request again after the server
+	// proved that it has not processed it.
+	Refusals int
+	// Learn stops a request before anything is written if its connection speaks
+	// HTTP/2: see Unreplayable.
+	Learn bool
 
 	trace  httptrace.ClientTrace
 	saw    atomic.Uint32
@@ -44,6 +58,10 @@ type Guard struct {
 	mu     sync.Mutex
 	conn   net.Conn // the last one that was there
 	again  bool     // it was about to be sent once too often
+	proven bool     // and the server has processed none of it so far
+	spent  bool     // the server may have processed an earlier sending
+	http2  bool     // a connection spoke HTTP/2
+	learnt bool     // and Learn stopped the request
 }
 
 // Watch returns ctx with the hooks of the Guard. cancel ends ctx.
@@ -65,26 +83,87 @@ func (g *Guard) getConn(string) { g.saw.Or(askedConn) }
 
 func (g *Guard) wroteHeaders() { g.saw.Or(wroteHeads) }
 
-// gotConn steps in. Before Go 1.27, net/http sends a request over HTTP/2 again,
-// with any method and without a limit, if the server resets it with
-// PROTOCOL_ERROR, which gateways also do when they dislike the answer: thousands
-// of times within one attempt. Every version does so, rightly, if the server says
-// that it has not processed the request; that cannot be told apart here, and
-// takes no account of how often an attempt may be made. Nothing is written once
-// the context is cancelled. (Over HTTP/1 a request with headers written is only
+// gotConn steps in. Every version of net/http sends a request over HTTP/2 again,
+// with any method, if the server says that it has not processed the request:
+// REFUSED_STREAM, or GOAWAY with an earlier stream as the last. Before Go 1.27,
+// net/http also does so, without a limit, after PROTOCOL_ERROR, with which
+// gateways also reset a stream whose answer they dislike. net/http never uses the
+// connection of a PROTOCOL_ERROR again, so the same connection proves a refusal;
+// another connection proves it from Go 1.27 on. Nothing is written once the
+// context is cancelled. (Over HTTP/1 a request with headers written is only
 // sent again if no byte got out, if its method is safe, or if it has an
 // idempotency key: see HideKey.)
 func (g *Guard) gotConn(info httptrace.GotConnInfo) {
 	written := g.saw.Or(gotConn)&wroteHeads != 0
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if written && overHTTP2(g.conn) {
-		if g.again = g.Spare == 0; g.again {
-			g.cancel()
-		}
-		g.Spare--
+	if written && g.http2 {
+		g.resending(onlyRefusals || same(info.Conn, g.conn))
 	}
-	g.conn = info.Conn
+	g.conn, g.http2 = info.Conn, overHTTP2(info.Conn)
+	if g.http2 && g.Learn && !written {
+		g.learnt = true
+		g.cancel()
+	}
+}
+
+// same reports whether a and b are the same connection.
+func same(a, b net.Conn) bool { return reflect.TypeOf(a).Comparable() && a == b }
+
+// resending counts a sending, and stops the request if there are too many.
+func (g *Guard) resending(refused bool) {
+	left := &g.Spare
+	switch {
+	case refused && g.Refusals > 0:
+		left = &g.Refusals
+	case !refused:
+		g.spent = true
+	}
+	if *left > 0 {
+		*left--
+		return
+	}
+	g.again, g.proven = true, refused && !g.spent
+	g.cancel()
+}
+
+// onlyRefusals reports whether net/http sends requests over HTTP/2 again after
+// proven refusals only.
+var onlyRefusals = newer(runtime.Version())
+
+// newer reports whether a version of Go is 1.27 or later.
+func newer(version string) bool {
+	var minor int
+	if _, err := fmt.Sscanf(version, "go1.%d", &minor); err != nil {
+		return false
+	}
+	return minor >= 27
+}
+
+// Unreplayable takes away the means to send r again, for a connection that speaks
+// HTTP/2 before Go 1.27. There a request with a body and without GetBody is sent
+// again only if nothing was written, and otherwise the error of net/http names
+// the reason, which Guard.Refused reads. Over HTTP/1 such a request would get lost on a
+// kept connection that is dead. So the caller has to know the protocol: Guard.Learn.
+func Unreplayable(r *http.Request) {
+	if !onlyRefusals && r.Body != nil && r.Body != http.NoBody {
+		r.GetBody = nil
+	}
+}
+
+// Learns reports whether a Guard of r has to learn the protocol of the
+// connection.
+func Learns(r *http.Request) bool {
+	return !onlyRefusals && r.Body != nil && r.Body != http.NoBody && r.GetBody != nil
+}
+
+// refusal reports whether err, of a request after Unreplayable, proves that the
+// server has not processed the request. net/http has no type for this error. The
+// text can no longer change: the versions before Go 1.27 are finished.
+func refusal(err error) bool {
+	text := err.Error()
+	return strings.HasPrefix(text, "http2: Transport: cannot retry err [") &&
+		(strings.Contains(text, "; REFUSED_STREAM") || strings.Contains(text, "graceful shutdown GOAWAY]"))
 }
 
 func overHTTP2(c net.Conn) bool {
@@ -111,6 +190,22 @@ func (g *Guard) Resent() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.again
+}
+
+// Refused reports whether the server has proved that it processed nothing of the
+// request, which ended with err.
+func (g *Guard) Refused(err error) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.proven || g.http2 && !g.spent && refusal(err)
+}
+
+// Learnt reports whether Learn has stopped the request, of which nothing was
+// written.
+func (g *Guard) Learnt() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.learnt
 }
 
 // Called reports whether any hook was: a transport need not know of them.

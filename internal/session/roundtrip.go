@@ -33,10 +33,7 @@ type roundTripper struct {
 	next http.RoundTripper
 }
 
-var (
-	errRewind     = errors.New("the request's GetBody returned no body")
-	errNoResponse = errors.New("the RoundTripper below returned neither an answer nor an error")
-)
+var errRewind = errors.New("the request's GetBody returned no body")
 
 // misused is the reason not to send a request to its URL.
 func misused(rule string) *apierror.Error {
@@ -58,6 +55,9 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	r := &requestSender{roundTripper: t, req: req, path: t.relative(req.URL.Path)}
 	if _, err := t.use(req.Context(), &t.user, req.Method, r.path, r); err != nil {
 		return nil, t.Unsent(req, err)
+	}
+	if r.resp != nil {
+		r.resp.Request = req // ours has the token in its header
 	}
 	return r.resp, r.fault
 }
@@ -127,13 +127,34 @@ func (r *requestSender) send(_ context.Context, s *credential.Secret) verdict {
 	switch {
 	case r.fault != nil:
 		return unclear
-	case r.user.Keeper != nil && r.dialect.Rejected(r.path, r.req, r.resp):
+	case r.user.Keeper == nil, r.resp.StatusCode < http.StatusOK:
+		return accepted
+	case r.dialect.Rejected(r.path, r.req, r.resp):
 		r.Clock.Observe(start, time.Now(), r.resp.Header)
 		return rejected
 	case r.resp.StatusCode >= http.StatusInternalServerError:
 		return unclear
 	}
+	if rest, unfinished := r.resp.Body.(*watched); unfinished {
+		rest.settle = r.settler(s, *r.resp)
+		return unclear
+	}
 	return accepted
+}
+
+// settler returns a function that judges the answer once the caller has read its
+// body: too late to make the request again, but the next request profits.
+func (r *requestSender) settler(s *credential.Secret, resp http.Response) func(body []byte) {
+	return func(body []byte) {
+		if body != nil {
+			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			if r.dialect.Rejected(r.path, r.req, &resp) {
+				r.user.Keeper.Reject(s.ID())
+				return
+			}
+		}
+		r.user.Keeper.Accept(s)
+	}
 }
 
 // own returns a copy of the request with the secret, and with its body rewound if
@@ -174,97 +195,6 @@ func payload(r *http.Request) []byte {
 	}
 	return nil
 }
-
-// pass has the base make a single attempt where a second could do harm:
-// buffered bodies would allow the base to repeat it.
-func (t *roundTripper) pass(s *sending) (*http.Response, error) {
-	if !resend.ByItself(s.req.Method) {
-		return t.passOnce(s)
-	}
-	return usable(t.next.RoundTrip(&s.req))
-}
-
-func (t *roundTripper) passOnce(s *sending) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(s.req.Context())
-	s.req = *s.req.WithContext(s.guard.StepIn(ctx, cancel)) // the copy stays on the stack
-	resp, err := usable(t.next.RoundTrip(&s.req))
-	switch {
-	case err != nil:
-		cancel()
-		if s.guard.Resent() {
-			err = resend.Err
-		}
-	case resp.StatusCode != http.StatusSwitchingProtocols:
-		s.body = ending{resp.Body, cancel}
-		resp.Body = &s.body
-	}
-	return resp, err
-}
-
-// usable sees to it that there is an answer with a body, or else an error.
-func usable(resp *http.Response, err error) (*http.Response, error) {
-	switch {
-	case err != nil:
-		return nil, err
-	case resp == nil:
-		return nil, errNoResponse
-	case resp.Body == nil:
-		resp.Body = http.NoBody
-	}
-	return resp, nil
-}
-
-// ending is a body that ends the context of its request when it has been read,
-// or is closed.
-type ending struct {
-	io.ReadCloser
-	cancel context.CancelFunc
-}
-
-func (e *ending) Read(p []byte) (int, error) {
-	n, err := e.ReadCloser.Read(p)
-	if err != nil {
-		e.cancel()
-	}
-	return n, err
-}
-
-func (e *ending) Close() error {
-	defer e.cancel()
-	return e.ReadCloser.Close()
-}
-
-// discard gives the connection of an answer back, if the rest is known to be
-// short; nobody waits here for a body that does not come to its end.
-func discard(resp *http.Response) {
-	if resp.ContentLength >= 0 && resp.ContentLength <= 16<<10 {
-		_, _ = io.CopyN(io.Discard, resp.Body, resp.ContentLength)
-	}
-	_ = resp.Body.Close()
-}
-
-// Peek reads up to n bytes of the body and puts them back.
-func Peek(resp *http.Response, n int64) []byte {
-	if resp.Body == nil {
-		return nil
-	}
-	head, err := io.ReadAll(io.LimitReader(resp.Body, n))
-	rest := resp.Body
-	var tail io.Reader = rest
-	if err != nil {
-		tail = failed{err}
-	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(bytes.NewReader(head), tail), rest}
-	return head
-}
-
-// failed repeats the error that Peek met, where it met it.
-type failed struct{ err error }
-
-func (f failed) Read([]byte) (int, error) { return 0, f.err }
 
 // sameOrigin reports whether both URLs have the same scheme, host and port.
 func sameOrigin(a, b *url.URL) bool {

@@ -376,22 +376,3 @@ func TestDateOfARejectionCorrectsTheClock(t *testing.T) {
 		check(t, "status", status, 200)
 	})
 }
-
-func TestPeekPutsBackWhatItReads(t *testing.T) {
-	resp := answer(200, "hello world")
-	check(t, "peeked", string(session.Peek(resp, 5)), "hello")
-	all, err := io.ReadAll(resp.Body)
-	check(t, "read after", fmt.Sprint(string(all), err), "hello world<nil>")
-	broken := errors.New("reset")
-	resp.Body = io.NopCloser(io.MultiReader(strings.NewReader("hel"), failing{broken}))
-	check(t, "peeked of a broken body", string(session.Peek(resp, 5)), "hel")
-	all, err = io.ReadAll(resp.Body)
-	if string(all) != "hel" || !errors.Is(err, broken) {
-		t.Errorf("read after: %q, %v", all, err)
-	}
-	check(t, "of no body", len(session.Peek(&http.Response{}, 5)), 0)
-}
-
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }

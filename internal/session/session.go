@@ -9,8 +9,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
@@ -19,12 +21,13 @@ import (
 
 // Options are the fields that the Config of every provider has.
 type Options struct {
-	HTTPClient     *http.Client
-	Logger         *slog.Logger
-	AttemptTimeout time.Duration
-	MaxAttempts    int
-	RefreshBefore  time.Duration
-	KeepWarm       bool
+	HTTPClient       *http.Client
+	Logger           *slog.Logger
+	AttemptTimeout   time.Duration
+	MaxAttempts      int
+	MaxResponseBytes int
+	RefreshBefore    time.Duration
+	KeepWarm         bool
 }
 
 // Check reports invalid options.
@@ -32,6 +35,7 @@ func (o *Options) Check(p *check.Problems) {
 	p.HTTPClient(o.HTTPClient)
 	p.Duration("AttemptTimeout", o.AttemptTimeout)
 	p.Count("MaxAttempts", o.MaxAttempts)
+	p.Count("MaxResponseBytes", o.MaxResponseBytes)
 	p.Duration("RefreshBefore", o.RefreshBefore)
 }
 
@@ -40,6 +44,7 @@ func (o *Options) Attrs() []slog.Attr {
 	return []slog.Attr{
 		slog.Duration("attempt_timeout", o.AttemptTimeout),
 		slog.Int("max_attempts", o.MaxAttempts),
+		slog.Int("max_response_bytes", o.MaxResponseBytes),
 		slog.Duration("refresh_before", o.RefreshBefore),
 		slog.Bool("keep_warm", o.KeepWarm),
 	}
@@ -52,7 +57,7 @@ type Dialect interface {
 	transport.Reader
 	// Rejected reports whether the answer to a request of a RoundTripper says
 	// that the token is not valid. path is below the base URL. It may read the
-	// body by Peek.
+	// body by Peek, and nothing else of it. It is not asked below status 200.
 	Rejected(path string, r *http.Request, resp *http.Response) bool
 	// Fail returns the provider's error for an error from below.
 	Fail(op string, err error) error
@@ -100,6 +105,8 @@ type Client struct {
 	base    *url.URL
 	timeout time.Duration // of the operator's HTTPClient
 	breaker *Breaker
+
+	protocol atomic.Int32 // of the connections
 }
 
 // New returns a Client. cfg has been checked.
@@ -112,9 +119,16 @@ func New(cfg Config) *Client {
 	c.API = transport.New(transport.Config{
 		Provider: cfg.Provider, BaseURL: cfg.BaseURL, HTTPClient: o.HTTPClient, Logger: o.Logger,
 		AttemptTimeout: o.AttemptTimeout, MaxAttempts: o.MaxAttempts, Clock: &c.Clock,
-		Reader: cfg.Dialect, ContentType: cfg.ContentType,
+		MaxResponseBytes: o.MaxResponseBytes,
+		Reader:           cfg.Dialect, ContentType: cfg.ContentType,
 	})
 	return c
+}
+
+// Stats returns the figures of a cache together with those of the calls.
+func (c *Client) Stats(cache providerauth.Stats) providerauth.Stats {
+	cache.Abandoned = int(c.API.Abandoned())
+	return cache
 }
 
 // HTTPClient returns an http.Client over rt that follows no redirects.

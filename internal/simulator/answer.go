@@ -32,11 +32,7 @@ func (a *answer) send(w http.ResponseWriter, method string, truncated bool) {
 	a.WriteHeader(http.StatusOK)
 	body := a.body.Bytes()
 	if truncated {
-		if method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified {
-			panic(http.ErrAbortHandler)
-		}
-		a.header["Content-Length"] = []string{strconv.Itoa(max(1, len(body)))}
-		w.WriteHeader(a.status)
+		a.sendHead(w, method)
 		_, _ = w.Write(body[:len(body)/2])
 		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
@@ -46,6 +42,27 @@ func (a *answer) send(w http.ResponseWriter, method string, truncated bool) {
 	}
 	w.WriteHeader(a.status) // net/http leaves out what a 204 or 304 must not have
 	_, _ = w.Write(body)
+}
+
+// sendHead sends the header of an answer, which announces the body. It breaks the
+// connection of an answer that cannot have a body.
+func (a *answer) sendHead(w http.ResponseWriter, method string) {
+	a.WriteHeader(http.StatusOK)
+	if method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified {
+		panic(http.ErrAbortHandler)
+	}
+	a.header["Content-Length"] = []string{strconv.Itoa(max(1, a.body.Len()))}
+	w.WriteHeader(a.status)
+	_ = http.NewResponseController(w).Flush()
+}
+
+// mark puts a byte order mark before the body.
+func (a *answer) mark() {
+	body := bytes.Clone(a.body.Bytes())
+	a.body.Reset()
+	a.body.WriteString("\ufeff")
+	a.body.Write(body)
+	delete(a.header, "Content-Length")
 }
 
 // WriteJSON answers with v as compact JSON, without HTML escapes and without a

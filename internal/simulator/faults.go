@@ -22,6 +22,9 @@ const (
 	truncate
 	reset
 	acted
+	stall
+	stream
+	mark
 )
 
 type fault struct {
@@ -31,6 +34,7 @@ type fault struct {
 	status int
 	header http.Header
 	after  time.Duration
+	events <-chan string
 }
 
 // faults are taken in the order in which they were asked for, one a request.
@@ -138,6 +142,34 @@ func (s *Server) FaultsLeft() int {
 	return len(s.faults.plan)
 }
 
+// Stall lets the provider act on the next n requests and sends the header of the
+// answer, which announces the body, and nothing of the body. The connection stays
+// open until the client leaves or Close. An answer that cannot have a body is lost.
+func (s *Server) Stall(n int, only ...func(*http.Request) bool) {
+	s.faults.add(n, fault{kind: stall, only: only})
+}
+
+// Stream answers the next n requests with 200, header and a body without an end
+// announced: every text received from events is flushed by itself. The body ends
+// when events is closed; the connection breaks when the client leaves and at
+// Close. The provider does not act.
+func (s *Server) Stream(n int, events <-chan string, header http.Header, only ...func(*http.Request) bool) {
+	s.faults.add(n, fault{kind: stream, events: events, header: header.Clone(), only: only})
+}
+
+// ByteOrderMark puts a byte order mark of UTF-8 before the next n answers, as
+// servers do that write text with a default encoder of .NET.
+func (s *Server) ByteOrderMark(n int, only ...func(*http.Request) bool) {
+	s.faults.add(n, fault{kind: mark, only: only})
+}
+
+// ClearFaults takes back what is left of all faults, and ends Delay.
+func (s *Server) ClearFaults() {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.plan, s.faults.delay, s.faults.delayOnly = nil, 0, nil
+}
+
 // Delay makes the provider answer d after it has acted, from the next request
 // on and together with any other fault that answers or loses the answer; 0 ends
 // it. There is one delay: a further call replaces the filters too. The wait
@@ -165,6 +197,9 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 	case late:
 		s.actLater(r, body, x.after)
 		panic(http.ErrAbortHandler)
+	case stream:
+		s.stream(w, r, x)
+		return
 	case fail:
 		s.fail(a, x, s.opt.FailBody)
 	case acted:
@@ -176,7 +211,46 @@ func (s *Server) act(w http.ResponseWriter, r *http.Request) {
 	if !s.wait(r.Context(), delay) || x.kind == lose {
 		panic(http.ErrAbortHandler)
 	}
+	switch x.kind {
+	case stall:
+		a.sendHead(w, r.Method)
+		s.untilGone(r.Context())
+		panic(http.ErrAbortHandler)
+	case mark:
+		a.mark()
+	}
 	a.send(w, r.Method, x.kind == truncate)
+}
+
+// stream sends the events until there are no more, the client leaves, or Close.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, x fault) {
+	for name, values := range x.header {
+		w.Header()[name] = slices.Clone(values)
+	}
+	w.WriteHeader(http.StatusOK)
+	_ = http.NewResponseController(w).Flush()
+	for {
+		select {
+		case text, open := <-x.events:
+			if !open {
+				return
+			}
+			_, _ = io.WriteString(w, text)
+			_ = http.NewResponseController(w).Flush()
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		case <-s.closing:
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// untilGone waits until the client leaves, or Close.
+func (s *Server) untilGone(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-s.closing:
+	}
 }
 
 func (s *Server) fail(a *answer, x fault, write func(status int) ([]byte, string)) {

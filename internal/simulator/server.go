@@ -12,10 +12,11 @@
 //
 // # Faults
 //
-// FailNext, FailActed, LoseAnswers, ActLate, Truncate and Reset are used up in the order
-// in which they were asked for, at most one by each request, whatever its path.
+// FailNext, FailActed, LoseAnswers, ActLate, Truncate, Reset, Stall, Stream and
+// ByteOrderMark are used up in the order in which they were asked for, at most one
+// by each request, whatever its path.
 // A count of math.MaxInt is without end; one of 0 or less takes back what is
-// left of that kind. With filters, a fault is for requests that all of them
+// left of that kind, and ClearFaults what is left of all. With filters, a fault is for requests that all of them
 // accept.
 //
 // Filters are asked one at a time and only while their fault is to be had, so

@@ -34,7 +34,13 @@ func (p *Panic) Error() string {
 
 // Abandoned counts the runs that nobody waits for. The zero Abandoned is ready to
 // use. It is safe for concurrent use.
-type Abandoned struct{ running atomic.Int64 }
+type Abandoned struct {
+	// Grace is how long Run waits after the end of its context for code that
+	// honours the context. Default 0.
+	Grace time.Duration
+
+	running atomic.Int64
+}
 
 // Running returns how many abandoned runs have not ended.
 func (a *Abandoned) Running() int64 { return a.running.Load() }
@@ -70,6 +76,8 @@ type run[T any] struct {
 	done  chan struct{} // closed when finished
 	value T
 	err   error
+
+	returned bool // f returned
 }
 
 // Run calls f on a goroutine of its own and returns the result of f, a *Panic, or
@@ -88,6 +96,9 @@ func Run[T any](ctx context.Context, a *Abandoned, f func(context.Context) (T, e
 	case <-r.done:
 		return r.value, r.err
 	case <-ctx.Done():
+		if r.ends(a.Grace) {
+			return r.value, r.err
+		}
 	}
 	a.running.Add(1)
 	switch r.state.Swap(abandoned) {
@@ -101,20 +112,37 @@ func Run[T any](ctx context.Context, a *Abandoned, f func(context.Context) (T, e
 	return none, ErrLate
 }
 
+// ends reports whether f ends within the grace.
+func (r *run[T]) ends(grace time.Duration) bool {
+	if grace <= 0 {
+		return false
+	}
+	t := time.NewTimer(grace)
+	defer t.Stop()
+	select {
+	case <-r.done:
+		return true
+	case <-t.C:
+		return false
+	}
+}
+
 // call calls f unless the run was abandoned, and stores the result.
 func (r *run[T]) call(ctx context.Context, a *Abandoned, f func(context.Context) (T, error), late func(T, error)) {
 	if !r.state.CompareAndSwap(waiting, begun) {
 		return
 	}
-	r.err = &Panic{} // stands if f ends the goroutine
 	defer r.end(a, late)
 	r.value, r.err = f(ctx)
+	r.returned = true
 }
 
 // end is deferred: it recovers a panic of f.
 func (r *run[T]) end(a *Abandoned, late func(T, error)) {
 	if v := recover(); v != nil {
 		r.err = &Panic{Value: v, Stack: debug.Stack()}
+	} else if !r.returned {
+		r.err = &Panic{}
 	}
 	if r.state.CompareAndSwap(begun, finished) {
 		close(r.done)

@@ -10,6 +10,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
 // A flight is a request for a token, shared by all waiting callers of its key. It
@@ -294,15 +295,20 @@ func (f *flight[K, S, T]) attempt(ctx context.Context, r Retriever[K, S, T], ask
 func (f *flight[K, S, T]) call(ctx context.Context, r Retriever[K, S, T], ask Ask[K, S, T]) (issued Issued[T], err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			f.cache.logPanic(p)
+			f.cache.logPanic(p, debug.Stack())
 			err = &apierror.Error{Err: fmt.Errorf("the retriever panicked with a %T", p), Ambiguous: true, Effect: apierror.Renews}
 		}
 	}()
-	return r.Retrieve(ctx, ask)
+	issued, err = r.Retrieve(ctx, ask)
+	var p *timebox.Panic // of an operator's code, on a goroutine of its own
+	if errors.As(err, &p) && p.Value != nil {
+		f.cache.logPanic(p.Value, p.Stack)
+	}
+	return issued, err
 }
 
 // logPanic logs a panic. The logger may panic too.
-func (c *Cache[K, S, T]) logPanic(p any) {
+func (c *Cache[K, S, T]) logPanic(p any, stack []byte) {
 	defer func() { _ = recover() }()
-	c.cfg.Logger.Error("a token retrieval panicked", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+	c.cfg.Logger.Error("a token retrieval panicked", "type", fmt.Sprintf("%T", p), "stack", string(stack))
 }

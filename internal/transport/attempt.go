@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
 	"github.com/providerauth/providerauth-go/internal/resend"
+	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
 // userAgent has no version: a provider may bind a session to it.
@@ -54,41 +56,20 @@ func (r *run) attempt(outer *http.Request) {
 	r.now = attempt{}
 	a := &r.now
 	ctx := outer.Context()
-	s := new(sending)
-	if s.once = r.call.Policy != Safe; !s.once {
-		s.Spare = 1
-	}
+	s := r.newSending()
 	outer.Header = s.header(r.contentType())
 	if !r.sign(ctx, outer) {
 		return
 	}
-	limited, cancel := context.WithTimeout(ctx, r.client.attemptTimeout)
-	defer cancel()
-	req := outer.WithContext(s.Watch(limited, cancel))
-	s.load(req, r.body)
 	a.made = true
 	r.attempts++
 	sent := time.Now()
-	resp, err := r.client.rt.RoundTrip(req)
-	a.received = time.Now()
-	if resp != nil {
-		if resp.Body == nil {
-			resp.Body = http.NoBody
-		}
-		defer resp.Body.Close()
-	}
-	switch {
-	case err != nil:
-	case resp == nil:
-		err = errNoResponse
-	case resp.StatusCode < 100:
-		err = errNoStatus
-	}
-	if err != nil {
-		r.unanswered(ctx, limited, s, req.Header, err)
-	} else {
-		r.client.clock.Observe(sent, a.received, resp.Header)
-		r.answered(ctx, limited, resp)
+	r.send(ctx, outer, s)
+	if s.Learnt() { // nothing was written
+		r.client.http2.Store(true)
+		*a = attempt{made: true}
+		sent = time.Now()
+		r.send(ctx, outer, r.newSending())
 	}
 	a.took = time.Since(sent)
 	if a.success {
@@ -101,6 +82,60 @@ func (r *run) attempt(outer *http.Request) {
 		last := a.answer
 		r.last = &last
 	}
+}
+
+func (r *run) newSending() *sending {
+	s := new(sending)
+	if s.once = r.call.Policy != Safe; !s.once {
+		s.Spare = 1
+	}
+	return s
+}
+
+// send sends the request and fills r.now with the result.
+func (r *run) send(ctx context.Context, outer *http.Request, s *sending) {
+	limited, cancel := context.WithTimeout(ctx, r.limit(ctx))
+	defer cancel()
+	req := outer.WithContext(s.Watch(limited, cancel))
+	s.load(req, r.body)
+	if s.once {
+		http2 := r.client.http2.Load()
+		if http2 {
+			resend.Unreplayable(req)
+		}
+		s.Learn = !http2 && resend.Learns(req)
+	}
+	sent := time.Now()
+	rep, err := r.exchange(limited, cancel, req)
+	a := &r.now
+	a.received = rep.received
+	if err != nil {
+		r.unanswered(ctx, limited, s, outer.Header, err)
+		return
+	}
+	r.client.clock.Observe(sent, a.received, rep.header)
+	r.answered(ctx, limited, rep)
+}
+
+// unrepeatedTimeout bounds an attempt of a call that is never repeated and whose
+// caller set no deadline. AssetPay's own SDK gives deposits 100 s.
+const unrepeatedTimeout = 2 * time.Minute
+
+// limit is the longest that an attempt may take. The fate of a call that is never
+// repeated is unknown after a time limit, so the caller's deadline is the limit.
+func (r *run) limit(ctx context.Context) time.Duration {
+	c := r.client
+	if r.call.Policy != Once {
+		return c.attemptTimeout
+	}
+	limit := max(c.attemptTimeout, unrepeatedTimeout)
+	if _, ok := ctx.Deadline(); ok {
+		limit = math.MaxInt64
+	}
+	if c.timeout > 0 {
+		limit = min(limit, c.timeout)
+	}
+	return limit
 }
 
 // contentType is "" for a call without a body.
@@ -132,14 +167,19 @@ func (r *run) sign(ctx context.Context, req *http.Request) bool {
 // unanswered judges an attempt that brought no answer.
 func (r *run) unanswered(ctx, limited context.Context, s *sending, h http.Header, err error) {
 	a := &r.now
-	a.unsent = s.unsent(r.client.pool != nil, err)
+	a.unsent = err != timebox.ErrLate && s.unsent(r.client.pool != nil, err)
 	if bad := unsendable(h); bad != "" && !s.Called() {
 		r.attempts--
 		a.unsent, a.kind, a.err = true, providerauth.ErrInvalidRequest, errors.New(bad)
 		return
 	}
+	refused := s.Refused(err)
 	r.lost(ctx, limited, err)
-	if s.Resent() || errors.Is(err, resend.Err) {
+	switch {
+	case refused && r.ended == nil:
+		a.unsent, a.temporary = true, true
+		a.kind, a.err = providerauth.ErrNotSent, resend.ErrRefused
+	case s.Resent() || errors.Is(err, resend.Err):
 		a.err = resend.Err
 	}
 }
@@ -153,16 +193,16 @@ func (r *run) lost(ctx, limited context.Context, err error) {
 		r.ended = ctx.Err()
 		a.err = r.ended
 	case limited.Err() != nil:
-		a.temporary, a.err = true, timedOut(r.client.attemptTimeout)
+		a.temporary, a.err = true, timedOut(r.limit(ctx))
 	default:
 		a.temporary, a.err = temporary(err), clean(err)
 	}
 }
 
 // answered judges an answer: by its status first, then by its body.
-func (r *run) answered(ctx, limited context.Context, resp *http.Response) {
+func (r *run) answered(ctx, limited context.Context, rep reply) {
 	a := &r.now
-	a.status, a.header = resp.StatusCode, resp.Header
+	a.status, a.header = rep.status, rep.header
 	switch {
 	case a.status < 200:
 		// The connection has changed its protocol. Nobody asked for that, and
@@ -171,17 +211,13 @@ func (r *run) answered(ctx, limited context.Context, resp *http.Response) {
 		a.read = r.read()
 		return
 	case a.status < 300:
-		r.succeeded(ctx, limited, resp)
+		r.succeeded(ctx, limited, rep)
 		return
 	case a.status < 400:
-		a.kind, a.err = providerauth.ErrBadResponse, r.redirected(resp.Header)
+		a.kind, a.err = providerauth.ErrBadResponse, r.redirected(rep.header)
 	}
-	a.retryAfter, a.hinted = retryAfter(resp.Header, r.client.clock.Now())
-	var whole bool
-	var err error
-	if a.body, whole, err = read(resp.Body, resp.ContentLength, maxErrorBody); !whole && err == nil {
-		drain(resp.Body)
-	}
+	a.retryAfter, a.hinted = retryAfter(rep.header, r.client.clock.Now())
+	a.body = rep.body
 	a.read = r.read()
 }
 
@@ -198,30 +234,29 @@ func (r *run) read() apierror.Answer {
 }
 
 // succeeded judges the body of a 2xx.
-func (r *run) succeeded(ctx, limited context.Context, resp *http.Response) {
+func (r *run) succeeded(ctx, limited context.Context, rep reply) {
 	a := &r.now
-	body, whole, err := read(resp.Body, resp.ContentLength, maxBody)
 	switch {
-	case err != nil && corrupt(err):
+	case rep.broken != nil && corrupt(rep.broken):
 		a.kind, a.err = providerauth.ErrBadResponse, errCorrupt
 		a.read = r.read()
-	case err != nil:
+	case rep.broken != nil:
 		// Half an answer is none. The status would say that there is no use
 		// in trying again.
 		status := a.status
-		if r.lost(ctx, limited, err); r.ended == nil {
+		if r.lost(ctx, limited, rep.broken); r.ended == nil {
 			a.err = brokeOff(status, a.err)
 		}
-	case !whole:
-		a.body = body
-		a.kind, a.err = providerauth.ErrBadResponse, errTooLarge
+	case !rep.whole:
+		a.body = rep.body
+		a.kind, a.err = providerauth.ErrBadResponse, tooLarge(r.maxBody())
 		a.read = r.read()
 	default:
-		a.body = body
+		a.body = rep.body
 		a.read = r.read()
 		a.success = a.read.Class == apierror.Unread
 		if !a.success {
-			a.retryAfter, a.hinted = retryAfter(resp.Header, r.client.clock.Now())
+			a.retryAfter, a.hinted = retryAfter(rep.header, r.client.clock.Now())
 		}
 	}
 }

@@ -14,16 +14,21 @@ import (
 )
 
 const (
-	maxBody      = 1 << 20   // of an answer, after decompression
+	maxBody      = 1 << 20   // of an answer, after decompression, unless Call.Long
 	maxErrorBody = 16 << 10  // kept of an answer that is no success
 	maxDrain     = 256 << 10 // read beyond that, so that the connection can be used again
 )
 
 var (
-	errTooLarge = fmt.Errorf("the body is longer than %d bytes", maxBody)
-	errEmpty    = errors.New("the body is empty")
-	errField    = errors.New("a field of the body cannot be read")
+	errEmpty = errors.New("the body is empty")
+	errField = errors.New("a field of the body cannot be read")
 )
+
+func tooLarge(most int) error { return fmt.Errorf("the body is longer than %d bytes", most) }
+
+// mark is the byte order mark of UTF-8. Servers that use .NET's default encoder
+// write it before JSON.
+var mark = []byte("\ufeff")
 
 // marshal returns v as JSON in bytes that nobody else has: compact, without
 // HTML escapes, without a newline at the end.
@@ -38,8 +43,9 @@ func marshal(v any) ([]byte, error) {
 }
 
 // Unmarshal decodes a body that must be one JSON document, for use on
-// [Response.Body]. The text of its errors shows nothing of the body.
+// [Response.Body]. It skips a byte order mark. The text of its errors shows nothing of the body.
 func Unmarshal(body []byte, out any) error {
+	body = bytes.TrimPrefix(body, mark)
 	if len(bytes.TrimSpace(body)) == 0 {
 		return errEmpty
 	}

@@ -37,6 +37,9 @@ type Call struct {
 	Signer Signer
 	// Reader reads the answers. Optional: the Client's.
 	Reader Reader
+	// Long allows a success to be as long as Config.MaxResponseBytes, instead of
+	// 1 MiB.
+	Long bool
 }
 
 // Signer sets credentials, signature and timestamp on the header of a request,
@@ -60,7 +63,7 @@ type Reader interface {
 type Response struct {
 	Status   int
 	Header   http.Header
-	Body     []byte          // decompressed, at most 1 MiB
+	Body     []byte          // decompressed, at most 1 MiB; see Call.Long
 	Attempts int             // that were made, including those of which nothing was sent
 	Received time.Time       // when the header was there, by this machine's clock
 	Answer   apierror.Answer // what the Reader has read
@@ -90,8 +93,10 @@ func kept(body []byte) []byte {
 // Do makes the call. It returns when there is a usable answer, when the policy
 // allows no further attempt, or when ctx ends. Its errors are *apierror.Error.
 //
-// ctx bounds the whole call. Without a deadline the call takes at most
-// MaxAttempts times AttemptTimeout, and 10 s for every wait between.
+// ctx bounds the whole call: Do returns when ctx ends, even if the RoundTripper
+// does not. Without a deadline the call takes at most MaxAttempts times
+// AttemptTimeout, and 10 s for every wait between; for Once the longer of
+// AttemptTimeout and 2 min counts in the place of AttemptTimeout.
 func (c *Client) Do(ctx context.Context, call Call) (*Response, error) {
 	r := &run{client: c, call: call}
 	var bad *misuse

@@ -13,14 +13,17 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
 const (
 	defaultAttemptTimeout = 10 * time.Second
 	defaultMaxAttempts    = 3
+	defaultMaxResponse    = 32 << 20
 
 	// All callers talk to one host. net/http keeps two idle connections per
 	// host, which makes a crowd of callers dial for every second call.
@@ -39,19 +42,24 @@ type Config struct {
 	// BaseURL is the scheme, host and leading path of every call. Required.
 	BaseURL *url.URL
 	// HTTPClient is the operator's. Optional. Only its Transport and its
-	// Timeout, which lowers AttemptTimeout, are used, and nothing but
+	// Timeout, which bounds every attempt, are used, and nothing but
 	// RoundTrip is ever called on the Transport. Without a Transport the
 	// Client has a connection pool of its own, which uses the proxy that the
 	// environment names, as http.DefaultTransport does.
 	HTTPClient *http.Client
 	// Logger gets a line per attempt at debug level. Optional: nil is silent.
 	Logger *slog.Logger
-	// AttemptTimeout bounds an attempt from connecting to the end of the body.
-	// Optional: 0 is 10 s.
+	// AttemptTimeout bounds an attempt from connecting to the end of the body. An
+	// attempt of a call with the policy Once may take as long as its caller's
+	// deadline allows, and without a deadline 2 min if that is longer. Optional: 0
+	// is 10 s.
 	AttemptTimeout time.Duration
 	// MaxAttempts bounds the attempts of a call, the first included. Optional:
 	// 0 is 3.
 	MaxAttempts int
+	// MaxResponseBytes bounds the body of a success of a call that is Long, after
+	// decompression. Optional: 0 is 32 MiB.
+	MaxResponseBytes int
 	// Clock is corrected by the Date of every answer. Optional.
 	Clock *clock.Clock
 	// ContentType of the bodies. Optional: "" is application/json.
@@ -61,19 +69,24 @@ type Config struct {
 	Reader Reader
 }
 
-// A Client is immutable and safe for concurrent use.
+// A Client is safe for concurrent use.
 type Client struct {
 	provider       string
 	base           url.URL
 	rt             http.RoundTripper
 	pool           *http.Transport // rt if it is our own, else nil
 	logger         *slog.Logger
+	prompt         bool          // rt returns when its context ends
+	timeout        time.Duration // of the operator's client; 0: none
 	attemptTimeout time.Duration
 	maxAttempts    int
+	maxResponse    int
 	clock          *clock.Clock
 	contentType    string
 	reader         Reader
 	budget         budget
+	http2          atomic.Bool // a connection spoke HTTP/2
+	abandoned      timebox.Abandoned
 }
 
 // New returns a Client. It does no I/O; cfg is expected to have been checked.
@@ -83,6 +96,7 @@ func New(cfg Config) *Client {
 		logger:         cfg.Logger,
 		attemptTimeout: cmp.Or(cfg.AttemptTimeout, defaultAttemptTimeout),
 		maxAttempts:    cmp.Or(cfg.MaxAttempts, defaultMaxAttempts),
+		maxResponse:    cmp.Or(cfg.MaxResponseBytes, defaultMaxResponse),
 		clock:          cfg.Clock,
 		contentType:    cmp.Or(cfg.ContentType, "application/json"),
 		reader:         cfg.Reader,
@@ -95,14 +109,17 @@ func New(cfg Config) *Client {
 	}
 	if h := cfg.HTTPClient; h != nil {
 		if h.Timeout > 0 {
+			c.timeout = h.Timeout
 			c.attemptTimeout = min(c.attemptTimeout, h.Timeout)
 		}
 		c.rt = h.Transport
 	}
 	if c.rt == nil {
-		c.pool = newPool(c.attemptTimeout)
+		c.pool = newPool()
 		c.rt = c.pool
 	}
+	_, c.prompt = c.rt.(*http.Transport)
+	c.abandoned.Grace = promptness
 	return c
 }
 
@@ -113,6 +130,10 @@ func (c *Client) Base() http.RoundTripper { return roundTripOnly{c.rt} }
 // AttemptTimeout returns the bound of an attempt, with the default and the
 // operator's client taken into account.
 func (c *Client) AttemptTimeout() time.Duration { return c.attemptTimeout }
+
+// Abandoned returns how many calls of an operator's RoundTripper go on although
+// their context has ended and nobody waits for them.
+func (c *Client) Abandoned() int64 { return c.abandoned.Running() }
 
 // CloseIdle closes the idle connections of the Client's own pool. The pool of
 // an operator's transport is left alone: others may be using it.
@@ -130,13 +151,12 @@ func (r roundTripOnly) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.rt.RoundTrip(req)
 }
 
-func newPool(attemptTimeout time.Duration) *http.Transport {
+func newPool() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: dialTimeout}).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    dialTimeout,
-		ResponseHeaderTimeout:  attemptTimeout, // for the requests that come in by Base
 		ForceAttemptHTTP2:      true,
 		MaxIdleConns:           idleConns,
 		MaxIdleConnsPerHost:    idleConns,

@@ -1,13 +1,9 @@
 package transport_test
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/cookiejar"
@@ -20,7 +16,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
@@ -110,9 +105,10 @@ func TestCrowdOfCallersHardlyDials(t *testing.T) {
 	}
 }
 
-// cleanhttp's pooled client has no limit on the wait for an answer's header.
+// The pool has no limit on the wait for an answer's header: attempts have their own,
+// and requests that come in by Base have only their caller's.
 func TestOwnPoolIsSizedForOneHostAndHasTimeLimits(t *testing.T) {
-	p := transport.NewPool(7 * time.Second)
+	p := transport.NewPool()
 	type limits struct {
 		Idle, IdlePerHost, PerHost     int
 		TLS, Header, IdleTime          time.Duration
@@ -126,7 +122,7 @@ func TestOwnPoolIsSizedForOneHostAndHasTimeLimits(t *testing.T) {
 		p.MaxResponseHeaderBytes, p.TLSClientConfig.MinVersion,
 		p.ForceAttemptHTTP2, p.Proxy != nil, p.DialContext != nil, !p.DisableCompression,
 	}
-	want := limits{256, 256, 0, 5 * time.Second, 7 * time.Second, 90 * time.Second, 256 << 10, tls.VersionTLS12, true, true, true, true}
+	want := limits{256, 256, 0, 5 * time.Second, 0, 90 * time.Second, 256 << 10, tls.VersionTLS12, true, true, true, true}
 	testkit.Equal(t, "result", got, want)
 }
 
@@ -190,7 +186,7 @@ func TestVanishedHTTP2ConnectionIsReplacedWithinHalfAMinute(t *testing.T) {
 		}
 		go func() { _ = server.ServeTLS(w, "", "") }()
 		var deaf []*atomic.Bool
-		pool := transport.NewPool(10 * time.Second)
+		pool := transport.NewPool()
 		pool.TLSClientConfig.RootCAs = trusted()
 		pool.Proxy = nil
 		pool.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -221,119 +217,6 @@ func TestVanishedHTTP2ConnectionIsReplacedWithinHalfAMinute(t *testing.T) {
 		server.Close()
 		time.Sleep(time.Minute) // the lost streams are given up
 	})
-}
-
-// An http2Server reads requests and answers each with what reply returns, as
-// frames. It counts them.
-func http2Server(t *testing.T, reply func(n int32, stream uint32) []byte) (*transport.Client, *atomic.Int32) {
-	t.Helper()
-	listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate()}, NextProtos: []string{"h2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	requests := new(atomic.Int32)
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go serveHTTP2(conn, requests, reply)
-		}
-	}()
-	rt := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted()}, ForceAttemptHTTP2: true}
-	t.Cleanup(func() {
-		listener.Close()
-		rt.CloseIdleConnections()
-	})
-	return client(t, rt, func(cfg *transport.Config) {
-		cfg.BaseURL = parse(t, "https://"+listener.Addr().String())
-		cfg.MaxAttempts = 1
-	}), requests
-}
-
-const (
-	frameHeaders, frameReset, frameSettings, frameGoAway = 1, 3, 4, 7
-	flagEndStream, flagAck, flagEndHeaders               = 1, 1, 4
-)
-
-func frame(kind, flags byte, stream uint32, payload ...byte) []byte {
-	f := binary.BigEndian.AppendUint32(nil, uint32(len(payload)))[1:]
-	f = append(f, kind, flags)
-	return append(binary.BigEndian.AppendUint32(f, stream), payload...)
-}
-
-func serveHTTP2(conn net.Conn, requests *atomic.Int32, reply func(n int32, stream uint32) []byte) {
-	defer conn.Close()
-	r := bufio.NewReader(conn)
-	if _, err := r.Discard(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")); err != nil {
-		return
-	}
-	if _, err := conn.Write(frame(frameSettings, 0, 0)); err != nil {
-		return
-	}
-	for {
-		var head [9]byte
-		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return
-		}
-		length := int(head[0])<<16 | int(head[1])<<8 | int(head[2])
-		if _, err := r.Discard(length); err != nil {
-			return
-		}
-		kind, flags, stream := head[3], head[4], binary.BigEndian.Uint32(head[5:])
-		var answer []byte
-		switch {
-		case kind == frameSettings && flags&flagAck == 0:
-			answer = frame(frameSettings, flagAck, 0)
-		case kind <= frameHeaders && flags&flagEndStream != 0: // or DATA, which is 0
-			answer = reply(requests.Add(1), stream)
-		}
-		if _, err := conn.Write(answer); err != nil {
-			return
-		}
-	}
-}
-
-// net/http sends a request again, whatever the method, when the server says that
-// it did not look at it; and before Go 1.27 without a limit when the server
-// resets it with PROTOCOL_ERROR, which cannot be told apart.
-func TestRequestThatHTTP2GivesUpIsNotSentAgainBehindOurBack(t *testing.T) {
-	withoutBody := transport.Call{Op: "CreateOrder", Method: "DELETE", Path: "/orders/1", Policy: transport.Once}
-	for name, call := range map[string]transport.Call{"with a body": post(transport.Rotating), "without a body": withoutBody} {
-		for reason, reply := range map[string]func(uint32) []byte{
-			"PROTOCOL_ERROR": func(stream uint32) []byte { return frame(frameReset, 0, stream, 0, 0, 0, 1) },
-			"REFUSED_STREAM": func(stream uint32) []byte { return frame(frameReset, 0, stream, 0, 0, 0, 7) },
-			"GOAWAY":         func(uint32) []byte { return frame(frameGoAway, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) },
-		} {
-			t.Run(reason+" "+name, func(t *testing.T) {
-				c, requests := http2Server(t, func(_ int32, stream uint32) []byte { return reply(stream) })
-				_, err := c.Do(t.Context(), call)
-				if requests.Load() != 1 || !errors.Is(err, providerauth.ErrAmbiguous) {
-					t.Errorf("%d requests: %v", requests.Load(), err)
-				}
-				const want = "there was no answer, and net/http was about to send the request again by itself"
-				if reason != "PROTOCOL_ERROR" && fmt.Sprint(err) != want {
-					t.Errorf("error %v, want %s", err, want)
-				}
-			})
-		}
-	}
-}
-
-func TestSafeRequestThatHTTP2GivesUpIsSentAgainOncePerAttempt(t *testing.T) {
-	for answered, want := range map[int32]int32{2: 2, 100: 2} {
-		c, requests := http2Server(t, func(n int32, stream uint32) []byte {
-			if n < answered {
-				return frame(frameReset, 0, stream, 0, 0, 0, 7) // REFUSED_STREAM
-			}
-			return frame(frameHeaders, flagEndHeaders|flagEndStream, stream, 0x88) // :status 200
-		})
-		_, err := c.Do(t.Context(), post(transport.Safe))
-		if (err == nil) != (answered <= want) || requests.Load() != want {
-			t.Errorf("%d requests: %v", requests.Load(), err)
-		}
-	}
 }
 
 // A connection that died while it was idle and does not take a single byte is

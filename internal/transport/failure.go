@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
 var (
@@ -54,6 +55,7 @@ func describe(err error) string {
 		op   *net.OpError
 		no   syscall.Errno
 		late interface{ Timeout() bool }
+		fell *timebox.Panic
 	)
 	if status := proxyStatus(err); status != 0 {
 		return fmt.Sprintf("the proxy answered %d %s", status, http.StatusText(status))
@@ -61,6 +63,8 @@ func describe(err error) string {
 	switch {
 	case err == errNoResponse, err == errNoStatus, err == errNoReason:
 		return err.Error()
+	case errors.As(err, &fell):
+		return "the transport " + fell.Error()
 	case errors.As(err, &dns):
 		return dns.Error()
 	case errors.As(err, &cert):
@@ -121,11 +125,14 @@ func temporary(err error) bool {
 		cert *tls.CertificateVerificationError
 		rec  tls.RecordHeaderError
 		op   *net.OpError
+		fell *timebox.Panic
 	)
 	if status := proxyStatus(err); status != 0 {
 		return apierror.TemporaryStatus(status)
 	}
 	switch {
+	case errors.As(err, &fell):
+		return false
 	case errors.As(err, &dns):
 		return !dns.IsNotFound
 	case errors.As(err, &cert), errors.As(err, &rec):

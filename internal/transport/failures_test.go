@@ -447,14 +447,14 @@ func TestSlowErrorPageDoesNotOutliveTheAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire()
 		c := client(t, w.serve(t, func(rw http.ResponseWriter, r *http.Request) {
-			rw.WriteHeader(401)
+			rw.WriteHeader(403)
 			_, _ = io.WriteString(rw, strings.Repeat("x", 20<<10))
 			_ = http.NewResponseController(rw).Flush()
 			<-r.Context().Done()
 		}), nil)
 		start := time.Now()
 		_, err := c.Do(t.Context(), post(transport.Safe))
-		if e := failure(t, err); e.Status != 401 || len(e.Body) != 16<<10 || time.Since(start) != 10*time.Second {
+		if e := failure(t, err); e.Status != 403 || len(e.Body) != 16<<10 || time.Since(start) != 10*time.Second {
 			t.Errorf("status %d, %d bytes after %v", e.Status, len(e.Body), time.Since(start))
 		}
 	})

@@ -12,7 +12,7 @@ type Policy int
 
 const (
 	// Safe is for calls that do no harm when made twice. Repeated on network
-	// errors before and after sending and on 408, 500, 502, 503 and 504; on
+	// errors before and after sending and on 408, 500, 502, 503, 504 and Cloudflare's 520 to 527 and 530; on
 	// 429 only if the answer says when to come back.
 	Safe Policy = iota
 
@@ -48,7 +48,7 @@ func (p Policy) repeats(a *attempt) bool {
 		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return true
 	}
-	return false
+	return apierror.CloudflareStatus(a.status)
 }
 
 // ambiguous reports whether the provider may have acted in a, an attempt that

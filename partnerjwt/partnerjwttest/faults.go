@@ -69,6 +69,28 @@ func (s *Server) StrayCalls(n int, seed uint64, only ...func(*http.Request) bool
 // Strays is how many calls were rejected so.
 func (s *Server) Strays() (calls int) { return s.strayCalls.Taken() }
 
+// Stall acts on the next n requests and sends the header of the answer without its
+// body. The connection stays open until the client leaves or Close.
+func (s *Server) Stall(n int, only ...func(*http.Request) bool) { s.sim.Stall(n, only...) }
+
+// Stream answers the next n requests with 200, header and every text received from
+// events, flushed by itself, until events is closed. The server does not act.
+func (s *Server) Stream(n int, events <-chan string, header http.Header, only ...func(*http.Request) bool) {
+	s.sim.Stream(n, events, header, only...)
+}
+
+// ByteOrderMark puts a byte order mark before the next n answers.
+func (s *Server) ByteOrderMark(n int, only ...func(*http.Request) bool) {
+	s.sim.ByteOrderMark(n, only...)
+}
+
+// ClearFaults takes back what is left of all faults of this page, Delay included.
+// Interceptors stay.
+func (s *Server) ClearFaults() {
+	s.sim.ClearFaults()
+	s.strayCalls.Add(0, 0)
+}
+
 // Delay makes every answer come d after the act; 0 ends it.
 func (s *Server) Delay(d time.Duration, only ...func(*http.Request) bool) { s.sim.Delay(d, only...) }
 

@@ -10,10 +10,11 @@
 //
 // # Faults
 //
-// FailNext, FailActed, LoseAnswers, ActLate, Truncate and Reset are used up in
-// the order in which they were asked for, at most one by each request that the
+// FailNext, FailActed, LoseAnswers, ActLate, Truncate, Reset, Stall, Stream and
+// ByteOrderMark are used up in the order in which they were asked for, at most one
+// by each request that the
 // optional filters accept; a count of math.MaxInt is without end, one of 0 or
-// less takes back what is left. net/http repeats a GET by itself where a kept
+// less takes back what is left, and ClearFaults everything. net/http repeats a GET by itself where a kept
 // connection breaks without an answer, so that a single LoseAnswers, ActLate or
 // Reset can pass unnoticed.
 //

@@ -24,10 +24,11 @@
 //
 // # Faults
 //
-// FailNext, FailActed, LoseAnswers, ActLate, Truncate and Reset are used up in
-// the order in which they were asked for, at most one by each request that the
+// FailNext, FailActed, LoseAnswers, ActLate, Truncate, Reset, Stall, Stream and
+// ByteOrderMark are used up in the order in which they were asked for, at most one
+// by each request that the
 // optional filters accept; a count of math.MaxInt is without end, one of 0 or
-// less takes back what is left.
+// less takes back what is left, and ClearFaults everything.
 //
 // StrayCalls and StrayTokens reject a share of the requests although their
 // credential is good: every n-th, or by chance. RepeatTokens issues a token

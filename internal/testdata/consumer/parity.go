@@ -112,6 +112,10 @@ type server[Config any] interface {
 	Truncate(n int, only ...func(*http.Request) bool)
 	Reset(n int, only ...func(*http.Request) bool)
 	FaultsLeft() int
+	Stall(n int, only ...func(*http.Request) bool)
+	Stream(n int, events <-chan string, header http.Header, only ...func(*http.Request) bool)
+	ByteOrderMark(n int, only ...func(*http.Request) bool)
+	ClearFaults()
 	Delay(d time.Duration, only ...func(*http.Request) bool)
 	SetClockOffset(d time.Duration)
 	Intercept(wrap func(next http.Handler) http.Handler)
