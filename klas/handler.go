@@ -90,7 +90,7 @@ func (e *endpoint) decide(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if field, rule := e.validate(&m); rule != "" {
 		return m, refused(StatusBadParams, ErrBody, field, rule)
 	}
-	if reason, rule := m.timestamp.defect(time.Now(), cfg.MaxAge); rule != "" {
+	if rule, reason := m.timestamp.defect(time.Now(), cfg.MaxAge); rule != "" {
 		return m, refused(StatusBadParams, reason, "timestamp", rule)
 	}
 

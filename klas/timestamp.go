@@ -45,18 +45,18 @@ func (t Timestamp) seconds() int64 {
 	return int64(t)
 }
 
-// defect returns why a webhook with this timestamp is refused, and the sentinel
+// defect returns the rule that this timestamp breaks, and the sentinel
 // for it. Without maxAge none is refused.
-func (t Timestamp) defect(now time.Time, maxAge time.Duration) (reason error, rule string) {
+func (t Timestamp) defect(now time.Time, maxAge time.Duration) (rule string, reason error) {
 	if maxAge == 0 {
-		return nil, ""
+		return "", nil
 	}
 	if t <= 0 {
-		return ErrBody, "is missing or cannot be read"
+		return "is missing or cannot be read", ErrBody
 	}
 	age, most := now.Unix()-t.seconds(), int64(maxAge/time.Second)
 	if age < -most || age > most {
-		return ErrStale, "is further from now than MaxAge"
+		return "is further from now than MaxAge", ErrStale
 	}
-	return nil, ""
+	return "", nil
 }
