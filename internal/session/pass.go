@@ -58,7 +58,7 @@ func (t *roundTripper) passGuarded(r *http.Request) (*http.Response, error) {
 		switch {
 		case learnt: // nothing was written
 			t.protocol.Store(http2)
-		case refused && refusals < maxRefusals && rewind != nil && r.Context().Err() == nil:
+		case refused && !guard.Resent() && refusals < maxRefusals && rewind != nil && r.Context().Err() == nil:
 			refusals++
 		case refused:
 			return nil, t.Unsent(r, resend.ErrRefused)
