@@ -200,6 +200,15 @@ func (g *Guard) Refused(err error) bool {
 	return g.proven || g.http2 && !g.spent && refusal(err)
 }
 
+// MayRewind reports whether a request that net/http is about to send again was
+// certainly refused, whatever net/http has read of its body. The Guard counts the
+// sending then.
+func (g *Guard) MayRewind() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.http2 && onlyRefusals
+}
+
 // Learnt reports whether Learn has stopped the request, of which nothing was
 // written.
 func (g *Guard) Learnt() bool {

@@ -59,7 +59,7 @@ func (t *roundTripper) passGuarded(s *sending) (*http.Response, error) {
 		switch {
 		case learnt: // nothing was written
 			t.protocol.Store(http2)
-		case refused && refusals < maxRefusals && rewind != nil && outer.Err() == nil:
+		case refused && !s.guard.Resent() && refusals < maxRefusals && rewind != nil && outer.Err() == nil:
 			refusals++
 		case refused:
 			return nil, t.Unsent(&s.req, resend.ErrRefused)

@@ -19,18 +19,6 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// unread is a body that must not be read.
-func unread(t *testing.T) io.ReadCloser {
-	return io.NopCloser(readerFunc(func([]byte) (int, error) {
-		t.Error("the body was read")
-		return 0, io.EOF
-	}))
-}
-
-type readerFunc func(p []byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
-
 func TestPeek(t *testing.T) {
 	broken := errors.New("reset")
 	for name, tt := range map[string]struct {

@@ -55,9 +55,10 @@ func (s *sending) load(r *http.Request, body []byte) {
 // rewind lets net/http start over on another connection if nothing was written
 // to the connection that it chose first. Once the body has been read, the
 // header is out: a request that may be sent once is not sent again then, not
-// even with an idempotency key that a RoundTripper of the operator's has added.
+// even with an idempotency key that a RoundTripper of the operator's has added,
+// unless it is certain that the server refused it.
 func (s *sending) rewind() (io.ReadCloser, error) {
-	if s.once && s.last.Len() < len(s.body) {
+	if s.once && s.last.Len() < len(s.body) && !s.MayRewind() {
 		return nil, resend.Err
 	}
 	s.last = new(payload)
