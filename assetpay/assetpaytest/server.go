@@ -334,7 +334,9 @@ func encode(v any) []byte {
 }
 
 // checkToken looks at the token of a client call as AssetPay's guard does: the
-// header's userId finds the secret, and the claim must agree with it.
+// header's userId finds the secret, and the claim must agree with it. A token
+// that was minted elsewhere must not be issued in the future: some verifiers are
+// strict about iat.
 func (s *Server) checkToken(r *http.Request) failure {
 	sent := r.Header.Values("Authorization")
 	if len(sent) != 1 {
@@ -361,7 +363,10 @@ func (s *Server) checkToken(r *http.Request) failure {
 		if !s.sim.Now().Before(time.Unix(*p.Expires, 0)) {
 			return errTokenExpired
 		}
-		f := s.tokens[token]
+		f, known := s.tokens[token]
+		if !known && time.Unix(p.IssuedAt, 0).After(s.sim.Now()) { // issue gives a revoked token's successor a later iat
+			return errInvalidToken
+		}
 		s.tokens[token] = f
 		return f
 	}

@@ -266,6 +266,10 @@ func TestTokensAreChecked(t *testing.T) {
 		refused(t, inventory(t, srv, "Authorization", ok), 401, 1111, "TOKEN_EXPIRED")
 		srv.SetClockOffset(-time.Hour)
 		testkit.Equal(t, "by the server's clock", inventory(t, srv, "Authorization", ok).status, 200)
+		early := sign(secret, header, strings.Replace(payload, `"iat":946684800`, `"iat":946767601`, 1)) // a second ahead of that clock
+		refused(t, inventory(t, srv, "Authorization", early), 401, 1102, "INVALID_TOKEN")
+		time.Sleep(time.Second)
+		testkit.Equal(t, "a second later", inventory(t, srv, "Authorization", early).status, 200)
 	})
 }
 
