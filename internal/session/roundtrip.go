@@ -13,6 +13,7 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/resend"
 )
@@ -102,6 +103,7 @@ func (r *requestSender) again() bool {
 }
 
 func (r *requestSender) send(_ context.Context, s *credential.Secret) verdict {
+	stamp := r.stamp(s)
 	own, err := r.own(s)
 	if err != nil {
 		if !r.sent {
@@ -115,11 +117,18 @@ func (r *requestSender) send(_ context.Context, s *credential.Secret) verdict {
 	r.sent = true
 	start := time.Now()
 	r.resp, r.fault = r.pass(own)
+	received := time.Now()
+	v := r.judge()
+	r.observe(v, clock.Answer{Sent: start, Received: received, Stamp: stamp})
+	return v
+}
+
+// judge returns the meaning of the answer for the secret.
+func (r *requestSender) judge() verdict {
 	switch {
 	case r.fault != nil:
 		return unclear
 	case r.user.Keeper != nil && r.dialect.Rejected(r.path, r.req, r.resp):
-		r.Clock.Observe(start, time.Now(), r.resp.Header)
 		return rejected
 	case r.resp.StatusCode >= http.StatusInternalServerError:
 		return unclear

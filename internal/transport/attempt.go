@@ -36,6 +36,7 @@ type answer struct {
 	status     int // 0: none
 	header     http.Header
 	body       []byte
+	sent       time.Time
 	received   time.Time
 	retryAfter time.Duration
 	hinted     bool // there was a readable Retry-After
@@ -59,6 +60,7 @@ func (r *run) attempt(outer *http.Request) {
 		s.Spare = 1
 	}
 	outer.Header = s.header(r.contentType())
+	stamp := r.stamp()
 	if !r.sign(ctx, outer) {
 		return
 	}
@@ -87,8 +89,9 @@ func (r *run) attempt(outer *http.Request) {
 	if err != nil {
 		r.unanswered(ctx, limited, s, req.Header, err)
 	} else {
-		r.client.clock.Observe(sent, a.received, resp.Header)
+		a.sent = sent
 		r.answered(ctx, limited, resp)
+		r.observe(stamp)
 	}
 	a.took = time.Since(sent)
 	if a.success {

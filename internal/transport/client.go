@@ -52,8 +52,11 @@ type Config struct {
 	// MaxAttempts bounds the attempts of a call, the first included. Optional:
 	// 0 is 3.
 	MaxAttempts int
-	// Clock is corrected by the Date of every answer. Optional.
+	// Clock is corrected by the Date of refusals. Optional.
 	Clock *clock.Clock
+	// Timestamps is true if every request is signed with a time of Clock. If it is
+	// false, only Signers that have a Stamp use it.
+	Timestamps bool
 	// ContentType of the bodies. Optional: "" is application/json.
 	ContentType string
 	// Reader reads the answers of calls that name none. Optional: nil is Unread
@@ -71,6 +74,7 @@ type Client struct {
 	attemptTimeout time.Duration
 	maxAttempts    int
 	clock          *clock.Clock
+	timestamps     bool
 	contentType    string
 	reader         Reader
 	budget         budget
@@ -84,6 +88,7 @@ func New(cfg Config) *Client {
 		attemptTimeout: cmp.Or(cfg.AttemptTimeout, defaultAttemptTimeout),
 		maxAttempts:    cmp.Or(cfg.MaxAttempts, defaultMaxAttempts),
 		clock:          cfg.Clock,
+		timestamps:     cfg.Timestamps,
 		contentType:    cmp.Or(cfg.ContentType, "application/json"),
 		reader:         cfg.Reader,
 	}
