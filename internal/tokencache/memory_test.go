@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
@@ -124,6 +125,19 @@ func TestCache_failingKeys(t *testing.T) {
 			}
 		})
 	})
+}
+
+func TestSnapshot_size(t *testing.T) {
+	type token struct { // as large as the largest of the providers
+		texts [4]uintptr
+		at    time.Time
+		flags [2]bool
+		rest  [2]uintptr
+	}
+	const most = 80
+	if size := unsafe.Sizeof(snapshot[string, token]{}) - unsafe.Sizeof(token{}); size > most {
+		t.Errorf("%d bytes beside the token, want at most %d: a hundred thousand players are kept", size, most)
+	}
 }
 
 func TestStats_BackoffUntil(t *testing.T) {
