@@ -58,18 +58,20 @@ var (
 // answer beyond ten years does not count either. past names the deadlines that are
 // past, or beyond ten years, by Date and by our own time.
 //
-// If our clocks disagree about the time that the answer took, the longer time is
-// no longer part of the life.
+// If our clocks disagree about the time that the answer took, life is counted from
+// as long before the receipt as the longer time.
 func (l Life) Expiry(t Timing) (at time.Time, assumed bool, past []string, err error) {
 	var life time.Duration
+	lost := t.lost()
+	ours := t.Received.Add(-lost)
 	for _, d := range l.Deadlines {
 		if d.At.IsZero() {
 			continue
 		}
-		if shortest(d.At, t.Date, t.Received) == 0 {
+		if shortest(d.At, t.Date, ours) == 0 {
 			past = append(past, d.Name)
 		}
-		left := shortest(d.At, t.Date, l.Issued, t.Received)
+		left := shortest(d.At, t.Date, l.Issued, ours)
 		if left > 0 && (life == 0 || left < life) {
 			life = left
 		}
@@ -83,7 +85,7 @@ func (l Life) Expiry(t Timing) (at time.Time, assumed bool, past []string, err e
 	if l.Longest > 0 {
 		life = min(life, l.Longest)
 	}
-	life -= t.lost()
+	life -= lost
 	if life <= 0 {
 		return at, false, past, ErrOvertaken
 	}
