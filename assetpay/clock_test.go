@@ -1,7 +1,9 @@
 package assetpay_test
 
 import (
+	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,4 +68,28 @@ func TestClient_VerifyClientToken_wrongDate(t *testing.T) {
 			}
 		}, local)
 	}
+}
+
+// After a correction, other users' tokens are replaced before they are sent, so
+// that no request fails that cannot be sent again.
+func TestClient_tokensBeforeACorrection(t *testing.T) {
+	bubble(t, assetpaytest.Options{}, func(t *testing.T, srv *assetpaytest.Server, c *assetpay.Client) {
+		other := user()
+		other.ClientID = "another"
+		first, _ := c.Token(t.Context(), other)
+		srv.SetClockOffset(-time.Hour)
+		inventory(t, c) // rejected once
+		req := testkit.MustRequest(srv.URL() + "/client/inventory")
+		req.Body = io.NopCloser(strings.NewReader("{}"))
+		resp, err := c.HTTPClientFor(other).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		testkit.Equal(t, "status", resp.StatusCode, http.StatusOK)
+		testkit.Equal(t, "requests", srv.Count("/client/inventory"), 3)
+		if tok, _ := c.Token(t.Context(), other); tok.ID() == first.ID() {
+			t.Error("the token from before the correction is still used")
+		}
+	}, local)
 }

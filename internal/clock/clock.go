@@ -15,6 +15,7 @@ const (
 	firstPause = time.Minute
 	maxPause   = time.Hour
 	apart      = time.Second // between two answers that agree
+	enough     = 5           // refusals in a row: as many mistakes are too unlikely
 	settled    = 250 * time.Millisecond
 )
 
@@ -23,12 +24,14 @@ const (
 // An answer that is accepted needs no correction. A refusal whose Date differs
 // from our clock sets an offset at once, but only tentatively: an edge cache may
 // have written the Date. If a request signed with that offset is refused too, the
-// offset is dropped, and not tried again for a minute, doubling to an hour.
+// offset is dropped, and not tried again for a minute, doubling to an hour. An
+// offset with which a request was accepted is dropped after five refusals in a row.
 type Clock struct {
 	mu        sync.Mutex
 	offset    time.Duration // the provider's time less ours
 	changes   uint32        // of offset
 	confirmed bool          // a request signed with offset was accepted
+	refusals  int           // of requests signed with offset, in a row
 
 	dropped   time.Duration // the last offset that did not help
 	droppedAt time.Time
@@ -116,14 +119,17 @@ func (c *Clock) Observe(a Answer) {
 	switch {
 	case !a.Refused:
 		if current && c.offset != 0 {
-			c.confirmed, c.pause = true, 0
+			c.confirmed, c.refusals, c.pause = true, 0, 0
 		}
 		c.sight(&a)
 		return
 	case a.Stamp == 0:
 		return // no time of ours was refused
-	case current && c.offset != 0 && !c.confirmed:
-		c.drop(a.Received)
+	case current && c.offset != 0:
+		c.refusals++
+		if !c.confirmed || c.refusals == enough {
+			c.drop(a.Received)
+		}
 	}
 	s, ok := a.sighting()
 	switch {
@@ -150,7 +156,7 @@ func (c *Clock) look(now time.Time) {
 }
 
 func (c *Clock) set(offset time.Duration) {
-	c.confirmed = false
+	c.confirmed, c.refusals = false, 0
 	if offset != c.offset {
 		c.offset = offset
 		c.changes++

@@ -57,6 +57,8 @@ func TestClock_Observe(t *testing.T) {
 		"requests signed before the correction do not drop it": {{refused(h), h, s}, {old(refused(h)), h, s}, {accepted(h), h, 0}},
 		"nor do they confirm it":                               {{refused(h), h, s}, {old(accepted(h)), h, s}, {refused(h), 0, 0}},
 		"a refusal whose Date agrees ends a correction":        {{refused(h), h, s}, {accepted(h), h, m}, {refused(0), 0, 0}},
+		"a correction that helped outlives four refusals":      {{refused(h), h, s}, {accepted(h), h, s}, {refused(h), h, 0}, {refused(h), h, 0}, {refused(h), h, 0}, {refused(h), h, 0}, {accepted(h), h, 0}, {refused(h), h, 0}},
+		"and not a fifth":                                      {{refused(h), h, s}, {accepted(h), h, s}, {refused(h), h, 0}, {refused(h), h, 0}, {refused(h), h, 0}, {refused(h), h, 0}, {refused(h), 0, 0}},
 		"a refusal of what this clock has not signed":          {{answer{refused: true, diff: h, unsigned: true}, 0, 0}},
 		"out of a cache":                                       {{with(func(h http.Header) { h.Set("Age", "0") }), 0, 0}},
 		"no Date":                                              {{with(func(h http.Header) { h.Del("Date") }), 0, 0}},

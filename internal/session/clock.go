@@ -37,14 +37,15 @@ func (c *Client) current(ctx context.Context, u *User) (*credential.Secret, erro
 	return next, nil
 }
 
-// observe shows the answer to the clock, if it says anything of the credential.
+// observe shows the answer to the clock, if it is a success or a refusal.
 func (r *requestSender) observe(v verdict, a clock.Answer) {
 	if r.fault != nil {
 		return
 	}
+	status := r.resp.StatusCode
 	a.Header = r.resp.Header
-	a.Refused = v == rejected || transport.RefusedStatus(r.resp.StatusCode)
-	if v != unclear || a.Refused {
+	a.Refused = v == rejected || transport.RefusedStatus(status)
+	if a.Refused || status >= 200 && status < 300 {
 		r.Clock.Observe(a)
 	}
 }

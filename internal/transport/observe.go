@@ -26,12 +26,12 @@ func (r *run) stamp() uint32 {
 	return 0
 }
 
-// observe shows the answer to the clock. An answer that says nothing of the
-// credential is not shown.
+// observe shows the answer to the clock. An answer that is neither a success nor
+// a refusal says nothing of the credential: a rate limit may come before its check.
 func (r *run) observe(stamp uint32) {
 	a := &r.now
 	refused := RefusedStatus(a.status) || a.read.Class == apierror.Rejected || a.read.Time
-	if a.status == 0 || !refused && a.status >= http.StatusInternalServerError {
+	if a.status < 200 || !refused && a.status >= http.StatusMultipleChoices {
 		return
 	}
 	r.client.clock.Observe(clock.Answer{
