@@ -86,7 +86,9 @@ func (c *Cache[K, S, T]) Get(ctx context.Context, key K, scope S) (T, error) {
 		now = time.Now()
 		s = c.many.load(key, now.UnixNano())
 	}
-	if s != nil && s.fresh(now) && (s.scope == scope || c.cfg.Serves(s.scope, scope)) {
+	// A method would not be inlined.
+	fresh := s != nil && s.state == lasting && now.Before(s.refreshAt) && now.UnixNano() < s.refreshAt.UnixNano()
+	if fresh && (s.scope == scope || c.cfg.Serves(s.scope, scope)) {
 		return s.token, nil
 	}
 	return c.slow(ctx, key, scope)

@@ -61,11 +61,6 @@ func (l *life) now(t time.Time) int64 {
 	return max(t.UnixNano(), l.refreshAt.UnixNano()-int64(l.refreshAt.Sub(t)))
 }
 
-// fresh reports whether t is before refreshAt by both clocks.
-func (l *life) fresh(t time.Time) bool {
-	return l.state == lasting && t.Before(l.refreshAt) && t.UnixNano() < l.refreshAt.UnixNano()
-}
-
 // refresh returns refreshAt in Unix ns; 0: the token is not fresh any more.
 func (l *life) refresh() int64 {
 	if l.state != lasting {
