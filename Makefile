@@ -4,7 +4,7 @@ GO ?= go
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint routers fuzz bench strays keys
+.PHONY: help check test lint routers fuzz bench clock strays keys
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ fuzz: ## each fuzz target for FUZZTIME, 30s by default
 bench: ## all benchmarks, six times, for benchstat; BENCH is a pattern of their names
 	$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem -count 6 ./...
 	cd internal/benchmarks && $(GO) test -run '^$$' -bench '$(or $(BENCH),.)' -benchtime 100x -cpu 1 -count 6 ./...
+
+clock: ## the tests that set the wall clock while the monotonic clock goes on
+	.ci/run clock
 
 # Ten minutes of simulated time for each rate of stray rejections, in the four
 # packages that make calls. Eight minutes. The gate has it in a short form.

@@ -96,7 +96,8 @@ func (c *Client) AuthenticateClient(ctx context.Context, u User) (AuthenticateCl
 	if err != nil {
 		return AuthenticateClientResponse{}, fail(op, err)
 	}
-	return c.exchange(ctx, keySigner{credential.New(key)}, op, who, why)
+	result, id, err := c.exchange(ctx, keySigner{credential.New(key)}, op, who, why)
+	return AuthenticateClientResponse{Token: result.Token, RequestID: id}, err
 }
 
 // An identity is whose token it is.
@@ -189,21 +190,24 @@ type exchangeBody struct {
 }
 
 // exchange makes the request.
-func (c *Client) exchange(ctx context.Context, key keySigner, op string, who identity, why purpose) (AuthenticateClientResponse, error) {
+func (c *Client) exchange(ctx context.Context, key keySigner, op string, who identity, why purpose) (result issued, id string, _ error) {
 	resp, err := c.session.API.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/auth/authenticate-client", Policy: transport.Safe, Effect: apierror.Renews,
 		In: exchangeBody{who.steamID, why.tradeURL, who.clientID, why.wire()}, Signer: key,
 	})
 	if err != nil {
-		return AuthenticateClientResponse{}, fail(op, err)
+		return issued{}, "", fail(op, err)
 	}
-	value, err := readToken(envelopeOf(resp))
+	env := envelopeOf(resp)
+	value, err := readToken(env)
 	if err != nil {
-		return AuthenticateClientResponse{}, fail(op, resp.Unusable(err))
+		return issued{}, "", fail(op, resp.Unusable(err))
 	}
-	return AuthenticateClientResponse{
-		Token: c.received(value, who, resp.Received), RequestID: requestID(envelopeOf(resp).ID, resp.Header),
-	}, nil
+	result, err = c.received(value, who, resp.Timing())
+	if err != nil {
+		return issued{}, "", fail(op, resp.Unusable(err))
+	}
+	return result, requestID(env.ID, resp.Header), nil
 }
 
 func readToken(env *envelope) (string, error) {
@@ -231,18 +235,15 @@ func (k keySigner) Sign(_ context.Context, r *http.Request, _ []byte) error {
 type exchanger struct{ client *Client }
 
 // Retrieve makes an exchange.
-func (e exchanger) Retrieve(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
+func (e exchanger) Retrieve(ctx context.Context, a ask) (issued, error) {
 	const op = "Token"
 	key, version, err := e.client.apiKey.GetVersion(ctx)
 	if err != nil {
-		return tokencache.Issued[Token]{}, fail(op, err)
+		return issued{}, fail(op, err)
 	}
-	resp, err := e.client.exchange(ctx, keySigner{credential.New(key)}, op, a.Key, a.Scope)
-	if err != nil {
-		return tokencache.Issued[Token]{SecretVersion: version}, err
-	}
-	t := resp.Token
-	return tokencache.Issued[Token]{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt, SecretVersion: version}, nil
+	result, _, err := e.client.exchange(ctx, keySigner{credential.New(key)}, op, a.Key, a.Scope)
+	result.SecretVersion = version
+	return result, err
 }
 
 // pause waits for d, or for the end of ctx.
@@ -257,32 +258,34 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-type ask = tokencache.Ask[identity, purpose, Token]
+type (
+	ask    = tokencache.Ask[identity, purpose, Token]
+	issued = tokencache.Issued[Token]
+)
 
 // life is how long a token lives by AssetPay's page. The sample on the same
 // page says a year, and the page gives no reason to believe that.
 const life = 24 * time.Hour
 
-// received makes a Token of a value that came at the given time.
-func (c *Client) received(value string, who identity, at time.Time) Token {
+// received makes a token of a value that came at the given time.
+func (c *Client) received(value string, who identity, at expiry.Timing) (issued, error) {
 	times, readable := jwtclaims.Peek(value)
-	issued := times.IssuedAt
-	if issued.IsZero() {
-		issued = times.NotBefore
-	}
 	said := expiry.Life{
 		Deadlines: []expiry.Deadline{{Name: "exp", At: times.ExpiresAt}},
-		Issued:    issued, Longest: life, Assumed: life,
+		Issued:    times.IssuedAt, Longest: life, Assumed: life,
 	}
-	// The only error is that there is nothing to go by, and life is assumed then.
-	expires, assumed, ignored, _ := said.Expiry(c.session.Clock.Provider(at))
+	if said.Issued.IsZero() {
+		said.Issued = times.NotBefore
+	}
+	expires, assumed, ignored, err := said.Expiry(at)
+	if err != nil {
+		return issued{}, err
+	}
 	s := credential.New(value)
 	if c.logger != nil && (len(ignored) > 0 || assumed && readable) {
 		c.logger.Warn("the token's own expiry is missing, past or beyond ten years",
 			"provider", "assetpay", "token_id", s.ID().String(), "assumed", assumed)
 	}
-	return Token{
-		ExpiresAt: c.session.Clock.Local(expires), ExpiryAssumed: assumed,
-		secret: s, who: &who, bare: c.bare,
-	}
+	t := Token{ExpiresAt: expires.Round(0), ExpiryAssumed: assumed, secret: s, who: &who, bare: c.bare}
+	return issued{Token: t, ID: s.ID(), ExpiresAt: expires}, nil
 }

@@ -72,6 +72,11 @@ type Config struct {
 	// MerchantID is the merchant's id, which AssetPay puts into the tokens
 	// that it issues. Required wherever APISecret is.
 	MerchantID string
+	// Backdate is how far in the past the iat of tokens lies that are minted
+	// here, in whole seconds below a day: receivers whose clock is behind refuse
+	// tokens that are issued in their future. exp lies as far back. Optional,
+	// default 5 s; a negative Backdate is none.
+	Backdate time.Duration
 	// Mint says where tokens come from. Optional, default MintRemote.
 	Mint MintMode
 	// BareToken sends client tokens as the pages print them, "Authorization:
@@ -137,6 +142,7 @@ func (c Config) LogValue() slog.Value {
 		slog.String("api_key", check.LogSecret(c.APIKey)),
 		slog.String("api_secret", check.LogSecret(c.APISecret)),
 		slog.String("merchant_id", c.MerchantID),
+		slog.Duration("backdate", c.Backdate),
 		slog.String("mint", c.Mint.String()),
 		slog.Bool("bare_token", c.BareToken),
 		slog.Bool("loose_trade_url", c.LooseTradeURL),
@@ -154,6 +160,7 @@ type Client struct {
 	apiKey     *credential.Source // nil if it is not configured
 	apiSecret  *credential.Source // the same
 	merchantID string
+	backdate   time.Duration
 	bare       bool
 	loose      bool
 	logger     *slog.Logger
@@ -178,6 +185,7 @@ func New(cfg Config) (*Client, error) {
 		p.RequireSecret("APIKey", cfg.APIKey)
 		p.Optional("MerchantID", cfg.MerchantID)
 	}
+	backdate := p.Backdate("Backdate", cfg.Backdate, life)
 	base := p.BaseURL("BaseURL", cmp.Or(cfg.BaseURL, ProductionURL))
 	options := cfg.options()
 	options.Check(&p)
@@ -188,6 +196,7 @@ func New(cfg Config) (*Client, error) {
 
 	c := &Client{
 		merchantID: cfg.MerchantID,
+		backdate:   backdate,
 		bare:       cfg.BareToken,
 		loose:      cfg.LooseTradeURL,
 		logger:     cfg.Logger,

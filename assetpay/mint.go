@@ -6,7 +6,6 @@ import (
 
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
-	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
 // tokenHeader and claims are members in the order of AssetPay's page. There is
@@ -51,7 +50,8 @@ func (c *Client) MintClientToken(ctx context.Context, u User) (Token, error) {
 	if err != nil {
 		return Token{}, err
 	}
-	return c.sign(op, secret, who, why, c.session.Clock.Now())
+	result, err := c.sign(op, secret, who, why, time.Now())
+	return result.Token, err
 }
 
 // signingKey returns the API secret and its version. It fails unless everything
@@ -74,51 +74,53 @@ func (c *Client) signingKey(ctx context.Context, op string) (secret string, vers
 	return secret, version, nil
 }
 
-// sign makes the token of the given second, by AssetPay's clock.
-func (c *Client) sign(op, secret string, who identity, why purpose, now time.Time) (Token, error) {
+// sign makes the token of the given time of this machine. It is issued a little
+// earlier, by AssetPay's clock.
+func (c *Client) sign(op, secret string, who identity, why purpose, local time.Time) (issued, error) {
+	now, stamp := c.session.Clock.Sign(local)
 	cl := claims{
 		MerchantID: c.merchantID,
 		Client:     clientClaim{who.steamID, why.tradeURL, who.clientID, why.wire()},
-		IssuedAt:   now.Unix(),
+		IssuedAt:   now.Add(-c.backdate).Unix(),
 	}
 	cl.Expires = cl.IssuedAt + int64(life/time.Second)
 	value, err := jwtclaims.Sign(secret, tokenHeader{"HS256", c.merchantID}, cl)
 	if err != nil {
-		return Token{}, fail(op, err)
+		return issued{}, fail(op, err)
 	}
 	if len(value) > jwtclaims.MaxToken {
-		return Token{}, &Error{Op: op, Fields: map[string]string{
+		return issued{}, &Error{Op: op, Fields: map[string]string{
 			"ClientData": "must not make the token, trade URL and all, longer than 8192 characters",
 		}}
 	}
-	return Token{
-		ExpiresAt: c.session.Clock.Local(time.Unix(cl.Expires, 0)),
-		secret:    credential.New(value), who: &who, bare: c.bare,
-	}, nil
+	expires := local.Add(time.Unix(cl.Expires, 0).Sub(now))
+	t := Token{ExpiresAt: expires.Round(0), secret: credential.Signed(value, stamp), who: &who, bare: c.bare}
+	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: expires}, nil
 }
 
 // minter signs the cache's tokens.
 type minter struct{ client *Client }
 
 // Retrieve signs a token. Two tokens of the same second are equal. If the token of
-// this second was rejected, Retrieve waits for the next second.
-func (m minter) Retrieve(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
+// this second was rejected, Retrieve waits into the next second.
+func (m minter) Retrieve(ctx context.Context, a ask) (issued, error) {
 	c := m.client
 	secret, version, err := c.signingKey(ctx, "Token")
-	failed := tokencache.Issued[Token]{SecretVersion: version}
+	failed := issued{SecretVersion: version}
 	if err != nil {
 		return failed, err
 	}
 	for {
-		now := c.session.Clock.Now()
-		t, err := c.sign("Token", secret, a.Key, a.Scope, now)
+		local := time.Now()
+		result, err := c.sign("Token", secret, a.Key, a.Scope, local)
 		if err != nil {
 			return failed, err
 		}
-		if id := t.secret.ID(); id != a.Rejected {
-			return tokencache.Issued[Token]{Token: t, ID: id, ExpiresAt: t.ExpiresAt, SecretVersion: version}, nil
+		if result.ID != a.Rejected {
+			result.SecretVersion = version
+			return result, nil
 		}
-		if err := pause(ctx, now.Truncate(time.Second).Add(time.Second).Sub(now)); err != nil {
+		if err := pause(ctx, c.session.Clock.NextSecond(local)); err != nil {
 			return failed, err
 		}
 	}

@@ -91,10 +91,8 @@ func (s *askingSource) Token(ctx context.Context) (Token, error) {
 // behind a pointer, so that no fmt verb, log handler or panic prints it. The
 // zero Token is no token: its Value is "".
 type Token struct {
-	// ExpiresAt is when the token expires, on this machine's clock: if that
-	// was found to differ from AssetPay's, the difference is taken into
-	// account. It is the token's own exp, but never later than 24 hours after
-	// the token came.
+	// ExpiresAt is when the token expires, on this machine's clock: the life that
+	// its answer states, counted from its receipt, and never more than 24 hours.
 	ExpiresAt time.Time
 	// ExpiryAssumed is true if the token says nothing usable of its expiry,
 	// and ExpiresAt is 24 hours after it came.

@@ -12,7 +12,7 @@ import (
 )
 
 // ahead is how far in the future a token may have been issued: AssetPay's clock
-// and this one are not the same, and smaller differences are not corrected.
+// and this machine's are not the same, and smaller differences are not corrected.
 const ahead = 5 * time.Second
 
 // ClientClaims are what a verified client token says.
@@ -53,7 +53,8 @@ func (c ClientClaims) Format(s fmt.State, _ rune) {
 // The header's userId and the claim merchantId must both be Config.MerchantID.
 // Only HS256 is accepted, exp and the Steam ID are required. A token that is
 // longer than 8 KiB, is not three base64url segments, names a critical header
-// or was issued more than 5 seconds in the future is refused. Names of members
+// or was issued more than 5 seconds in the future is refused; if AssetPay's last two
+// accepted answers agree that its clock is ahead, by that clock. Names of members
 // are exact: "steamid" is an unknown member, and unknown members are ignored. A
 // token is refused if an object of its header or payload, at any depth, has two
 // members of one name. It may live longer than a day, and the trade URL is taken
@@ -73,14 +74,15 @@ func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientCla
 	if err != nil {
 		return ClientClaims{}, err
 	}
-	now := c.session.Clock.Now()
+	local := time.Now()
+	now := local.Add(c.session.Clock.Seen()) // by AssetPay's clock
 	var cl struct {
 		MerchantID string      `json:"merchantId"`
 		Client     clientClaim `json:"client"`
 	}
 	var h tokenHeader
 	err = jwtclaims.Verify(token, secret, &h, &cl, jwtclaims.Options{
-		Leeway: ahead, Now: func() time.Time { return now },
+		Leeway: ahead, Now: func() time.Time { return later(local, now) },
 	})
 	if err != nil {
 		return ClientClaims{}, invalidToken(op, err)
@@ -88,7 +90,7 @@ func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientCla
 	times, _ := jwtclaims.Peek(token)
 	rule := ""
 	switch {
-	case !now.Before(times.ExpiresAt), !time.Now().Before(times.ExpiresAt.Add(ahead)): // the leeway is for iat only, and no answer's Date brings a token back
+	case !now.Before(times.ExpiresAt), !local.Before(times.ExpiresAt.Add(ahead)): // the leeway is for iat only, and no answer's Date brings a token back
 		return ClientClaims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrExpired, Rule: "exp: past"})
 	case h.UserID == "":
 		rule = "header.userId: required"
@@ -114,6 +116,13 @@ func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientCla
 		out.ClientData, out.Unreadable = data.data(), data.unreadable
 	}
 	return out, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func invalidToken(op string, err error) *Error {

@@ -56,40 +56,34 @@ func (l loginer) Retrieve(ctx context.Context, _ ask) (issued, error) {
 	if err != nil {
 		return issued{}, fail("Login", err)
 	}
-	t, err := c.login(ctx, password)
+	result, err := c.login(ctx, password)
 	if err != nil {
 		return issued{SecretVersion: version}, err
 	}
-	result := c.forCache(t)
+	c.hold(result.Token)
 	result.SecretVersion = version
 	return result, nil
 }
 
-// forCache returns a new token for the cache, and notes that its refresh token is
-// the cache's from now on.
-func (c *Client) forCache(t Token) issued {
-	c.grants.hold(t.refresh.ID(), t.RefreshExpiresAt)
-	return kept(t)
-}
+// hold notes that the refresh token of t, a new token, is the cache's from now on.
+func (c *Client) hold(t Token) { c.grants.hold(t.refresh.ID(), t.RefreshExpiresAt) }
 
-func kept(t Token) issued { return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt} }
-
-func (c *Client) login(ctx context.Context, password string) (Token, error) {
+func (c *Client) login(ctx context.Context, password string) (issued, error) {
 	const op = "Login"
 	resp, err := c.session.API.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/v2/auth/login", Policy: transport.Safe, Effect: apierror.Renews,
 		In: loginBody{c.email.Value(), password}, Signer: asMerchant{c.merchantID}, Reader: authReader{},
 	})
 	if err != nil {
-		return Token{}, failAuth(op, err, errLogin)
+		return issued{}, failAuth(op, err, errLogin)
 	}
 	var s sessionData
 	if err := s.read(envelopeOf(resp)); err != nil {
-		return Token{}, failAuth(op, resp.Unusable(err), errLogin)
+		return issued{}, failAuth(op, resp.Unusable(err), errLogin)
 	}
-	t, err := c.received(&s, resp.Received, Token{})
+	t, err := c.received(&s, resp.Timing(), Token{})
 	if err != nil {
-		return Token{}, failAuth(op, resp.Unusable(err), errLogin)
+		return issued{}, failAuth(op, resp.Unusable(err), errLogin)
 	}
 	return t, nil
 }

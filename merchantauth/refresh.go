@@ -63,7 +63,8 @@ func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
 	case c.grants.replaced(id):
 		return Token{}, errReplaced()
 	case !c.grants.isCurrent(id):
-		return c.refresh(ctx, t, apierror.Acts)
+		next, err := c.refresh(ctx, t, apierror.Acts)
+		return next.Token, err
 	}
 	spender := &grantSpender{client: c, id: id, replaced: make(chan struct{}, 1)}
 	next, err := c.cache.Renew(ctx, struct{}{}, struct{}{}, spender)
@@ -89,7 +90,7 @@ type grantSpender struct {
 func (g *grantSpender) Retrieve(ctx context.Context, a ask) (issued, error) {
 	if a.Previous.refresh.ID() != g.id {
 		g.replaced <- struct{}{}
-		return kept(a.Previous), nil
+		return issued{Token: a.Previous, ID: a.Previous.secret.ID(), ExpiresAt: a.Previous.ExpiresAt}, nil
 	}
 	if g.client.grants.replaced(g.id) { // by an answer that brought no token
 		return issued{}, &deadGrant{errReplaced()}
@@ -120,35 +121,36 @@ type refresher struct {
 
 // Retrieve spends the refresh token of the previous token. It needs no password.
 func (r refresher) Retrieve(ctx context.Context, a ask) (issued, error) {
-	t, err := r.client.refresh(ctx, a.Previous, r.effect)
+	next, err := r.client.refresh(ctx, a.Previous, r.effect)
 	if err != nil {
 		return issued{}, err
 	}
-	return r.client.forCache(t), nil
+	r.client.hold(next.Token)
+	return next, nil
 }
 
 // refresh spends the refresh token of t, and notes if an answer replaces it.
 // effect is that of a second refresh: the cache knows what may still be spent.
-func (c *Client) refresh(ctx context.Context, t Token, effect apierror.Effect) (Token, error) {
+func (c *Client) refresh(ctx context.Context, t Token, effect apierror.Effect) (issued, error) {
 	const op = "Refresh"
 	resp, err := c.session.API.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/v2/auth/refresh", Policy: transport.Rotating, Effect: effect,
 		In: refreshBody{t.refresh.Value()}, Signer: asMerchant{c.merchantID}, Reader: authReader{},
 	})
 	if err != nil {
-		return Token{}, spentBy(failAuth(op, err, errRefresh), false)
+		return issued{}, spentBy(failAuth(op, err, errRefresh), false)
 	}
 	var s sessionData
-	var next Token
+	var next issued
 	if err = s.read(envelopeOf(resp)); err == nil {
-		next, err = c.received(&s, resp.Received, t)
+		next, err = c.received(&s, resp.Timing(), t)
 	}
 	replaced := s.refresh != "" && s.refresh != t.refresh.Value()
 	if replaced {
-		c.grants.replace(t.refresh.ID(), c.spentUntil(t, resp.Received), next.refresh.ID())
+		c.grants.replace(t.refresh.ID(), spentUntil(t, resp.Timing()), next.Token.refresh.ID())
 	}
 	if err != nil {
-		return Token{}, spentBy(failAuth(op, resp.Unusable(err), errRefresh), replaced)
+		return issued{}, spentBy(failAuth(op, resp.Unusable(err), errRefresh), replaced)
 	}
 	return next, nil
 }

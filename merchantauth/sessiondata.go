@@ -74,19 +74,18 @@ func deadline(raw json.RawMessage) time.Time {
 	return time.Unix(int64(math.Floor(f)), 0)
 }
 
-// received makes a Token of a session that came at the given time. What it does
+// received makes a token of a session that came at the given time. What it does
 // not bring, or brings again, is as it was before.
-func (c *Client) received(s *sessionData, at time.Time, before Token) (Token, error) {
-	now := c.session.Clock.Provider(at)
+func (c *Client) received(s *sessionData, at expiry.Timing, before Token) (issued, error) {
 	times, _ := jwtclaims.Peek(s.access)
 	expires, _, ignored, err := expiry.Life{
 		Deadlines: []expiry.Deadline{{Name: "expiresIn", At: s.expires}, {Name: "exp", At: times.ExpiresAt}},
 		Issued:    times.IssuedAt,
-	}.Expiry(now)
+	}.Expiry(at)
 	if err != nil {
-		return Token{}, err
+		return issued{}, err
 	}
-	t := Token{ExpiresAt: c.session.Clock.Local(expires), secret: credential.New(s.access)}
+	t := Token{ExpiresAt: expires.Round(0), secret: credential.New(s.access)}
 	if s.expires.IsZero() {
 		ignored = append(ignored, "expiresIn")
 	}
@@ -96,26 +95,29 @@ func (c *Client) received(s *sessionData, at time.Time, before Token) (Token, er
 	}
 	t.refresh, t.RefreshExpiresAt = before.refresh, before.RefreshExpiresAt
 	if s.refresh != "" && s.refresh != before.RefreshToken() {
-		t.refresh, t.RefreshExpiresAt = credential.New(s.refresh), c.refreshExpiry(s.refresh, now)
+		t.refresh, t.RefreshExpiresAt = credential.New(s.refresh), refreshExpiry(s.refresh, at)
 	}
-	return t, nil
+	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: expires}, nil
 }
 
-// refreshExpiry is when a refresh token expires by what it says itself, or else
-// refreshLife from now, the time at Kuna.
-func (c *Client) refreshExpiry(value string, now time.Time) time.Time {
+// refreshExpiry is when a refresh token of the answer expires by what it says
+// itself, or else refreshLife from its receipt.
+func refreshExpiry(value string, at expiry.Timing) time.Time {
 	times, _ := jwtclaims.Peek(value)
-	expires, _, _, _ := expiry.Life{ // no error: there is always refreshLife
+	expires, _, _, err := expiry.Life{
 		Deadlines: []expiry.Deadline{{Name: "exp", At: times.ExpiresAt}},
 		Issued:    times.IssuedAt, Assumed: refreshLife,
-	}.Expiry(now)
-	return c.session.Clock.Local(expires)
+	}.Expiry(at)
+	if err != nil { // ErrOvertaken: there is always refreshLife
+		return at.Received.Round(0)
+	}
+	return expires.Round(0)
 }
 
 // spentUntil is when the refresh token of t, which was replaced at the given
 // time, has expired for certain: t may come from NewToken with any time.
-func (c *Client) spentUntil(t Token, at time.Time) time.Time {
-	until := c.refreshExpiry(t.refresh.Value(), c.session.Clock.Provider(at))
+func spentUntil(t Token, at expiry.Timing) time.Time {
+	until := refreshExpiry(t.refresh.Value(), at)
 	if t.RefreshExpiresAt.After(until) {
 		return t.RefreshExpiresAt
 	}

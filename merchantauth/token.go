@@ -23,9 +23,8 @@ var _ TokenSource = (*Client)(nil)
 // value; what is secret in it is behind a pointer, so that no fmt verb, log
 // handler or panic prints it. The zero Token is no token: its Value is "".
 type Token struct {
-	// ExpiresAt is when the access token expires, on this machine's clock: if
-	// that was found to differ from Kuna's, the difference is taken into
-	// account.
+	// ExpiresAt is when the access token expires, on this machine's clock: the
+	// life that its answer states, counted from its receipt.
 	ExpiresAt time.Time
 	// RefreshExpiresAt is when the refresh token expires, on the same clock:
 	// its own exp, or 2 days after it came if it does not say; zero if there

@@ -30,6 +30,12 @@ type Config struct {
 	// Lifetime of the tokens, in whole seconds, at least one. Optional,
 	// default 15 minutes. PiTrade states no maximum.
 	Lifetime time.Duration
+	// Backdate is how far in the past the iat of a token lies, in whole seconds
+	// below Lifetime: receivers whose clock is behind refuse tokens that are issued
+	// in their future. exp lies as far back, so that they live for less than
+	// Lifetime from here. Optional, default 5 s or a twelfth of Lifetime, whichever
+	// is less; a negative Backdate is none.
+	Backdate time.Duration
 	// BaseURL of the Partner API, absolute and https (http for loopback
 	// hosts). Required: PiTrade publishes none, and credentials belong to an
 	// environment. A path in it is kept.
@@ -78,6 +84,7 @@ func (c Config) LogValue() slog.Value {
 		slog.String("client_id", c.ClientID),
 		slog.String("secret", check.LogSecret(c.Secret)),
 		slog.Duration("lifetime", c.Lifetime),
+		slog.Duration("backdate", c.Backdate),
 		slog.String("base_url", check.LogURL(c.BaseURL)),
 	}, options.Attrs()...)...)
 }
@@ -90,6 +97,7 @@ func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "partnerjwt.Config",
 type Client struct {
 	clientID string
 	lifetime int64 // seconds
+	backdate time.Duration
 	secret   *credential.Source
 	cache    *tokencache.Cache[struct{}, struct{}, Token]
 	session  *session.Client
@@ -115,6 +123,7 @@ func New(cfg Config) (*Client, error) {
 	} else {
 		p.Duration("Lifetime", lifetime)
 	}
+	backdate := p.Backdate("Backdate", cfg.Backdate, lifetime)
 	if err := invalid("New", p); err != nil {
 		return nil, err
 	}
@@ -122,6 +131,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{
 		clientID: cfg.ClientID,
 		lifetime: int64(lifetime / time.Second),
+		backdate: backdate,
 		secret:   credential.NewHMACKey("Secret", cfg.Secret),
 	}
 	c.session = session.New(session.Config{

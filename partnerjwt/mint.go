@@ -27,7 +27,7 @@ type ask = tokencache.Ask[struct{}, struct{}, Token]
 type minter struct{ client *Client }
 
 // Retrieve signs a token. Two tokens of the same second are equal. If the token of
-// this second was rejected, Retrieve waits for the next second.
+// this second was rejected, Retrieve waits into the next second.
 func (m minter) Retrieve(ctx context.Context, a ask) (tokencache.Issued[Token], error) {
 	c := m.client
 	secret, version, err := c.secret.GetVersion(ctx)
@@ -36,19 +36,21 @@ func (m minter) Retrieve(ctx context.Context, a ask) (tokencache.Issued[Token], 
 		return failed, &Error{Op: "Token", Err: err}
 	}
 	for {
-		now := c.session.Clock.Now()
-		cl := claims{ClientID: c.clientID, IssuedAt: now.Unix()}
+		local := time.Now()
+		now, stamp := c.session.Clock.Sign(local)
+		cl := claims{ClientID: c.clientID, IssuedAt: now.Add(-c.backdate).Unix()}
 		cl.Expires = cl.IssuedAt + c.lifetime
 		value, err := jwtclaims.Sign(secret, tokenHeader{"HS256", "JWT"}, cl)
 		if err != nil {
 			return failed, fail("Token", err)
 		}
-		s := credential.New(value)
+		s := credential.Signed(value, stamp)
 		if s.ID() != a.Rejected {
-			t := Token{ExpiresAt: c.session.Clock.Local(time.Unix(cl.Expires, 0)), secret: s}
-			return tokencache.Issued[Token]{Token: t, ID: s.ID(), ExpiresAt: t.ExpiresAt, SecretVersion: version}, nil
+			expires := local.Add(time.Unix(cl.Expires, 0).Sub(now))
+			t := Token{ExpiresAt: expires.Round(0), secret: s}
+			return tokencache.Issued[Token]{Token: t, ID: s.ID(), ExpiresAt: expires, SecretVersion: version}, nil
 		}
-		next := time.NewTimer(now.Truncate(time.Second).Add(time.Second).Sub(now))
+		next := time.NewTimer(c.session.Clock.NextSecond(local))
 		select {
 		case <-next.C:
 		case <-ctx.Done():

@@ -23,9 +23,8 @@ var _ TokenSource = (*Client)(nil)
 // behind a pointer, so that no fmt verb, log handler or panic prints it. The
 // zero Token is no token: its Value is "".
 type Token struct {
-	// ExpiresAt is when the token expires, on this machine's clock: if that
-	// was found to differ from PiTrade's, the difference is taken into
-	// account.
+	// ExpiresAt is when the token expires, on this machine's clock, and less than
+	// Config.Lifetime after it was made: see Config.Backdate.
 	ExpiresAt time.Time
 
 	secret *credential.Secret

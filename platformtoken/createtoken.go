@@ -119,8 +119,12 @@ func (cr creator) Retrieve(ctx context.Context, a ask) (issued, error) {
 		}
 		return failed, err
 	}
-	t := c.received(data.Token, data.Expires, Player{a.Key, a.Scope}, resp.Received)
-	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: t.ExpiresAt, SecretVersion: signer.version}, nil
+	result, err := c.received(data, Player{a.Key, a.Scope}, resp.Timing())
+	if err != nil {
+		return failed, &useless{fail(cr.op, resp.Unusable(err))}
+	}
+	result.SecretVersion = signer.version
+	return result, nil
 }
 
 // A versionSigner signs the attempts of a creation.
@@ -165,13 +169,12 @@ func (u *useless) Unwrap() []error { return []error{u.err, tokencache.ErrActed} 
 // token may not be recognisable as such.
 const assumedLife = 24 * time.Hour
 
-// received makes a Token of a value that came at the given time. By now the
+// received makes a token of the data that came at the given time. By now the
 // previous token is dead, so nothing that is odd about the new one is a reason
-// not to use it.
-func (c *Client) received(value string, expires json.RawMessage, p Player, at time.Time) Token {
-	now := c.session.Clock.Provider(at)
-	said, readable := readExpires(expires, now)
-	times, _ := jwtclaims.Peek(value)
+// not to use it, unless it is dead too.
+func (c *Client) received(data createTokenData, p Player, at expiry.Timing) (issued, error) {
+	said, readable := readExpires(data.Expires, at.Received)
+	times, _ := jwtclaims.Peek(data.Token)
 	life := expiry.Life{
 		Deadlines: []expiry.Deadline{{Name: "expires", At: said}, {Name: "exp", At: times.ExpiresAt}},
 		Issued:    times.IssuedAt, Assumed: assumedLife,
@@ -179,15 +182,18 @@ func (c *Client) received(value string, expires json.RawMessage, p Player, at ti
 	if life.Issued.IsZero() {
 		life.Issued = times.NotBefore
 	}
-	// The only error is that there is nothing to go by, and a life is assumed.
-	until, assumed, ignored, _ := life.Expiry(now)
+	until, assumed, ignored, err := life.Expiry(at)
+	if err != nil {
+		return issued{}, err
+	}
 	if !readable {
 		ignored = append(ignored, "expires")
 	}
-	s := credential.New(value)
+	s := credential.New(data.Token)
 	if c.logger != nil && (assumed || len(ignored) > 0) {
 		c.logger.Warn("a stated expiry of the token is unreadable, past or beyond ten years, or there is none",
 			"provider", "platformtoken", "token_id", s.ID().String(), "ignored", ignored, "assumed", assumed)
 	}
-	return Token{Player: p, ExpiresAt: c.session.Clock.Local(until), ExpiryAssumed: assumed, secret: s}
+	t := Token{Player: p, ExpiresAt: until.Round(0), ExpiryAssumed: assumed, secret: s}
+	return issued{Token: t, ID: s.ID(), ExpiresAt: until}, nil
 }

@@ -19,7 +19,13 @@ func (dialect) Read(_ *transport.Call, status int, _ http.Header, body []byte) a
 	if !env.failed() {
 		return apierror.Answer{Envelope: env}
 	}
-	return apierror.Answer{Class: apierror.EnvelopeClass(status), Envelope: env}
+	return apierror.Answer{Class: apierror.EnvelopeClass(status), Time: refusesTime(status), Envelope: env}
+}
+
+// refusesTime reports whether a failure envelope under the status may refuse the
+// timestamp. Its code is not public, and it may come inside a success.
+func refusesTime(status int) bool {
+	return status < http.StatusMultipleChoices || status == http.StatusBadRequest || transport.RefusedStatus(status)
 }
 
 // playerReader reads the answers to calls with a player's token, some of which

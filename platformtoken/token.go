@@ -99,9 +99,8 @@ func (s *source) Token(ctx context.Context) (Token, error) {
 type Token struct {
 	// Player is whose token it is, and the currency that it was made for.
 	Player Player
-	// ExpiresAt is when the token expires, on this machine's clock: if that
-	// was found to differ from the platform's, the difference is taken into
-	// account.
+	// ExpiresAt is when the token expires, on this machine's clock: the life that
+	// its answer states, counted from its receipt.
 	ExpiresAt time.Time
 	// ExpiryAssumed is true if the platform said nothing usable of the expiry,
 	// and ExpiresAt is 24 hours after the token came.

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
-	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/resend"
 )
 
@@ -153,27 +151,20 @@ func (c *Client) over(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = c.session.API.Base()
 	}
-	return &observed{base, &c.session.Clock}
+	return &rewinding{base}
 }
 
-// observed corrects the clock by every answer, since timestamps depend on it.
-type observed struct {
-	base  http.RoundTripper
-	clock *clock.Clock
-}
+// rewinding keeps those below from sending a body again that the caller could not
+// rewind.
+type rewinding struct{ base http.RoundTripper }
 
-func (o *observed) RoundTrip(r *http.Request) (*http.Response, error) {
+func (o *rewinding) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p, ok := r.Body.(*payload); ok && p.fixed && r.GetBody != nil {
 		once := *r
 		once.GetBody = (&rewind{p}).body
 		r = &once
 	}
-	start := time.Now()
-	resp, err := o.base.RoundTrip(r)
-	if resp != nil {
-		o.clock.Observe(start, time.Now(), resp.Header)
-	}
-	return resp, err
+	return o.base.RoundTrip(r)
 }
 
 // rewind is the GetBody of a body that the caller could not rewind. Once its

@@ -323,7 +323,9 @@ func (s *Server) issue(x exchange, now time.Time) string {
 }
 
 // checkToken looks at the token of a client call as AssetPay's guard does: the
-// header's userId finds the secret, and the claim must agree with it.
+// header's userId finds the secret, and the claim must agree with it. A token
+// that was minted elsewhere must not be issued in the future: some verifiers are
+// strict about iat.
 func (s *Server) checkToken(r *http.Request) failure {
 	sent := r.Header.Values("Authorization")
 	if len(sent) != 1 {
@@ -350,7 +352,10 @@ func (s *Server) checkToken(r *http.Request) failure {
 		if !s.sim.Now().Before(p.Expires.Time()) {
 			return errTokenExpired
 		}
-		f := s.tokens[token]
+		f, known := s.tokens[token]
+		if !known && p.IssuedAt.Time().After(s.sim.Now()) { // issue gives a revoked token's successor a later iat
+			return errInvalidToken
+		}
 		s.tokens[token] = f
 		return f
 	}

@@ -214,7 +214,7 @@ func TestTokensAreChecked(t *testing.T) {
 		testkit.Equal(t, "Bearer", inventory(t, srv, "Authorization", ok).status, 200)
 		testkit.Equal(t, "bare", inventory(t, srv, "Authorization", strings.TrimPrefix(ok, "Bearer ")).status, 200)
 		testkit.Equal(t, "with typ", inventory(t, srv, "Authorization", sign(secret, `{"alg":"HS256","typ":"JWT","userId":"merchant-uuid"}`, payload)).status, 200)
-		fraction := strings.NewReplacer("946684800", "946684800.25", "946771200", "946771199.75").Replace(payload)
+		fraction := strings.NewReplacer("946684800", "946684799.75", "946771200", "946771199.75").Replace(payload)
 		testkit.Equal(t, "fractions of a second", inventory(t, srv, "Authorization", sign(secret, header, fraction)).status, 200)
 		for _, bad := range [][]string{
 			{},
@@ -243,6 +243,10 @@ func TestTokensAreChecked(t *testing.T) {
 		refused(t, inventory(t, srv, "Authorization", ok), 401, 1111, "TOKEN_EXPIRED")
 		srv.SetClockOffset(-time.Hour)
 		testkit.Equal(t, "by the server's clock", inventory(t, srv, "Authorization", ok).status, 200)
+		early := sign(secret, header, strings.Replace(payload, `"iat":946684800`, `"iat":946767601`, 1)) // a second ahead of that clock
+		refused(t, inventory(t, srv, "Authorization", early), 401, 1102, "INVALID_TOKEN")
+		time.Sleep(time.Second)
+		testkit.Equal(t, "a second later", inventory(t, srv, "Authorization", early).status, 200)
 	})
 }
 

@@ -48,6 +48,8 @@ func EnvelopeClass(status int) Class {
 // Answer is an answer, read once by the provider's package.
 type Answer struct {
 	Class Class
+	// Time is true if the provider may have refused the time in the request.
+	Time bool
 	// Later is true if a later call can succeed whatever the status is.
 	Later bool
 	// Envelope is the decoded envelope, for the error of the provider's

@@ -117,6 +117,24 @@ func (p *Problems) Duration(field string, d time.Duration) {
 	}
 }
 
+// maxBackdate is the default of a Backdate.
+const maxBackdate = 5 * time.Second
+
+// Backdate returns how far in the past the iat of a token of the given life lies:
+// d, by default 5 s or a twelfth of the life, or 0 if d is negative. It refuses
+// fractions of a second, and what leaves nothing of the life.
+func (p *Problems) Backdate(field string, d, life time.Duration) time.Duration {
+	switch {
+	case d == 0:
+		return min(maxBackdate, life/12).Truncate(time.Second)
+	case d < 0:
+		return 0
+	case d%time.Second != 0 || d >= life:
+		p.Add(field, "must be whole seconds, less than the life of the tokens")
+	}
+	return d
+}
+
 // Count refuses negative numbers.
 func (p *Problems) Count(field string, n int) {
 	if n < 0 {

@@ -16,6 +16,7 @@ import (
 // which is the empty value.
 type Secret struct {
 	bearer func() string // "Bearer " and the value
+	stamp  uint32
 }
 
 const scheme = "Bearer "
@@ -26,7 +27,25 @@ func New(value string) *Secret {
 		return nil
 	}
 	bearer := scheme + value
-	return &Secret{func() string { return bearer }}
+	return &Secret{bearer: func() string { return bearer }}
+}
+
+// Signed returns the value of a credential that was signed here, with the stamp of
+// the clock that its times are by.
+func Signed(value string, stamp uint32) *Secret {
+	s := New(value)
+	if s != nil {
+		s.stamp = stamp
+	}
+	return s
+}
+
+// Stamp returns the stamp given to Signed; 0 for any other secret.
+func (s *Secret) Stamp() uint32 {
+	if s == nil {
+		return 0
+	}
+	return s.stamp
 }
 
 // Value returns the secret in the clear.

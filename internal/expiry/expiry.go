@@ -7,8 +7,14 @@ import (
 	"time"
 )
 
-// maxLife bounds the life of a token. A deadline beyond it is a mistake.
-const maxLife = 10 * 365 * 24 * time.Hour
+const (
+	// maxLife bounds the life of a token. A deadline beyond it is a mistake.
+	maxLife = 10 * 365 * 24 * time.Hour
+
+	// step is how far the clocks of this machine may disagree about the time that
+	// an answer took.
+	step = 2 * time.Second
+)
 
 // A Deadline is a statement of the answer of when its token expires.
 type Deadline struct {
@@ -16,60 +22,93 @@ type Deadline struct {
 	At   time.Time // zero: missing or unreadable
 }
 
-// Life holds all statements of an answer about the life of its token, on the
-// provider's clock.
+// Life holds all statements of an answer about the life of its token.
 type Life struct {
 	Deadlines []Deadline
 	// Issued is the token's iat or nbf; zero if it has none.
 	Issued time.Time
-	// Longest is the provider's own limit, counted from receipt; 0: none.
+	// Longest is the provider's own limit; 0: none.
 	Longest time.Duration
 	// Assumed is the life of a token without a usable statement; 0: such an
 	// answer is an error.
 	Assumed time.Duration
 }
 
-// ErrNoLife means: the answer does not say when its token expires.
-var ErrNoLife = errors.New("the answer does not say when the token expires")
+// Timing says when an answer came.
+type Timing struct {
+	Sent, Received time.Time // by this machine's clocks
+	Date           time.Time // by the provider's; zero: the answer does not say
+}
 
-// Expiry returns when a token received at the given time expires, on the
-// provider's clock too. A missing, past or too late deadline (beyond ten years) is
-// ignored; the earliest of the others counts. If all are past, but the token says
-// when it was issued, the same clock wrote both and their difference is the life.
-// ignored names the deadlines of the answer without an effect.
-func (l Life) Expiry(received time.Time) (at time.Time, assumed bool, ignored []string, err error) {
-	var past time.Time
+var (
+	// ErrNoLife means: the answer does not say when its token expires.
+	ErrNoLife = errors.New("the answer does not say when the token expires")
+	// ErrOvertaken means: so much time passed while the answer was under way that
+	// its token may have expired.
+	ErrOvertaken = errors.New("the machine was suspended, or its clock was set, while the token was under way")
+)
+
+// Expiry returns when the token of an answer expires, on this machine's clock, with
+// the monotonic reading of the receipt.
+//
+// It needs no correct clock. A deadline less the answer's Date, less the time of
+// issue, and less our own time are three answers to how long the token lives. The
+// shortest positive answer of all deadlines counts, at most Longest, and from
+// receipt: a wrong clock makes a life too short, or its answer is not positive. An
+// answer beyond ten years does not count either. past names the deadlines that are
+// past, or beyond ten years, by Date and by our own time.
+//
+// If our clocks disagree about the time that the answer took, life is counted from
+// as long before the receipt as the longer time.
+func (l Life) Expiry(t Timing) (at time.Time, assumed bool, past []string, err error) {
+	var life time.Duration
+	lost := t.lost()
+	ours := t.Received.Add(-lost)
 	for _, d := range l.Deadlines {
-		switch {
-		case d.At.IsZero():
-			continue
-		case d.At.After(received.Add(maxLife)):
-			ignored = append(ignored, d.Name)
-			continue
-		case !d.At.After(received):
-			ignored = append(ignored, d.Name)
-			if past.IsZero() || d.At.Before(past) {
-				past = d.At
-			}
+		if d.At.IsZero() {
 			continue
 		}
-		if at.IsZero() || d.At.Before(at) {
-			at = d.At
+		if shortest(d.At, t.Date, ours) == 0 {
+			past = append(past, d.Name)
+		}
+		left := shortest(d.At, t.Date, l.Issued, ours)
+		if left > 0 && (life == 0 || left < life) {
+			life = left
 		}
 	}
-	if at.IsZero() && !past.IsZero() && !l.Issued.IsZero() {
-		if life := past.Sub(l.Issued); life > 0 && life <= maxLife {
-			at = received.Add(life)
-		}
-	}
-	if at.IsZero() {
+	if life == 0 {
 		if l.Assumed == 0 {
-			return at, false, ignored, ErrNoLife
+			return at, false, past, ErrNoLife
 		}
-		at, assumed = received.Add(l.Assumed), true
+		life, assumed = l.Assumed, true
 	}
-	if limit := received.Add(l.Longest); l.Longest > 0 && at.After(limit) {
-		at = limit
+	if l.Longest > 0 {
+		life = min(life, l.Longest)
 	}
-	return at, assumed, ignored, nil
+	life -= lost
+	if life <= 0 {
+		return at, false, past, ErrOvertaken
+	}
+	return t.Received.Add(life), assumed, past, nil
+}
+
+// shortest returns the shortest positive time from one of the given times to the
+// deadline; 0: there is none.
+func shortest(deadline time.Time, from ...time.Time) (left time.Duration) {
+	for _, f := range from {
+		d := deadline.Sub(f)
+		if !f.IsZero() && d > 0 && d <= maxLife && (left == 0 || d < left) {
+			left = d
+		}
+	}
+	return left
+}
+
+// lost returns the time that the answer took, if the clocks disagree about it.
+func (t Timing) lost() time.Duration {
+	wall, monotonic := t.Received.Round(0).Sub(t.Sent.Round(0)), t.Received.Sub(t.Sent)
+	if t.Sent.IsZero() || (wall-monotonic).Abs() <= step {
+		return 0
+	}
+	return max(wall, monotonic)
 }

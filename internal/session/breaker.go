@@ -48,6 +48,12 @@ type pause struct {
 	epoch  uint64 // of the secret when it began
 }
 
+// over reports whether the pause has ended by either clock: the monotonic clock
+// stands still while a machine is suspended.
+func (p *pause) over(now time.Time) bool {
+	return !now.Before(p.until) || !now.Round(0).Before(p.until.Round(0))
+}
+
 // enough is how many trips it takes.
 func (c call) enough() int {
 	if c.method == "" {
@@ -73,7 +79,7 @@ func (b *Breaker) holds(c call, probe func() uint64) (rest time.Duration) {
 	now := time.Now()
 	for _, c := range [...]call{c, {key: c.key}} {
 		p := b.get(c)
-		if p == nil || p.trips < c.enough() || !now.Before(p.until) {
+		if p == nil || p.trips < c.enough() || p.over(now) {
 			continue
 		}
 		if probe() != p.epoch {
@@ -118,7 +124,7 @@ func (b *Breaker) lengthen(c call, limit time.Duration, now time.Time, epoch uin
 		p = &pause{hash: b.hash(c), length: firstPause}
 		b.pauses[p.hash] = b.byAge.PushBack(p)
 	case p.trips < c.enough():
-	case now.Before(p.until): // another request of the same moment
+	case !p.over(now): // another request of the same moment
 		return
 	default:
 		p.length = min(2*p.length, limit)

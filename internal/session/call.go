@@ -78,6 +78,9 @@ func (r *callSender) send(ctx context.Context, s *credential.Secret) verdict {
 
 func (r *callSender) again() bool { return true }
 
+// Stamp implements transport.Stamped.
+func (s *signer) Stamp() uint32 { return s.secret.Stamp() }
+
 // A signer puts a secret on the attempts of a call.
 type signer struct {
 	credential Credential

@@ -14,6 +14,7 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/resend"
 )
@@ -111,6 +112,7 @@ func (r *requestSender) again() bool {
 }
 
 func (r *requestSender) send(_ context.Context, s *credential.Secret) verdict {
+	stamp := r.stamp(s)
 	own, err := r.own(s)
 	if err != nil {
 		if !r.sent {
@@ -124,18 +126,25 @@ func (r *requestSender) send(_ context.Context, s *credential.Secret) verdict {
 	r.sent = true
 	start := time.Now()
 	r.resp, r.fault = r.pass(own)
+	received := time.Now()
+	v := r.judge(s)
+	r.observe(v, clock.Answer{Sent: start, Received: received, Stamp: stamp})
+	return v
+}
+
+// judge returns the meaning of the answer for the secret.
+func (r *requestSender) judge(s *credential.Secret) verdict {
 	switch {
 	case r.fault != nil:
 		return unclear
-	case r.user.Keeper == nil, r.resp.StatusCode < http.StatusOK:
+	case r.resp.StatusCode < http.StatusOK:
 		return accepted
-	case r.dialect.Rejected(r.path, r.req, r.resp):
-		r.Clock.Observe(start, time.Now(), r.resp.Header)
+	case r.user.Keeper != nil && r.dialect.Rejected(r.path, r.req, r.resp):
 		return rejected
 	case r.resp.StatusCode >= http.StatusInternalServerError:
 		return unclear
 	}
-	if rest, unfinished := r.resp.Body.(*watched); unfinished {
+	if rest, unfinished := r.resp.Body.(*watched); unfinished && r.user.Keeper != nil {
 		rest.settle = r.settler(s, *r.resp)
 		return unclear
 	}

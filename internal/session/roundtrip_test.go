@@ -134,7 +134,7 @@ func (g *rig) token() *credential.Secret {
 	if g.same {
 		return credential.New("T0")
 	}
-	return credential.New(fmt.Sprintf("T%d", g.current))
+	return credential.Signed(fmt.Sprintf("T%d", g.current), g.client().Clock.Stamp())
 }
 
 func (g *rig) roundTrip(r *http.Request) (*http.Response, error) {

@@ -91,6 +91,8 @@ type Config struct {
 	Options  Options
 	// ContentType of the bodies of calls. Optional, default application/json.
 	ContentType string
+	// Timestamps is true if every request is signed with a time of Clock.
+	Timestamps bool
 	// LongestPause bounds the pauses of the Breaker.
 	LongestPause time.Duration
 }
@@ -101,24 +103,25 @@ type Client struct {
 	API   *transport.Client
 	Clock clock.Clock
 
-	dialect Dialect
-	base    *url.URL
-	timeout time.Duration // of the operator's HTTPClient
-	breaker *Breaker
+	dialect    Dialect
+	timestamps bool
+	base       *url.URL
+	timeout    time.Duration // of the operator's HTTPClient
+	breaker    *Breaker
 
 	protocol atomic.Int32 // of the connections
 }
 
 // New returns a Client. cfg has been checked.
 func New(cfg Config) *Client {
-	c := &Client{dialect: cfg.Dialect, base: cfg.BaseURL, breaker: NewBreaker(cfg.LongestPause)}
+	c := &Client{dialect: cfg.Dialect, timestamps: cfg.Timestamps, base: cfg.BaseURL, breaker: NewBreaker(cfg.LongestPause)}
 	o := &cfg.Options
 	if o.HTTPClient != nil {
 		c.timeout = o.HTTPClient.Timeout
 	}
 	c.API = transport.New(transport.Config{
 		Provider: cfg.Provider, BaseURL: cfg.BaseURL, HTTPClient: o.HTTPClient, Logger: o.Logger,
-		AttemptTimeout: o.AttemptTimeout, MaxAttempts: o.MaxAttempts, Clock: &c.Clock,
+		AttemptTimeout: o.AttemptTimeout, MaxAttempts: o.MaxAttempts, Clock: &c.Clock, Timestamps: cfg.Timestamps,
 		MaxResponseBytes: o.MaxResponseBytes,
 		Reader:           cfg.Dialect, ContentType: cfg.ContentType,
 	})

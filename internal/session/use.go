@@ -56,14 +56,16 @@ type sender interface {
 const maxReplaced = 4
 
 // use sends a request with the user's secret, and once more after a rejection.
-// The rejected token is dropped if it is still current and another may be had.
+// The rejected token is dropped if it is still current and another may be had. If
+// the rejection corrected the clock by which the token was signed, the correction
+// may be the cure, so the request is sent again whatever was tried before.
 // A rejection may be a mistake: if no other token is to be had, the first
 // rejection in a row has the request sent once more with the same token.
 //
 // An error means that nothing was sent. A rejection that stands because no other
 // token was to be had is contested for the duration returned; 0: it is not.
 func (c *Client) use(ctx context.Context, u *User, method, path string, r sender) (contested time.Duration, _ error) {
-	secret, err := u.Credential.Get(ctx)
+	secret, err := c.current(ctx, u)
 	if err != nil {
 		return 0, err
 	}
@@ -85,7 +87,7 @@ func (c *Client) use(ctx context.Context, u *User, method, path string, r sender
 			return 0, nil
 		}
 		id := secret.ID()
-		if u.Keeper.Current(id) {
+		if u.Keeper.Current(id) && !c.outdated(secret) {
 			if replaced > 0 { // so it was not the token
 				c.breaker.trip(of, u.Keeper.Probe())
 				return 0, nil

@@ -41,6 +41,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -80,6 +81,8 @@ type Server struct {
 	http    *http.Server
 	client  *http.Client
 	offset  atomic.Int64 // of the server's clock, in ns
+	edge    atomic.Int64 // of the clock that writes Date, less the server's, in ns
+	age     atomic.Int64 // of all answers, in ns
 
 	faults faults
 	log    requestLog
@@ -221,8 +224,18 @@ func (s *Server) wait(ctx context.Context, d time.Duration) bool {
 // sets it right.
 func (s *Server) SetClockOffset(d time.Duration) { s.offset.Store(int64(d)) }
 
+// SetDateOffset makes the Date header of all answers differ by d from the
+// server's clock, as behind an edge cache whose own clock is wrong; 0 sets it
+// right. Tokens and signatures are judged by the server's clock as before.
+func (s *Server) SetDateOffset(d time.Duration) { s.edge.Store(int64(d)) }
+
+// SetAge makes all answers look as if a cache had kept them for d: they have an
+// Age header, and their Date is d earlier. 0 or less ends it.
+func (s *Server) SetAge(d time.Duration) { s.age.Store(int64(max(d, 0))) }
+
 // Now is the time by the server's clock, without a monotonic reading. The Date
-// header of an answer is the time by that clock at which its request came.
+// header of an answer is the time by that clock at which its request came, unless
+// SetDateOffset or SetAge changes it.
 func (s *Server) Now() time.Time {
 	return time.Now().Round(0).Add(time.Duration(s.offset.Load()))
 }
@@ -251,7 +264,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if err != nil { // broken off by the client: a provider never sees such a request
 		panic(http.ErrAbortHandler)
 	}
-	w.Header()["Date"] = []string{s.Now().UTC().Format(http.TimeFormat)}
+	s.setDate(w.Header())
 	r, below := s.relative(r)
 	s.log.add(r, body, below)
 	if !below {
@@ -262,6 +275,16 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	chain := s.chain
 	s.chainMu.Unlock()
 	chain.ServeHTTP(w, withBody(r, body))
+}
+
+// setDate sets the Date header, and the Age header of an answer out of a cache.
+func (s *Server) setDate(h http.Header) {
+	age := time.Duration(s.age.Load())
+	date := s.Now().Add(time.Duration(s.edge.Load()) - age)
+	h["Date"] = []string{date.UTC().Format(http.TimeFormat)}
+	if age > 0 {
+		h["Age"] = []string{strconv.FormatInt(int64(age/time.Second), 10)}
+	}
 }
 
 // relative returns the request with the base path cut off, or as it is where

@@ -245,6 +245,37 @@ func TestDateHeaderFollowsTheServersClock(t *testing.T) {
 	})
 }
 
+func TestServer_SetDateOffset(t *testing.T) {
+	inBubble(t, echo, func(t *testing.T, s *simulator.Server) {
+		s.SetClockOffset(time.Minute)
+		s.SetDateOffset(-time.Hour)
+		now := time.Now()
+		if want := now.Add(time.Minute); !s.Now().Equal(want) {
+			t.Errorf("Now is %v, want %v", s.Now(), want)
+		}
+		date := func() string { return get(t, s, "/x").Header.Get("Date") }
+		if got, want := date(), now.Add(time.Minute-time.Hour).UTC().Format(http.TimeFormat); got != want {
+			t.Errorf("Date %q, want %q", got, want)
+		}
+		s.SetDateOffset(0)
+		if got, want := date(), now.Add(time.Minute).UTC().Format(http.TimeFormat); got != want {
+			t.Errorf("set right: Date %q, want %q", got, want)
+		}
+	})
+}
+
+func TestServer_SetAge(t *testing.T) {
+	inBubble(t, echo, func(t *testing.T, s *simulator.Server) {
+		for age, want := range map[time.Duration][]string{2 * time.Hour: {"7200"}, 0: nil, -time.Second: nil} {
+			s.SetAge(age)
+			h := get(t, s, "/x").Header
+			if date := time.Now().Add(-max(age, 0)).UTC().Format(http.TimeFormat); !cmp.Equal(h["Age"], want) || h.Get("Date") != date {
+				t.Errorf("%v: Age %q, Date %q, want %q, %q", age, h["Age"], h.Get("Date"), want, date)
+			}
+		}
+	})
+}
+
 func TestNowHasNoMonotonicReading(t *testing.T) {
 	s := simulator.New(echo, simulator.Options{})
 	defer s.Close()

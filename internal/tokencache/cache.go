@@ -80,15 +80,17 @@ func equalScopes[S comparable](have, want S) bool { return have == want }
 // Retriever, providerauth.ErrContested, providerauth.ErrClosed and ctx.Err().
 func (c *Cache[K, S, T]) Get(ctx context.Context, key K, scope S) (T, error) {
 	var s *snapshot[S, T]
-	var now int64
+	var now time.Time // with the readings of both clocks
 	if c.many == nil {
 		s = c.single.Load()
-		now = time.Now().UnixNano()
+		now = time.Now()
 	} else {
-		now = time.Now().UnixNano()
-		s = c.many.load(key, now)
+		now = time.Now()
+		s = c.many.load(key, now.UnixNano())
 	}
-	if s != nil && now < s.refreshAt && (s.scope == scope || c.cfg.Serves(s.scope, scope)) {
+	// A method would not be inlined.
+	fresh := s != nil && s.state == lasting && now.Before(s.refreshAt) && now.UnixNano() < s.refreshAt.UnixNano()
+	if fresh && (s.scope == scope || c.cfg.Serves(s.scope, scope)) {
 		return s.token, nil
 	}
 	return c.slow(ctx, key, scope)
@@ -97,6 +99,7 @@ func (c *Cache[K, S, T]) Get(ctx context.Context, key K, scope S) (T, error) {
 // slow is Get without a fresh token.
 func (c *Cache[K, S, T]) slow(ctx context.Context, key K, scope S) (T, error) {
 	sh := c.shard(key)
+	once := false // an overtaken token was replaced
 	for {
 		if err := ctx.Err(); err != nil {
 			var none T
@@ -122,7 +125,11 @@ func (c *Cache[K, S, T]) slow(ctx context.Context, key K, scope S) (T, error) {
 		sh.mu.Lock()
 		token, final, err := f.resultLocked(sh, scope)
 		sh.mu.Unlock()
-		if final {
+		switch {
+		case !final:
+		case err == nil && !once && f.overtaken():
+			once = true
+		default:
 			return token, err
 		}
 	}
@@ -189,13 +196,15 @@ func (c *Cache[K, S, T]) Close() {
 }
 
 // current returns the key's snapshot, which may be a tombstone or nil, and the
-// time.
+// time as that snapshot counts it.
 func (c *Cache[K, S, T]) current(key K) (*snapshot[S, T], int64) {
-	now := time.Now().UnixNano()
+	t := time.Now()
 	if c.many == nil {
-		return c.single.Load(), now
+		s := c.single.Load()
+		return s, s.now(t)
 	}
-	return c.many.load(key, now), now
+	s := c.many.load(key, t.UnixNano())
+	return s, s.now(t)
 }
 
 // peek returns the key's snapshot. It does not count as a use of the key.
@@ -208,12 +217,12 @@ func (c *Cache[K, S, T]) peek(key K) *snapshot[S, T] {
 
 // putLocked replaces the key's snapshot. The lock makes its caller the only writer
 // of the key.
-func (c *Cache[K, S, T]) putLocked(key K, s *snapshot[S, T], now int64) {
+func (c *Cache[K, S, T]) putLocked(key K, s *snapshot[S, T]) {
 	if c.many == nil {
 		c.single.Store(s)
 		return
 	}
-	c.many.store(key, s, now)
+	c.many.store(key, s)
 }
 
 func (c *Cache[K, S, T]) serves(have, want S) bool {

@@ -40,9 +40,9 @@ func (c *Cache[K, S, T]) viewLocked(sh *shard[K, S, T], key K, scope S) view[K, 
 	if s == nil {
 		return v
 	}
-	v.serves = !s.tombstone && c.serves(s.scope, scope)
-	v.usable = v.serves && now < s.validUntil
-	if r := s.rejected; r != nil && now < r.validUntil && c.serves(r.scope, scope) {
+	v.serves = s.state != tombstone && c.serves(s.scope, scope)
+	v.usable = v.serves && now < s.validUntil()
+	if r := s.rejected; r != nil && now < r.validUntil() && c.serves(r.scope, scope) {
 		v.rejected = r
 	}
 	return v
@@ -53,7 +53,7 @@ func (c *Cache[K, S, T]) chooseLocked(ctx context.Context, sh *shard[K, S, T], k
 	v := c.viewLocked(sh, key, scope)
 	mode := c.cfg.Mode
 	switch {
-	case v.serves && v.now < v.current.refreshAt:
+	case v.serves && v.now < v.current.refresh():
 		return choice[K, S, T]{token: v.current.token}
 	case v.slot != nil && v.slot.flight != nil:
 		if v.usable && mode.servesWhileRenewing() {
@@ -87,7 +87,7 @@ func (c *Cache[K, S, T]) chooseInBackOffLocked(sh *shard[K, S, T], v view[K, S, 
 	c.Probe()
 	sl := v.slot
 	switch {
-	case v.usable, v.serves && sl.failure.ambiguous && v.now < v.current.expiresAt:
+	case v.usable, v.serves && sl.failure.ambiguous && v.now < v.current.expiresAt():
 		return choice[K, S, T]{token: v.current.token}
 	case v.rejected != nil:
 		return choice[K, S, T]{token: c.bringBackLocked(sh, v)}
@@ -156,7 +156,7 @@ func (f *flight[K, S, T]) resultLocked(sh *shard[K, S, T], scope S) (token T, fi
 		return token, false, nil // a later flight has killed its token, and has ended
 	case f.issued != nil:
 		return f.issued.token, true, nil // too short-lived to be kept, or already evicted
-	case v.serves && f.ambiguous && v.now < s.expiresAt:
+	case v.serves && f.ambiguous && v.now < s.expiresAt():
 		return s.token, true, nil
 	}
 	return token, true, f.err

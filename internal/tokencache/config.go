@@ -12,9 +12,11 @@ import (
 // Issued is the result of a retrieval. A failed retrieval sets SecretVersion
 // only.
 type Issued[T any] struct {
-	Token     T
-	ID        credential.ID
-	ExpiresAt time.Time // on this machine's wall clock
+	Token T
+	ID    credential.ID
+	// ExpiresAt is on this machine's clock: the time of receipt, with its monotonic
+	// reading if it has any, and the life of the token from there.
+	ExpiresAt time.Time
 	// SecretVersion is the version of Config.Secret in the last attempt; 0 if the
 	// retrieval did not use the secret.
 	SecretVersion uint64

@@ -16,7 +16,7 @@
 // # The states of a token
 //
 // A token is fresh until its refresh-at: Get returns it after an atomic load and a
-// look at the wall clock. From then until shortly before its expiry it is renewing:
+// look at both clocks. From then until shortly before its expiry it is renewing:
 // callers still get it while a background flight renews it. In Exclusive the flight
 // kills it, so callers wait. Without a valid token all callers wait for the same
 // flight.

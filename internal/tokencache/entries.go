@@ -34,7 +34,7 @@ type entries[K comparable, V any] struct {
 	parts   []atomic.Pointer[part[K, V]] // made when they are needed
 	seed    maphash.Seed
 	max     int
-	expired func(v *V, now int64) bool
+	expired func(v *V, t time.Time) bool
 	evicted func(K, *V)
 	ticked  atomic.Int64  // when, in Unix ns
 	mark    atomic.Uint64 // the order of uses at the tick
@@ -76,7 +76,7 @@ const tickEvery = int64(time.Second)
 // newEntries returns a map of at most bound entries; bound is at least 1. evicted
 // is called for each entry evicted to make room, not for replaced entries, and
 // without a lock of the map.
-func newEntries[K comparable, V any](bound int, expired func(v *V, now int64) bool, evicted func(K, *V)) *entries[K, V] {
+func newEntries[K comparable, V any](bound int, expired func(v *V, t time.Time) bool, evicted func(K, *V)) *entries[K, V] {
 	return &entries[K, V]{
 		parts:   make([]atomic.Pointer[part[K, V]], (bound+keysPerPart-1)/keysPerPart),
 		seed:    maphash.MakeSeed(),
@@ -86,8 +86,7 @@ func newEntries[K comparable, V any](bound int, expired func(v *V, now int64) bo
 	}
 }
 
-// load returns the key's snapshot, expired or not, or nil. now is in Unix ns, here
-// and in store.
+// load returns the key's snapshot, expired or not, or nil. now is in Unix ns.
 func (e *entries[K, V]) load(key K, now int64) *V {
 	p := e.parts[e.index(key)].Load()
 	if p == nil {
@@ -119,13 +118,13 @@ func (e *entries[K, V]) peek(key K) *V {
 
 // store keeps v for the key. If the key is new and the map is full, others are
 // evicted first.
-func (e *entries[K, V]) store(key K, v *V, now int64) {
+func (e *entries[K, V]) store(key K, v *V) {
 	p := e.part(key)
 	replaced := e.replace(p, key, v)
 	if replaced {
 		return
 	}
-	for _, victim := range e.insert(p, key, v, now) {
+	for _, victim := range e.insert(p, key, v) {
 		e.evicted(victim.key, victim.v)
 	}
 }
@@ -161,11 +160,11 @@ func (e *entries[K, V]) replace(p *part[K, V], key K, v *V) bool {
 }
 
 // insert adds a key missing in the map, and returns the evicted entries.
-func (e *entries[K, V]) insert(p *part[K, V], key K, v *V, now int64) (evicted []victim[K, V]) {
+func (e *entries[K, V]) insert(p *part[K, V], key K, v *V) (evicted []victim[K, V]) {
 	p.inserting.Lock()
 	defer p.inserting.Unlock()
 	for reserved := e.reserve(); !reserved; reserved = e.reserve() {
-		for _, c := range e.candidates(p, now) {
+		for _, c := range e.candidates(p) {
 			removed := e.remove(c)
 			if removed {
 				evicted = append(evicted, c)
@@ -194,13 +193,13 @@ func (e *entries[K, V]) reserve() bool {
 
 // candidates returns entries to evict, of p or else of the next part with any: other
 // goroutines may be about to insert entries already counted in size.
-func (e *entries[K, V]) candidates(p *part[K, V], now int64) []victim[K, V] {
-	if all := e.oldest(p, now); len(all) > 0 {
+func (e *entries[K, V]) candidates(p *part[K, V]) []victim[K, V] {
+	if all := e.oldest(p); len(all) > 0 {
 		return all
 	}
 	for i := range e.parts {
 		if other := e.parts[i].Load(); other != nil && other != p {
-			if all := e.oldest(other, now); len(all) > 0 {
+			if all := e.oldest(other); len(all) > 0 {
 				return all
 			}
 		}
@@ -210,11 +209,12 @@ func (e *entries[K, V]) candidates(p *part[K, V], now int64) []victim[K, V] {
 
 // oldest returns the expired entries of a part, and if they are fewer than a
 // 64th of it, the least recently used up to that number.
-func (e *entries[K, V]) oldest(p *part[K, V], now int64) (old []victim[K, V]) {
+func (e *entries[K, V]) oldest(p *part[K, V]) (old []victim[K, V]) {
+	t := time.Now()
 	var live []victim[K, V]
 	p.m.RangeRelaxed(func(key K, h held[V]) bool {
 		c := victim[K, V]{p, key, h.v, h.used.Load()}
-		if e.expired(c.v, now) {
+		if e.expired(c.v, t) {
 			old = append(old, c)
 		} else {
 			live = append(live, c)

@@ -27,7 +27,7 @@ type entry struct {
 
 const never = int64(1) << 62
 
-func (v *entry) expired(now int64) bool { return now >= v.expiresAt }
+func (v *entry) expired(t time.Time) bool { return t.UnixNano() >= v.expiresAt }
 
 // small is a map of numbered entries and a list of those it has evicted.
 type small struct {
@@ -41,7 +41,7 @@ func newSmall(bound int) *small {
 	return s
 }
 
-func (s *small) put(k int, expiresAt, now int64) { s.store(k, &entry{expiresAt: expiresAt}, now) }
+func (s *small) put(k int, expiresAt int64) { s.store(k, &entry{expiresAt: expiresAt}) }
 
 func (s *small) keys() []int {
 	var keys []int
@@ -66,8 +66,8 @@ func TestEntryIsWhatWasStoredLast(t *testing.T) {
 		t.Error("something is there before the first store")
 	}
 	old, v := &entry{}, &entry{}
-	s.store(1, old, 0)
-	s.store(1, v, 0)
+	s.store(1, old)
+	s.store(1, v)
 	if s.load(1, 0) != v {
 		t.Error("not what was stored last")
 	}
@@ -77,7 +77,7 @@ func TestEntryIsWhatWasStoredLast(t *testing.T) {
 func TestBoundOfOneHoldsTheLastStored(t *testing.T) {
 	s := newSmall(1)
 	for k := range 4 {
-		s.put(k, never, 0)
+		s.put(k, never)
 		s.load(k, 0)
 		diff(t, "keys", s.keys(), []int{k})
 	}
@@ -127,9 +127,9 @@ func TestEvictionTakesExpiredEntriesAndThenTheLeastRecentlyUsed(t *testing.T) {
 				case step[0] == '-':
 					s.delete(k)
 				case step[len(step)-1] == '!':
-					s.put(k, now, now)
+					s.put(k, 0)
 				default:
-					s.put(k, never, now)
+					s.put(k, never)
 				}
 				slices.Sort(s.gone[before:])
 			}
@@ -142,8 +142,8 @@ func TestLargeMapEvictsSomeOfTheOldestOfAPart(t *testing.T) {
 	const bound = 6400
 	visited := 0
 	var gone []int
-	s := newEntries(bound, func(*entry, int64) bool { visited++; return false }, func(k int, _ *entry) { gone = append(gone, k) })
-	put := func(k int) { s.store(k, &entry{}, 0) }
+	s := newEntries(bound, func(*entry, time.Time) bool { visited++; return false }, func(k int, _ *entry) { gone = append(gone, k) })
+	put := func(k int) { s.store(k, &entry{}) }
 	for _, k := range rand.Perm(bound) {
 		put(k)
 	}
@@ -175,9 +175,9 @@ func TestEntryInUseIsNeverEvicted(t *testing.T) {
 		t.Run(fmt.Sprint(bound), func(t *testing.T) {
 			s := newSmall(bound)
 			hot := &entry{expiresAt: never}
-			s.store(0, hot, 0)
+			s.store(0, hot)
 			for k := range 5 * bound {
-				s.put(k+1, never, 0)
+				s.put(k+1, never)
 				if s.load(0, 0) != hot {
 					t.Fatalf("gone after %d other keys", k+1)
 				}
@@ -189,7 +189,7 @@ func TestEntryInUseIsNeverEvicted(t *testing.T) {
 func TestUseIsWrittenDownOncePerTick(t *testing.T) {
 	s := newSmall(6400)
 	for k := range 10 {
-		s.put(k, never, 0)
+		s.put(k, never)
 	}
 	s.load(0, never) // a tick
 	before := s.uses.Load()
@@ -205,15 +205,15 @@ func TestEntryReplacedDuringAnEvictionStays(t *testing.T) {
 	v := &entry{expiresAt: never}
 	var s *entries[int, entry]
 	var gone []int
-	s = newEntries(2, func(w *entry, _ int64) bool {
+	s = newEntries(2, func(w *entry, _ time.Time) bool {
 		if w.expiresAt == 0 { // the first value of key 0, which has been used least recently
-			s.store(0, v, 0)
+			s.store(0, v)
 		}
 		return false
 	}, func(k int, _ *entry) { gone = append(gone, k) })
-	s.store(0, &entry{}, 0)
-	s.store(1, &entry{expiresAt: never}, 0)
-	s.store(2, &entry{expiresAt: never}, 0)
+	s.store(0, &entry{})
+	s.store(1, &entry{expiresAt: never})
+	s.store(2, &entry{expiresAt: never})
 	if s.load(0, 0) != v {
 		t.Error("the new value is lost")
 	}
@@ -230,12 +230,12 @@ func TestEvictedMayUseTheMap(t *testing.T) {
 		}
 		s.each(func(int, *entry) bool { return true })
 		if k == 0 {
-			s.store(3, &entry{expiresAt: never}, 0) // evicts in turn
+			s.store(3, &entry{expiresAt: never}) // evicts in turn
 			s.delete(2)
 		}
 	})
 	for k := range 3 {
-		s.store(k, &entry{expiresAt: never}, 0)
+		s.store(k, &entry{expiresAt: never})
 	}
 	diff(t, "evicted", gone, []int{0, 1})
 	diff(t, "length", s.len(), 1)
@@ -250,7 +250,7 @@ func TestConcurrentStoresNeverExceedTheBoundAndEvictEachOnce(t *testing.T) {
 			testkit.Crowd(writers, func(w int) {
 				for i := range each {
 					k := w*each + i
-					s.store(k, &entry{expiresAt: never}, 0)
+					s.store(k, &entry{expiresAt: never})
 					s.load(k, 0)
 					if n := s.len(); n > bound {
 						t.Errorf("%d entries", n)
@@ -279,7 +279,7 @@ func TestRoomThatADeleteMakesIsTakenOnce(t *testing.T) {
 		s := newEntries(bound, (*entry).expired, func(int, *entry) {})
 		testkit.Crowd(8, func(w int) {
 			for range 3000 {
-				s.store(w, &entry{expiresAt: never}, 0)
+				s.store(w, &entry{expiresAt: never})
 				if n := s.len(); n > bound {
 					t.Errorf("%d entries, bound %d", n, bound)
 					return
@@ -294,7 +294,7 @@ func TestRoomThatADeleteMakesIsTakenOnce(t *testing.T) {
 func TestReplacedAndDeletedEntriesAreNotReportedAsEvicted(t *testing.T) {
 	s := newSmall(100)
 	for i := range 1000 {
-		s.put(i%50, never, 0)
+		s.put(i%50, never)
 		s.delete(i % 7)
 	}
 	diff(t, "evicted", s.gone, nil)
@@ -319,8 +319,8 @@ func TestReadersAndWritersOfAllKindsRunTogether(t *testing.T) {
 			switch r.IntN(8) {
 			case 0, 1:
 				mu[n].Lock()
-				v := &entry{of: k, expiresAt: now + int64(r.IntN(int(time.Second)))}
-				s.store(k, v, now)
+				v := &entry{of: k, expiresAt: never * int64(r.IntN(2))}
+				s.store(k, v)
 				if got := s.load(k, now); got != nil && got != v {
 					t.Errorf("%v: somebody else's value", k)
 				}
@@ -373,7 +373,7 @@ func BenchmarkEntries(b *testing.B) {
 		}},
 		{"entries", func() (func(player, int64) *entry, func(player, *entry)) {
 			e := newEntries(players, (*entry).expired, func(player, *entry) { b.Error("evicted") })
-			return e.load, func(k player, v *entry) { e.store(k, v, 0) }
+			return e.load, func(k player, v *entry) { e.store(k, v) }
 		}},
 	} {
 		b.Run(m.name, func(b *testing.B) {
@@ -408,7 +408,7 @@ func BenchmarkEntries(b *testing.B) {
 									i = 0
 								}
 							}
-							if v := load(lookups[i], now); v == nil || v.expired(now) {
+							if v := load(lookups[i], now); v == nil || now >= v.expiresAt {
 								b.Error("missing")
 								return
 							}
@@ -433,7 +433,7 @@ func BenchmarkEntriesFull(b *testing.B) {
 				k := playerKey(int(i.Add(1)))
 				v := &entry{of: k, expiresAt: never}
 				start := time.Now()
-				e.store(k, v, 0)
+				e.store(k, v)
 				return time.Since(start)
 			}
 			for range bound {

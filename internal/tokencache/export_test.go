@@ -18,7 +18,7 @@ func (c *Cache[K, S, T]) Slots() int {
 
 // Plan is planner.plan as offsets from the time of receipt.
 func Plan(mode Mode, life, refreshBefore, flight time.Duration) (refreshAt, validUntil, expiresAt time.Duration) {
-	p := planner{mode, refreshBefore, flight}.plan(0, int64(life))
+	p := planner{mode, refreshBefore, flight}.plan(life)
 	return time.Duration(p.refreshAt), time.Duration(p.validUntil), time.Duration(p.expiresAt)
 }
 
@@ -46,7 +46,7 @@ func (c *Cache[K, S, T]) WarmEarly(key K) {
 
 // WarmDue makes the key's token due for renewal and its timer fire, now.
 func (c *Cache[K, S, T]) WarmDue(key K) {
-	c.peek(key).refreshAt = time.Now().UnixNano()
+	c.peek(key).refreshAt = time.Now()
 	c.WarmEarly(key)
 }
 

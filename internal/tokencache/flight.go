@@ -30,6 +30,7 @@ type flight[K, S comparable, T any] struct {
 	before    *snapshot[S, T] // the current snapshot when the flight started
 	shown     *snapshot[S, T] // shown to callers in the meantime: before, or its rotating copy
 	startedAt int64           // Unix ns
+	began     time.Time       // the same, with the readings of both clocks
 	done      chan struct{}   // closed at its end
 
 	outcome       outcome[T]
@@ -122,16 +123,15 @@ func (f *flight[K, S, T]) startLocked(ctx context.Context) error {
 		c.tidyLocked(f.slot, f.startedAt)
 		return err
 	}
-	f.done = make(chan struct{})
+	f.done, f.began = make(chan struct{}), time.Now()
 	f.ambiguousUses = f.slot.ambiguousUses
 	if c.cfg.Secret != nil {
 		f.secretVersion = c.cfg.Secret.Version()
 	}
 	f.shown = f.before
-	if s := f.before; c.cfg.Mode.killsPrevious() && s != nil && !s.tombstone {
-		f.shown = s.with(s.token)
-		f.shown.rotating = true
-		c.putLocked(f.key, f.shown, f.startedAt)
+	if s := f.before; c.cfg.Mode.killsPrevious() && s != nil && s.state != tombstone {
+		f.shown = s.as(rotating, s.token)
+		c.putLocked(f.key, f.shown)
 	}
 	f.slot.flight = f
 	c.inFlight.Add(1)
@@ -173,6 +173,15 @@ func (f *flight[K, S, T]) end(ctx context.Context) {
 
 var errExited = &apierror.Error{Err: errors.New("the retriever ended its goroutine"), Ambiguous: true, Effect: apierror.Renews}
 
+// overtaken reports whether the flight has ended with a token that is over because
+// the wall clock was set forward, or the machine was suspended, while the flight was
+// under way.
+func (f *flight[K, S, T]) overtaken() bool {
+	const step = 2 * time.Second
+	t := time.Now()
+	return f.issued != nil && expired(f.issued, t) && t.Round(0).Sub(f.began.Round(0))-t.Sub(f.began) > step
+}
+
 // retrieve makes the attempts of the flight, and once more if the previous token
 // was rejected during a local retrieval.
 func (f *flight[K, S, T]) retrieve(ctx context.Context) {
@@ -190,7 +199,7 @@ func (f *flight[K, S, T]) ask() Ask[K, S, T] {
 	if f.before == nil {
 		return ask
 	}
-	if f.before.tombstone {
+	if f.before.state == tombstone {
 		ask.Rejected = f.before.id
 	}
 	if f.cache.cfg.Mode.spendsGrant() {

@@ -86,10 +86,10 @@ type permits struct{ key, shared bool }
 // without end.
 func (f *flight[K, S, T]) limitedLocked() bool {
 	s, now := f.before, f.startedAt
-	if f.slot.rejectedAt != 0 || s != nil && s.tombstone {
+	if f.slot.rejectedAt != 0 || s != nil && s.state == tombstone {
 		return true
 	}
-	if f.cache.cfg.Mode.killsPrevious() && s != nil && !f.cache.serves(s.scope, f.scope) && now < s.expiresAt {
+	if f.cache.cfg.Mode.killsPrevious() && s != nil && !f.cache.serves(s.scope, f.scope) && now < s.expiresAt() {
 		return true
 	}
 	failure := f.slot.failure
@@ -106,7 +106,7 @@ func (f *flight[K, S, T]) takePermitsLocked() (wait time.Duration) {
 	if wait > 0 {
 		return wait
 	}
-	replaces := s != nil && s.tombstone || s == nil && f.slot.rejectedAt != 0
+	replaces := s != nil && s.state == tombstone || s == nil && f.slot.rejectedAt != 0
 	if replaces && usesShared(s) {
 		wait = c.shared.take(now)
 		if wait > 0 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
@@ -123,6 +124,14 @@ func TestCache_failingKeys(t *testing.T) {
 			}
 		})
 	})
+}
+
+func TestSnapshot_size(t *testing.T) {
+	type token [10]uintptr // the largest of the providers has as much
+	const most = 80
+	if size := unsafe.Sizeof(snapshot[string, token]{}) - unsafe.Sizeof(token{}); size > most {
+		t.Errorf("%d bytes beside the token, want at most %d: a hundred thousand players are kept", size, most)
+	}
 }
 
 func TestStats_BackoffUntil(t *testing.T) {

@@ -10,8 +10,8 @@ const (
 	maxExclusive = 5 * time.Minute
 )
 
-// A plan says when a token is renewed and until when it is handed out, in Unix
-// ns of this machine's wall clock.
+// A plan says when a token is renewed and until when it is handed out, in ns from
+// its receipt.
 type plan struct {
 	refreshAt, validUntil, expiresAt int64
 }
@@ -23,22 +23,22 @@ type planner struct {
 	flight        time.Duration // the deadline of a flight
 }
 
-// plan returns the plan of a token received now. The times are fractions of its
+// plan returns the plan of a token that is received with left of its life. The times are fractions of its
 // life: a token of a few seconds is then not fetched for every call, and still
 // has a time in which it is valid and renewed. Renewals are spread over at least a
 // tenth of the lead, because tokens received together would otherwise be renewed
 // together.
-func (p planner) plan(now, expires int64) plan {
-	life := time.Duration(max(expires-now, 0))
+func (p planner) plan(left time.Duration) plan {
+	life := max(left, 0)
 	lead := p.lead(life)
 	spread := lead/10 + 1
 	if p.refreshBefore == 0 && !p.mode.killsPrevious() {
 		spread = life*2/25 + 1 // with the lead, a fifth of the life on average
 	}
 	return plan{
-		refreshAt:  expires - int64(lead+rand.N(spread)),
-		validUntil: expires - int64(min(maxMargin, lead/2)),
-		expiresAt:  expires,
+		refreshAt:  int64(left) - int64(lead+rand.N(spread)),
+		validUntil: int64(left) - int64(min(maxMargin, lead/2)),
+		expiresAt:  int64(left),
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 // after a rejection and is not being killed by a flight.
 func (c *Cache[K, S, T]) Current(key K, id credential.ID) bool {
 	s := c.peek(key)
-	return s != nil && !s.tombstone && !s.rotating && s.id == id
+	return s != nil && s.state != tombstone && s.state != rotating && s.id == id
 }
 
 // Invalidate drops the key's token if its ID is id, if the limiters allow another,
@@ -31,7 +31,7 @@ func (c *Cache[K, S, T]) Invalidate(key K, id credential.ID) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	s, now := c.current(key)
-	if s == nil || s.tombstone || s.id != id {
+	if s == nil || s.state == tombstone || s.id != id {
 		return false
 	}
 	s.rejections.Add(1)
@@ -52,7 +52,7 @@ func (c *Cache[K, S, T]) Reject(key K, id credential.ID) (first bool) {
 		return false
 	}
 	first = live.rejections.Add(1) == 1
-	if !s.tombstone { // else an earlier rejection has dropped it
+	if s.state != tombstone { // else an earlier rejection has dropped it
 		c.rejectLocked(c.slotLocked(sh, key), s, now)
 	}
 	return first
@@ -79,7 +79,8 @@ func (c *Cache[K, S, T]) revive(key K, id credential.ID) {
 	if sl == nil || sl.flight != nil || sl.dead == nil || sl.dead.id != id {
 		return
 	}
-	s, now := sl.dead, time.Now().UnixNano()
+	s := sl.dead
+	now := s.now(time.Now())
 	s.rejections.Store(0)
 	c.restoreLocked(sl, s, now)
 	c.tidyLocked(sl, now)
@@ -88,7 +89,7 @@ func (c *Cache[K, S, T]) revive(key K, id credential.ID) {
 // mayTryDeadLocked reports whether the caller may try the dead token of its slot.
 func (c *Cache[K, S, T]) mayTryDeadLocked(v view[K, S, T]) bool {
 	s := v.slot.dead
-	if s == nil || v.now >= s.validUntil || !c.serves(s.scope, v.scope) {
+	if s == nil || s.now(time.Now()) >= s.validUntil() || !c.serves(s.scope, v.scope) {
 		return false
 	}
 	since := v.now - v.slot.deadTriedAt
@@ -139,11 +140,12 @@ func (c *Cache[K, S, T]) rejectLocked(sl *slot[K, S, T], s *snapshot[S, T], now 
 		c.endBackOffLocked(sl.failure, now)
 	}
 	s.dropped.Store(true)
-	tombstone := &snapshot[S, T]{id: s.id, scope: s.scope, tombstone: true, rejected: rejected}
+	grave := s.buried()
+	grave.rejected = rejected
 	if c.cfg.Mode.spendsGrant() {
-		tombstone.token = s.token
+		grave.token = s.token
 	}
-	c.putLocked(sl.key, tombstone, now)
+	c.putLocked(sl.key, grave)
 	c.invalidations.Add(1)
 	return true
 }
@@ -160,6 +162,6 @@ func (c *Cache[K, S, T]) bringBackLocked(sh *shard[K, S, T], v view[K, S, T]) T 
 func (c *Cache[K, S, T]) restoreLocked(sl *slot[K, S, T], s *snapshot[S, T], now int64) {
 	s.dropped.Store(false)
 	sl.dead = nil
-	c.putLocked(sl.key, s, now)
-	c.warmAtLocked(sl, s.refreshAt, now)
+	c.putLocked(sl.key, s)
+	c.warmAtLocked(sl, s.refresh(), now)
 }

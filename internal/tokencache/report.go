@@ -69,10 +69,10 @@ func (r *reports) admit(line *report, now int64) bool {
 // a token. s is the current snapshot. Without a token callers have the error.
 func (f *flight[K, S, T]) reportFailureLocked(s *snapshot[S, T], now int64) {
 	failure, live := f.slot.failure, s.alive()
-	if failure == nil || failure.reported || live == nil || now >= live.expiresAt {
+	if failure == nil || failure.reported || live == nil || now >= live.expiresAt() {
 		return
 	}
-	line := &report{again: failure.leftOut, failure: failure.err, token: live.id, expiresAt: live.expiresAt, flights: failure.flights}
+	line := &report{again: failure.leftOut, failure: failure.err, token: live.id, expiresAt: live.expiresAt(), flights: failure.flights}
 	if f.cache.reports.admit(line, now) {
 		failure.reported, f.report = true, line
 	} else {
@@ -87,7 +87,7 @@ func (f *flight[K, S, T]) reportRecoveryLocked(now int64) {
 	if !failure.reported {
 		return
 	}
-	line := &report{recovered: true, failure: failure.err, token: f.issued.id, expiresAt: f.issued.expiresAt, flights: failure.flights}
+	line := &report{recovered: true, failure: failure.err, token: f.issued.id, expiresAt: f.issued.expiresAt(), flights: failure.flights}
 	if f.cache.reports.admit(line, now) {
 		f.report = line
 	}

@@ -1,6 +1,9 @@
 package tokencache
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // settle publishes the outcome of the flight, and ends the flight for its slot.
 func (f *flight[K, S, T]) settle() {
@@ -20,7 +23,7 @@ func (f *flight[K, S, T]) settleLocked() (oldest *slot[K, S, T]) {
 	sl.ambiguousUses = f.ambiguousUses
 	s, now := f.cache.current(f.key)
 	if f.outcome.err == nil {
-		f.succeedLocked(s, now)
+		f.succeedLocked(s)
 	} else {
 		oldest = f.failLocked(s, now)
 	}
@@ -29,28 +32,26 @@ func (f *flight[K, S, T]) settleLocked() (oldest *slot[K, S, T]) {
 }
 
 // succeedLocked publishes the token of the flight. s is the current snapshot.
-func (f *flight[K, S, T]) succeedLocked(s *snapshot[S, T], now int64) {
+func (f *flight[K, S, T]) succeedLocked(s *snapshot[S, T]) {
 	c, sl, issued := f.cache, f.slot, &f.outcome.issued
-	p := planner{c.cfg.Mode, c.cfg.RefreshBefore, c.deadline}.plan(now, issued.ExpiresAt.UnixNano())
-	f.issued = &snapshot[S, T]{
-		token: issued.Token, id: issued.ID, scope: f.scope,
-		refreshAt: p.refreshAt, validUntil: p.validUntil, expiresAt: p.expiresAt,
-	}
+	t := time.Now()
+	p := planner{c.cfg.Mode, c.cfg.RefreshBefore, c.deadline}.plan(until(t, issued.ExpiresAt))
+	f.issued = &snapshot[S, T]{token: issued.Token, id: issued.ID, scope: f.scope, life: lifeFrom(t, p)}
 	if s != nil && s.rejected != nil {
 		s = s.rejected
 	}
 	if s != nil && s.id == f.issued.id { // the same token again
 		f.issued.rejections.Store(s.rejections.Load())
 	}
-	c.putLocked(f.key, f.issued, now)
+	c.putLocked(f.key, f.issued)
 	if sl.failure != nil {
-		f.reportRecoveryLocked(now)
+		f.reportRecoveryLocked(t.UnixNano())
 		sl.failure = nil
 		c.timetable.recovered(sl)
 	}
 	sl.rejectedAt, sl.ambiguousUses, sl.dead = 0, 0, nil
 	c.refreshes.Add(1)
-	c.warmAtLocked(sl, p.refreshAt, now)
+	c.warmAtLocked(sl, p.refreshAt, 0)
 }
 
 // failLocked records the failure of the flight. s is the current snapshot. It
@@ -60,7 +61,7 @@ func (f *flight[K, S, T]) failLocked(s *snapshot[S, T], now int64) (oldest *slot
 	f.err, f.ambiguous = f.outcome.err, f.outcome.ambiguous
 	c.failures.Add(1)
 	c.lastFailure.Store(now)
-	s = f.keepLocked(s, now)
+	s = f.keepLocked(s)
 	if !errors.Is(f.outcome.last, ErrGrantRefused) { // after Renew the next flight needs no back-off: it does without the grant
 		oldest = f.backOffLocked(now)
 	}
@@ -73,10 +74,10 @@ func (f *flight[K, S, T]) failLocked(s *snapshot[S, T], now int64) (oldest *slot
 	}
 	f.reportFailureLocked(s, now)
 	switch {
-	case s == nil, s.tombstone:
+	case s == nil, s.state == tombstone:
 	case failure == nil:
-		c.warmAtLocked(sl, s.refreshAt, now)
-	case now < s.expiresAt || !failure.permanent:
+		c.warmAtLocked(sl, s.refresh(), now)
+	case now < s.expiresAt() || !failure.permanent:
 		c.warmAtLocked(sl, failure.retryAt, now)
 	}
 	return oldest
@@ -87,7 +88,7 @@ func (f *flight[K, S, T]) failLocked(s *snapshot[S, T], now int64) (oldest *slot
 // token is used again. If the flight kills the previous token: the token is dead if
 // the provider confirms its action, suspect if it may have acted, and as good as
 // before after a refusal.
-func (f *flight[K, S, T]) keepLocked(s *snapshot[S, T], now int64) *snapshot[S, T] {
+func (f *flight[K, S, T]) keepLocked(s *snapshot[S, T]) *snapshot[S, T] {
 	c := f.cache
 	if s == nil {
 		s = f.shown // it was evicted in the meantime
@@ -100,18 +101,18 @@ func (f *flight[K, S, T]) keepLocked(s *snapshot[S, T], now int64) *snapshot[S, 
 	killed := c.cfg.Mode.killsPrevious() && unreplaced
 	switch {
 	case killed && f.outcome.acted:
-		s = &snapshot[S, T]{id: live.id, scope: live.scope, tombstone: true}
+		s = live.buried()
 	case killed && f.outcome.ambiguous:
-		s = live.with(c.cfg.Suspect(live.token))
-	case killed && live == f.shown && !f.before.tombstone: // live is the rotating copy
+		s = live.as(stale, c.cfg.Suspect(live.token))
+	case killed && live == f.shown && f.before.state != tombstone: // live is the rotating copy
 		f.before.rejections.Store(live.rejections.Load())
 		s = f.before
-	case s.tombstone:
+	case s.state == tombstone:
 		s = live
 	default:
 		return s
 	}
 	s.dropped.Store(false)
-	c.putLocked(f.key, s, now)
+	c.putLocked(f.key, s)
 	return s
 }

@@ -24,7 +24,7 @@ func (c *Cache[K, S, T]) Stats() providerauth.Stats {
 	}
 	if c.many != nil {
 		st.Entries = c.many.len()
-	} else if s := c.single.Load(); s != nil && !s.tombstone {
+	} else if s := c.single.Load(); s != nil && s.state != tombstone {
 		st.Entries = 1
 	}
 	if at := c.lastFailure.Load(); at != 0 {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// warmAtLocked schedules the next renewal of the key by KeepWarm.
+// warmAtLocked schedules the next renewal of the key by KeepWarm. at and now count
+// from the same moment.
 func (c *Cache[K, S, T]) warmAtLocked(sl *slot[K, S, T], at, now int64) {
 	if !c.cfg.KeepWarm {
 		return
@@ -38,9 +39,9 @@ func (c *Cache[K, S, T]) warmUp(key K) {
 	defer c.tidyLocked(sl, now)
 	switch {
 	case sl.flight != nil: // it sets the next time when it ends
-	case s == nil, s.tombstone:
-	case now < s.refreshAt: // the wall clock was set back
-		c.warmAtLocked(sl, s.refreshAt, now)
+	case s == nil, s.state == tombstone:
+	case now < s.refresh():
+		c.warmAtLocked(sl, s.refresh(), now)
 	case c.backingOffLocked(sl, s.scope, now):
 		c.Probe()
 		c.warmAtLocked(sl, max(sl.failure.retryAt, now+int64(probeEvery)), now)

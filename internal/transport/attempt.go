@@ -38,6 +38,7 @@ type answer struct {
 	status     int // 0: none
 	header     http.Header
 	body       []byte
+	sent       time.Time
 	received   time.Time
 	retryAfter time.Duration
 	hinted     bool // there was a readable Retry-After
@@ -58,6 +59,7 @@ func (r *run) attempt(outer *http.Request) {
 	ctx := outer.Context()
 	s := r.newSending()
 	outer.Header = s.header(r.contentType())
+	stamp := r.stamp()
 	if !r.sign(ctx, outer) {
 		return
 	}
@@ -70,6 +72,10 @@ func (r *run) attempt(outer *http.Request) {
 		*a = attempt{made: true}
 		sent = time.Now()
 		r.send(ctx, outer, r.newSending())
+	}
+	if a.status != 0 {
+		a.sent = sent
+		r.observe(stamp)
 	}
 	a.took = time.Since(sent)
 	if a.success {
@@ -105,7 +111,6 @@ func (r *run) send(ctx context.Context, outer *http.Request, s *sending) {
 		}
 		s.Learn = !http2 && resend.Learns(req)
 	}
-	sent := time.Now()
 	rep, err := r.exchange(limited, cancel, req)
 	a := &r.now
 	a.received = rep.received
@@ -113,7 +118,6 @@ func (r *run) send(ctx context.Context, outer *http.Request, s *sending) {
 		r.unanswered(ctx, limited, s, outer.Header, err)
 		return
 	}
-	r.client.clock.Observe(sent, a.received, rep.header)
 	r.answered(ctx, limited, rep)
 }
 

@@ -9,6 +9,8 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/apierror"
+	"github.com/providerauth/providerauth-go/internal/clock"
+	"github.com/providerauth/providerauth-go/internal/expiry"
 	"github.com/providerauth/providerauth-go/internal/resend"
 )
 
@@ -65,10 +67,16 @@ type Response struct {
 	Header   http.Header
 	Body     []byte          // decompressed, at most 1 MiB; see Call.Long
 	Attempts int             // that were made, including those of which nothing was sent
+	Sent     time.Time       // the last attempt; with a monotonic reading, like Received
 	Received time.Time       // when the header was there, by this machine's clock
 	Answer   apierror.Answer // what the Reader has read
 
 	call *Call
+}
+
+// Timing returns when the answer came, for the life of a token in it.
+func (r *Response) Timing() expiry.Timing {
+	return expiry.Timing{Sent: r.Sent, Received: r.Received, Date: clock.Date(r.Header)}
 }
 
 // Unusable is the error of a successful answer that cannot be decoded, for the

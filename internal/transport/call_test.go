@@ -288,16 +288,16 @@ func TestContextThatEndsWhileAnErrorPageIsReadKeepsItsStatus(t *testing.T) {
 	})
 }
 
-func TestEveryAnswerCorrectsTheClock(t *testing.T) {
-	for _, code := range []int{200, 401, 500, 302} {
+func TestRefusalsCorrectTheClock(t *testing.T) {
+	for code, want := range map[int]time.Duration{200: 0, 401: time.Hour, 403: time.Hour, 500: 0, 302: 0, 404: 0} {
 		synctest.Test(t, func(t *testing.T) {
 			var clk clock.Clock
 			c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
 				return answer(code, "{}", "Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat)), nil
-			}), func(cfg *transport.Config) { cfg.Clock = &clk; cfg.MaxAttempts = 1 })
+			}), func(cfg *transport.Config) { cfg.Clock, cfg.Timestamps, cfg.MaxAttempts = &clk, true, 1 })
 			_, _ = c.Do(t.Context(), post(transport.Safe))
-			if off := clk.Offset() - time.Hour; off.Abs() > time.Second {
-				t.Errorf("%d: the clock is off by %v", code, clk.Offset())
+			if off := clk.Offset() - want; off.Abs() > time.Second {
+				t.Errorf("%d: corrected by %v, want %v", code, clk.Offset(), want)
 			}
 		})
 	}

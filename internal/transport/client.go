@@ -60,8 +60,11 @@ type Config struct {
 	// MaxResponseBytes bounds the body of a success of a call that is Long, after
 	// decompression. Optional: 0 is 32 MiB.
 	MaxResponseBytes int
-	// Clock is corrected by the Date of every answer. Optional.
+	// Clock is corrected by the Date of refusals. Optional.
 	Clock *clock.Clock
+	// Timestamps is true if every request is signed with a time of Clock. If it is
+	// false, only Signers that have a Stamp use it.
+	Timestamps bool
 	// ContentType of the bodies. Optional: "" is application/json.
 	ContentType string
 	// Reader reads the answers of calls that name none. Optional: nil is Unread
@@ -82,6 +85,7 @@ type Client struct {
 	maxAttempts    int
 	maxResponse    int
 	clock          *clock.Clock
+	timestamps     bool
 	contentType    string
 	reader         Reader
 	budget         budget
@@ -98,6 +102,7 @@ func New(cfg Config) *Client {
 		maxAttempts:    cmp.Or(cfg.MaxAttempts, defaultMaxAttempts),
 		maxResponse:    cmp.Or(cfg.MaxResponseBytes, defaultMaxResponse),
 		clock:          cfg.Clock,
+		timestamps:     cfg.Timestamps,
 		contentType:    cmp.Or(cfg.ContentType, "application/json"),
 		reader:         cfg.Reader,
 	}

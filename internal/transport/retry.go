@@ -155,7 +155,7 @@ func (r *run) result() (*Response, error) {
 		return nil, e
 	}
 	return &Response{
-		Status: a.status, Header: a.header, Body: a.body, Attempts: r.attempts, Received: a.received,
+		Status: a.status, Header: a.header, Body: a.body, Attempts: r.attempts, Sent: a.sent, Received: a.received,
 		Answer: a.read, call: &r.call,
 	}, nil
 }

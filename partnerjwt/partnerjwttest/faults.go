@@ -17,6 +17,15 @@ func (s *Server) Close() { s.sim.Close() }
 // SetClockOffset makes the server's clock differ from this machine's by d.
 func (s *Server) SetClockOffset(d time.Duration) { s.sim.SetClockOffset(d) }
 
+// SetDateOffset makes the Date header of all answers differ by d from the
+// server's clock, as behind an edge cache whose own clock is wrong; 0 sets it
+// right.
+func (s *Server) SetDateOffset(d time.Duration) { s.sim.SetDateOffset(d) }
+
+// SetAge makes all answers look as if a cache had kept them for d: they have an
+// Age header, and their Date is d earlier. 0 or less ends it.
+func (s *Server) SetAge(d time.Duration) { s.sim.SetAge(d) }
+
 // Requests returns copies of the last 10,000 requests, bodies included.
 func (s *Server) Requests() []*http.Request { return s.sim.Requests() }
 

@@ -118,6 +118,8 @@ type server[Config any] interface {
 	ClearFaults()
 	Delay(d time.Duration, only ...func(*http.Request) bool)
 	SetClockOffset(d time.Duration)
+	SetDateOffset(d time.Duration)
+	SetAge(d time.Duration)
 	Intercept(wrap func(next http.Handler) http.Handler)
 	Requests() []*http.Request
 	Count(path string) int
