@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,10 +28,12 @@ func TestClient_deafRoundTripper(t *testing.T) {
 			srv := assetpaytest.NewServer(assetpaytest.Options{InMemory: true})
 			defer srv.Close()
 			cfg := srv.Config()
-			deaf, end := true, make(chan struct{})
+			var deaf atomic.Bool
+			deaf.Store(true)
+			end := make(chan struct{})
 			next := cfg.HTTPClient.Transport
 			cfg.HTTPClient = &http.Client{Transport: testkit.RoundTrip(func(r *http.Request) (*http.Response, error) {
-				if deaf {
+				if deaf.Load() {
 					<-end
 				}
 				return next.RoundTrip(r)
@@ -44,10 +47,10 @@ func TestClient_deafRoundTripper(t *testing.T) {
 			}
 			time.Sleep(2 * time.Minute) // the flight and its back-off are over
 			testkit.Equal(t, "abandoned", c.Stats().Abandoned > 0, true)
-			deaf = false
+			deaf.Store(false)
 			token(t, c.TokenSource(user()))
 
-			deaf = true
+			deaf.Store(true)
 			ctx, cancel = context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			start = time.Now()
