@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -18,7 +17,7 @@ func TestWallClock_login(t *testing.T) {
 	t.Run("a session that came after a suspension is dead, and not used", func(t *testing.T) {
 		srv := merchantauthtest.NewServer(merchantauthtest.Options{})
 		defer srv.Close()
-		c := testkit.Open(t, merchantauth.New, srv.Config())
+		c := open(t, srv.Config())
 		defer c.Close()
 		srv.Delay(200 * time.Millisecond)
 		suspended := time.AfterFunc(100*time.Millisecond, func() { time.StepWallClock(8 * time.Hour) })
@@ -35,7 +34,7 @@ func TestWallClock_login(t *testing.T) {
 	t.Run("a session outlives no step, and none stops it", func(t *testing.T) {
 		srv := merchantauthtest.NewServer(merchantauthtest.Options{})
 		defer srv.Close()
-		c := testkit.Open(t, merchantauth.New, srv.Config())
+		c := open(t, srv.Config())
 		defer c.Close()
 		for _, step := range []time.Duration{time.Hour, -time.Hour, 24 * time.Hour, -24 * time.Hour} {
 			if _, err := c.Token(t.Context()); err != nil {

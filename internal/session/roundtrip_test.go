@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,8 @@ type rig struct {
 	respond     func(r *http.Request) (*http.Response, error)
 	c           *session.Client
 	key         string
+	dialect     session.Dialect // nil: by 401
+	outdated    bool            // the first token was signed by another clock
 }
 
 func (g *rig) transport() http.RoundTripper {
@@ -52,7 +55,7 @@ func (g *rig) client() *session.Client {
 	if g.c == nil {
 		origin, _ := url.Parse("https://api.example.com/v1")
 		g.c = session.New(session.Config{
-			Provider: "acme", BaseURL: origin, Dialect: dialect{}, LongestPause: time.Minute,
+			Provider: "acme", BaseURL: origin, Dialect: cmp.Or[session.Dialect](g.dialect, dialect{}), LongestPause: time.Minute,
 			Options: session.Options{HTTPClient: &http.Client{Transport: testkit.RoundTrip(g.roundTrip)}},
 		})
 	}
@@ -133,6 +136,9 @@ func (g *rig) Probe() uint64 {
 func (g *rig) token() *credential.Secret {
 	if g.same {
 		return credential.New("T0")
+	}
+	if g.outdated && g.current == 0 {
+		return credential.Signed("T0", 1<<20)
 	}
 	return credential.Signed(fmt.Sprintf("T%d", g.current), g.client().Clock.Stamp())
 }
