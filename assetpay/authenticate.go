@@ -19,24 +19,22 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// A User is a user of the merchant, and what AssetPay is
-// to know of them.
+// A User is a user of the merchant, described for AssetPay.
 type User struct {
 	// SteamID is the user's 64-bit Steam ID in decimal, 17 digits that begin
 	// with 76561. Required.
 	SteamID string
 	// TradeURL is the user's Steam trade URL, as Steam shows it; see
-	// Config.LooseTradeURL. It is sent as it is. Whether its partner belongs
-	// to SteamID is not checked: in AssetPay's own example it does not.
-	// Required.
+	// Config.LooseTradeURL. The Client sends it unchanged. It does not check
+	// whether the URL's partner belongs to SteamID: in AssetPay's own example it
+	// does not. Required.
 	TradeURL string
 	// ClientID is the merchant's own id of the user, which comes back on
 	// trades as externalClientUserId. At most 128 characters, counted as
 	// Unicode code points (AssetPay's JavaScript SDK counts UTF-16 units).
 	// Optional.
 	ClientID string
-	// ClientData is what AssetPay's risk model is told. Optional: nil sends
-	// none.
+	// ClientData is the input of AssetPay's risk model. Optional: nil sends none.
 	ClientData *ClientData
 }
 
@@ -49,10 +47,10 @@ func (u User) LogValue() slog.Value {
 	)
 }
 
-// Format prints what LogValue shows, under every verb.
+// Format prints LogValue, under every verb.
 func (u User) Format(s fmt.State, _ rune) { fmt.Fprint(s, "assetpay.User", u.LogValue()) }
 
-// logSet says whether there is a value that no log may have.
+// logSet logs the presence of a value without the value itself.
 func logSet(key string, set bool) slog.Attr {
 	if set {
 		return slog.String(key, "set")
@@ -60,7 +58,7 @@ func logSet(key string, set bool) slog.Attr {
 	return slog.String(key, "not set")
 }
 
-// An AuthenticateClientResponse is the outcome of one exchange.
+// An AuthenticateClientResponse is the result of an exchange.
 type AuthenticateClientResponse struct {
 	// Token is the user's new token.
 	Token Token
@@ -69,14 +67,14 @@ type AuthenticateClientResponse struct {
 }
 
 // AuthenticateClient exchanges the API key for a token (POST
-// /auth/authenticate-client) and caches nothing: every call is a request. The
-// client data that it sends is what AssetPay holds from then on, which Token
-// does not notice. It is repeated where that helps, since a second exchange
-// stores the same data and leaves the first token good; a 429 only if it says
-// when to come back.
+// /auth/authenticate-client). It caches nothing: every call is a request. AssetPay
+// keeps the client data of this call from then on; Token does not notice the
+// change. The request is repeated where repeating helps, since a second exchange
+// stores the same data and leaves the first token valid. A 429 is repeated only
+// with a Retry-After.
 //
-// The token value must be something that a header can carry, or the answer
-// matches [providerauth.ErrBadResponse].
+// If the token value cannot be sent in a header, the error matches
+// [providerauth.ErrBadResponse].
 //
 // The page is
 // https://assetpay.gg/docs/api-reference/authentication/authenticate-client.
@@ -100,10 +98,11 @@ func (c *Client) AuthenticateClient(ctx context.Context, u User) (AuthenticateCl
 	return AuthenticateClientResponse{Token: result.Token, RequestID: id}, err
 }
 
-// An identity is whose token it is.
+// An identity is the owner of a token, and its key in the cache.
 type identity struct{ steamID, clientID string }
 
-// A purpose is what else a token was issued for. Purposes are compared by ==.
+// A purpose is the scope of a token: the data it was issued for. Purposes are
+// compared by ==.
 type purpose struct {
 	tradeURL string
 	given    bool // data was not nil
@@ -117,8 +116,7 @@ func (p purpose) wire() *clientData {
 	return p.data.wire()
 }
 
-// read checks a request and takes it apart, so that nothing of the caller's
-// is kept.
+// read checks u and copies its data, so the Client keeps nothing of the caller's.
 func (c *Client) read(u User) (identity, purpose, check.Problems) {
 	var p check.Problems
 	if !validSteamID(u.SteamID) {
@@ -181,7 +179,7 @@ func looseTradeURL(s string) bool {
 	return err == nil && u.Scheme == "https" && u.User == nil && strings.EqualFold(u.Host, "steamcommunity.com")
 }
 
-// An exchangeBody has the four members that AssetPay knows; others are refused.
+// An exchangeBody has the four members known to AssetPay, which refuses others.
 type exchangeBody struct {
 	SteamID    string      `json:"clientSteamId"`
 	TradeURL   string      `json:"clientTradeUrl"`
@@ -189,7 +187,7 @@ type exchangeBody struct {
 	ClientData *clientData `json:"clientData,omitempty"`
 }
 
-// exchange makes the request.
+// exchange gets a token by an exchange, and returns AssetPay's request id.
 func (c *Client) exchange(ctx context.Context, key keySigner, op string, who identity, why purpose) (result issued, id string, _ error) {
 	resp, err := c.session.API.Do(ctx, transport.Call{
 		Op: op, Method: http.MethodPost, Path: "/auth/authenticate-client", Policy: transport.Safe, Effect: apierror.Renews,
@@ -234,7 +232,7 @@ func (k keySigner) Sign(_ context.Context, r *http.Request, _ []byte) error {
 // exchanger gets the cache's tokens from AssetPay.
 type exchanger struct{ client *Client }
 
-// Retrieve makes an exchange.
+// Retrieve gets a token by an exchange.
 func (e exchanger) Retrieve(ctx context.Context, a ask) (issued, error) {
 	const op = "Token"
 	key, version, err := e.client.apiKey.GetVersion(ctx)
@@ -263,11 +261,11 @@ type (
 	issued = tokencache.Issued[Token]
 )
 
-// life is how long a token lives by AssetPay's page. The sample on the same
-// page says a year, and the page gives no reason to believe that.
+// life is the life of a token by AssetPay's page. The sample on the same page shows
+// a year, and the page gives no reason to believe it.
 const life = 24 * time.Hour
 
-// received makes a token of a value that came at the given time.
+// received makes a Token of a value received at the given time.
 func (c *Client) received(value string, who identity, at expiry.Timing) (issued, error) {
 	times, readable := jwtclaims.Peek(value)
 	said := expiry.Life{

@@ -9,18 +9,18 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// Call makes a call as the merchant, with the API key, below /secure. path
-// extends Config.BaseURL and may have a query. in is sent as JSON, nil as no
-// body. The "data" of the answer's envelope is decoded into out; where none is
-// expected, out is nil. An answer without data, such as a 204 or "data" null,
-// matches [providerauth.ErrBadResponse] if out is not nil, so that no out is
-// taken for an answer that was never written.
+// Call makes a call as the merchant, with the API key, below /secure. path extends
+// Config.BaseURL and may have a query. in is sent as JSON, nil as no body. The
+// "data" of the answer's envelope is decoded into out; if no data is expected, out
+// is nil. If out is not nil and the answer has no data, such as a 204 or "data"
+// null, the error matches [providerauth.ErrBadResponse]: out would otherwise look
+// like an empty answer.
 //
-// GET and HEAD are repeated where that helps; any other method only if nothing
-// was sent, or on a 429 that says when to come back.
+// GET and HEAD are repeated where repeating helps. Any other method is repeated
+// only if nothing was sent, or on a 429 with Retry-After.
 //
-// Errors are [*Error]. If it is Ambiguous and not Retryable, find out whether
-// the call took effect before making it again.
+// Errors are [*Error]. If the error is Ambiguous and not Retryable, find out
+// whether the call took effect before repeating it.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	const op = "Call"
 	if ctx == nil {
@@ -37,9 +37,9 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	return c.do(ctx, c.merchant(), newCall(op, method, path, in), out)
 }
 
-// CallFor makes a call as the user, with the user's token, below /client. The
-// rest is as with [Client.Call]; in addition a 401 that is about the token
-// replaces it once, as in [Client.TransportFor].
+// CallFor makes a call as the user, with the user's token, below /client. Otherwise
+// it works like [Client.Call]. In addition it replaces a rejected token once, as
+// [Client.TransportFor] does.
 func (c *Client) CallFor(ctx context.Context, u User, method, path string, in, out any) error {
 	const op = "CallFor"
 	if ctx == nil {
@@ -53,7 +53,6 @@ func (c *Client) CallFor(ctx context.Context, u User, method, path string, in, o
 	return c.do(ctx, c.userOf(user), newCall(op, method, path, in), out)
 }
 
-// do makes the call, and decodes the data of its answer into out.
 func (c *Client) do(ctx context.Context, u session.User, call transport.Call, out any) error {
 	resp, err := c.session.Do(ctx, u, call)
 	if err != nil {
@@ -73,7 +72,7 @@ func newCall(op, method, path string, in any) transport.Call {
 	return call
 }
 
-// data decodes the data of a successful answer into out, which may be nil.
+// data decodes the data of a successful answer into out; out may be nil.
 func data(resp *transport.Response, method string, out any) error {
 	if len(resp.Body) > 0 || resp.Status != http.StatusNoContent && method != http.MethodHead {
 		return envelopeOf(resp).open(out)

@@ -16,19 +16,19 @@ import (
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
-// The hosts that AssetPay publishes, for Config.BaseURL. Mind the order of the
-// words on staging: the older assetpay.co has them the other way round.
+// AssetPay's published hosts, for Config.BaseURL. Mind the order of the words on
+// staging: the older assetpay.co has them the other way round.
 const (
 	ProductionURL = "https://api.assetpay.gg"
 	StagingURL    = "https://api-staging.assetpay.gg"
 )
 
-// A MintMode says where [Client.Token] gets tokens from.
+// A MintMode is the origin of the tokens of [Client.Token].
 type MintMode int
 
 const (
-	// MintRemote exchanges the API key for a token, one request each. AssetPay
-	// learns the client data that way.
+	// MintRemote exchanges the API key for tokens, one request each. The exchange
+	// also sends the client data to AssetPay.
 	MintRemote MintMode = iota
 	// MintLocal signs tokens with the API secret, without a request and
 	// without a rate limit.
@@ -48,36 +48,35 @@ func (m MintMode) String() string {
 
 const defaultMaxEntries = 100_000
 
-// replacements is how many exchanges the rejections of all users together may
-// cause. AssetPay allows an unverified merchant 100 exchanges an hour: the other
-// 30 are for new users.
+// replacements limits the exchanges caused by rejections of all users' tokens
+// together. AssetPay allows an unverified merchant 100 exchanges an hour: this
+// limit leaves 30 of them for new users.
 var replacements = tokencache.Rate{Burst: 10, Refill: time.Minute}
 
 // Config of a [Client].
 type Config struct {
-	// APIKey returns the merchant's API key, which needs the scope
-	// CORE_ACCESS. Required with MintRemote; with MintLocal only for
+	// APIKey returns the merchant's API key, which needs the scope CORE_ACCESS.
+	// Required with MintRemote; with MintLocal only for
 	// [Client.AuthenticateClient], [Client.Call], [Client.Transport] and
-	// [Client.HTTPClient]. It is called once for every exchange, Call and
-	// request that goes out with it, and while exchanges fail at most once a
-	// second to see whether the key has changed.
+	// [Client.HTTPClient]. The Client calls it once per exchange, per Call and per
+	// request sent with the API key. While exchanges fail, the Client also calls it
+	// at most once a second to detect a changed key.
 	APIKey providerauth.SecretFunc
-	// APISecret returns the merchant's API secret, whose text is the key that
-	// signs client tokens; it is not decoded. In FIPS 140-only mode it needs
-	// at least 14 bytes. Required with MintLocal; with MintRemote only for
-	// [Client.MintClientToken] and [Client.VerifyClientToken]. It is called
-	// once for every token that is minted or verified, and while minting fails
-	// at most once a second.
+	// APISecret returns the merchant's API secret. Its text, undecoded, is the key
+	// of the signature of client tokens. In FIPS 140-only mode it needs at least 14
+	// bytes. Required with MintLocal; with MintRemote only for
+	// [Client.MintClientToken] and [Client.VerifyClientToken]. The Client calls it
+	// once per token minted or verified, and at most once a second while minting
+	// fails.
 	APISecret providerauth.SecretFunc
-	// MerchantID is the merchant's id, which AssetPay puts into the tokens
-	// that it issues. Required wherever APISecret is.
+	// MerchantID is the merchant's id, which AssetPay puts into its tokens.
+	// Required wherever APISecret is.
 	MerchantID string
-	// Backdate is how far in the past the iat of tokens lies that are minted
-	// here, in whole seconds below a day: receivers whose clock is behind refuse
-	// tokens that are issued in their future. exp lies as far back. Optional,
-	// default 5 s; a negative Backdate is none.
+	// Backdate moves iat and exp of locally minted tokens into the past, in whole
+	// seconds below a day: a receiver whose clock is behind refuses tokens issued
+	// in its future. Optional, default 5 s; a negative Backdate moves nothing.
 	Backdate time.Duration
-	// Mint says where tokens come from. Optional, default MintRemote.
+	// Mint is the origin of the tokens. Optional, default MintRemote.
 	Mint MintMode
 	// BareToken sends client tokens as the pages print them, "Authorization:
 	// <token>". Optional, default "Authorization: Bearer <token>", as
@@ -85,8 +84,8 @@ type Config struct {
 	BareToken bool
 	// LooseTradeURL accepts as a trade URL every https URL whose host is
 	// steamcommunity.com, of at most 512 characters, without port or user name.
-	// Optional, default only
-	// the form that AssetPay's OpenAPI document requires,
+	// Optional. By default the Client accepts only the form of AssetPay's OpenAPI
+	// document,
 	// https://steamcommunity.com/tradeoffer/new/?partner=1234&token=AbCd-_12.
 	LooseTradeURL bool
 	// BaseURL of AssetPay, absolute and https (http for loopback hosts).
@@ -102,9 +101,10 @@ type Config struct {
 	// a token whose own expiry cannot be used.
 	// Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
-	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s. An
-	// attempt of a call that is never repeated ends with its caller's context, and
-	// without a deadline of the caller after 2 minutes, if that is longer.
+	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s. If a call
+	// is never repeated, its attempt ends with the caller's context instead. If
+	// that context has no deadline, the attempt ends after AttemptTimeout or 2
+	// minutes, whichever is longer.
 	AttemptTimeout time.Duration
 	// MaxAttempts bounds the attempts of a call, where it may be repeated.
 	// Optional, default 3.
@@ -114,16 +114,17 @@ type Config struct {
 	// providerauth.ErrBadResponse. Optional, default 32 MiB. Other answers may
 	// have 1 MiB.
 	MaxResponseBytes int
-	// RefreshBefore is how long before it expires a token is replaced, at most
-	// half its life, and by chance up to a tenth earlier. Optional, default about
-	// a fifth of its life. (AssetPay's own SDK does so 5 minutes before.)
+	// RefreshBefore is how long before its expiry a token is replaced: at most half
+	// its life, and at random up to a tenth earlier. Optional, default about a
+	// fifth of its life. (AssetPay's own SDK replaces a token 5 minutes before its
+	// expiry.)
 	RefreshBefore time.Duration
-	// KeepWarm replaces every token that is kept without waiting for a caller,
-	// with the client data it was last asked for with. With MintRemote that
-	// costs requests for users who may be gone. Optional.
+	// KeepWarm replaces every kept token without waiting for a caller, with the
+	// client data of the last request for it. With MintRemote this costs requests
+	// for users who may have left. Optional.
 	KeepWarm bool
-	// MaxEntries bounds how many tokens are kept; beyond it, expired and then
-	// least recently used ones go. Optional, default 100,000.
+	// MaxEntries bounds the number of kept tokens. Beyond it the Client drops
+	// expired and then least recently used tokens. Optional, default 100,000.
 	MaxEntries int
 }
 
@@ -151,14 +152,14 @@ func (c Config) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.Int("max_entries", c.MaxEntries))...)
 }
 
-// Format prints what LogValue shows, under every verb.
+// Format prints LogValue, under every verb.
 func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "assetpay.Config", c.LogValue()) }
 
 // A Client gets client tokens and makes calls with them. It is immutable and
 // safe for concurrent use.
 type Client struct {
-	apiKey     *credential.Source // nil if it is not configured
-	apiSecret  *credential.Source // the same
+	apiKey     *credential.Source // nil if not configured
+	apiSecret  *credential.Source // nil if not configured
 	merchantID string
 	backdate   time.Duration
 	bare       bool
@@ -168,9 +169,9 @@ type Client struct {
 	session    *session.Client
 }
 
-// New returns a Client. It checks the whole configuration and reports every
-// problem at once, in the Fields of an [*Error] that matches
-// [providerauth.ErrInvalidRequest]; it does no I/O.
+// New returns a Client. It checks the whole configuration and reports every problem
+// at once, in the Fields of an [*Error] matching [providerauth.ErrInvalidRequest].
+// New does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
 	local := cfg.Mint == MintLocal
@@ -212,7 +213,7 @@ func New(cfg Config) (*Client, error) {
 	})
 	var retriever tokencache.Retriever[identity, purpose, Token] = exchanger{c}
 	secret, limit := c.apiKey, replacements
-	if local { // which costs no exchange
+	if local { // minting costs no exchange, so it needs no common limit
 		retriever, secret, limit = minter{c}, c.apiSecret, tokencache.Rate{}
 	}
 	c.cache = tokencache.New(tokencache.Config[identity, purpose, Token]{
@@ -223,17 +224,18 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Token returns the user's token, which is valid now and for at least the
-// expiry margin of 10 seconds; less while renewals fail. One is kept per Steam ID and client id, and
-// shared until about a fifth of its life is left. A request whose trade URL or
-// client data differ from those of the last exchange is a new exchange, also
-// where it goes back to earlier ones: AssetPay is to judge the user by what
-// was said last. The older tokens stay good.
+// Token returns the user's token. The token is valid for at least the expiry margin
+// of 10 seconds, or for less while renewals fail. The Client keeps a token per
+// Steam ID and client id, and returns it to all callers until about a fifth of its
+// life is left. If the trade URL or the client data differs from the last exchange,
+// Token makes a new exchange, even to return to earlier data: AssetPay judges the
+// user by the last exchange. The older tokens stay valid.
 //
-// Errors match [providerauth.ErrInvalidRequest], [providerauth.ErrUnauthorized], [providerauth.ErrRateLimited],
-// [providerauth.ErrBadResponse], [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or
-// are ctx's. After a failure the user's next exchange waits for a back-off;
-// callers within it get the error again, without a request.
+// Errors match [providerauth.ErrInvalidRequest], [providerauth.ErrUnauthorized],
+// [providerauth.ErrRateLimited], [providerauth.ErrBadResponse],
+// [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or
+// [providerauth.ErrClosed], or are ctx's. After a failure the user's next exchange
+// waits for a back-off. Until then callers get the same error without a request.
 func (c *Client) Token(ctx context.Context, u User) (Token, error) {
 	if ctx == nil {
 		return Token{}, nilContext("Token")
@@ -253,12 +255,12 @@ func (c *Client) token(ctx context.Context, who identity, why purpose) (Token, e
 	return t, nil
 }
 
-// Invalidate drops the token if it is its user's current one and may be replaced
-// now, and reports whether it did; the next Token gets another. Call it when a
-// request that did not go through the Client is answered that the token is
-// invalid. If it reports false, there is no other token now, or Token has another
-// already: see "Rejected tokens" in the package's documentation for the limits. Do
-// not call it in a loop.
+// Invalidate drops the token if it is its user's current token and may be replaced
+// now, and reports whether it did; the next Token gets another. Call it when
+// AssetPay rejects the token of a request made outside the Client. If it reports
+// false, Token already returns another token, or no other token is available now:
+// see "Rejected tokens" in the package's documentation for the limits. Do not call
+// it in a loop.
 func (c *Client) Invalidate(t Token) bool {
 	return t.secret != nil && t.who != nil && c.cache.Invalidate(*t.who, t.secret.ID())
 }
@@ -266,9 +268,9 @@ func (c *Client) Invalidate(t Token) bool {
 // Stats returns figures for monitoring.
 func (c *Client) Stats() providerauth.Stats { return c.session.Stats(c.cache.Stats()) }
 
-// Close ends background work and waits for exchanges under way. It is
-// idempotent and always returns nil. A token that is still good is returned
-// afterwards; where a new one is needed, Token fails with [providerauth.ErrClosed].
+// Close ends background work and waits for exchanges under way. It is idempotent
+// and always returns nil. Afterwards Token still returns a valid token. If a new
+// token is needed, Token fails with [providerauth.ErrClosed].
 func (c *Client) Close() error {
 	c.cache.Close()
 	c.session.API.CloseIdle()
@@ -279,8 +281,8 @@ func nilContext(op string) error {
 	return &Error{Op: op, Fields: map[string]string{"ctx": "must not be nil"}}
 }
 
-// unset is the error of a call that needs fields of the configuration that New
-// does not require.
+// unset returns the error of a call without the fields it needs from the Config.
+// New does not require these fields.
 func unset(op string, fields ...string) error {
 	p := make(map[string]string, len(fields))
 	for _, field := range fields {

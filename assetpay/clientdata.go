@@ -9,22 +9,22 @@ import (
 	"github.com/providerauth/providerauth-go/internal/check"
 )
 
-// ClientData is what the merchant knows of a user. AssetPay's risk model
-// decides by it how much of an instant deposit is covered by collateral: best
-// with deposits of both kinds and a KYCLevel of 3. Each exchange replaces what
-// AssetPay holds of the user, so pass all of it, as it is now, every time. The
-// zero value of a field is AssetPay's default, and an empty ClientData resets
-// the user to it.
+// ClientData is the merchant's knowledge of a user. AssetPay's risk model uses it
+// to decide how much of an instant deposit is covered by collateral: most with
+// deposits of both kinds and a KYCLevel of 3. Each exchange replaces AssetPay's
+// data about the user, so pass complete and current data every time. The zero value
+// of a field is AssetPay's default, and an empty ClientData resets the user to the
+// defaults.
 //
-// A token holds its client data readable: whoever is given the token, be it
-// the user's browser, can read the wager and the hash.
+// A token holds its client data readable: everybody with the token, such as the
+// user's browser, can read the wager and the hash.
 //
-// Every change is an exchange of its own, and an unverified merchant has 100
-// of them an hour for all users together. A value that moves with each bet
-// would make each call one. Round it, or mint locally ([MintLocal]).
+// Every change causes an exchange, and an unverified merchant has 100 exchanges an
+// hour for all users together. A value changing with each bet would make each call
+// an exchange. Round it, or mint locally ([MintLocal]).
 type ClientData struct {
-	// TotalWager is what the user has wagered with the merchant, in US
-	// dollars: finite, 0 or more.
+	// TotalWager is the sum of the user's wagers with the merchant, in US dollars:
+	// finite, 0 or more.
 	TotalWager float64
 	// KYCLevel is how far the merchant has verified the user: 0 or more, by
 	// AssetPay's page up to 3.
@@ -36,15 +36,15 @@ type ClientData struct {
 	// years 1 to 9999. It is sent in UTC as RFC 3339 with milliseconds; finer
 	// differences do not count. Optional.
 	RegistrationDate time.Time
-	// KYCHash is a hash of the user's identity, computed by the merchant, by
-	// which AssetPay finds several Steam accounts of one person. At most 512
-	// characters. Optional.
+	// KYCHash is the merchant's hash of the user's identity, by which AssetPay
+	// finds several Steam accounts of the same person. At most 512 characters.
+	// Optional.
 	KYCHash string
 }
 
-// canonical returns d in the form in which two that are the same to AssetPay
-// are equal by ==: with positive zeros, and times in UTC cut to milliseconds,
-// without a monotonic reading.
+// canonical returns d with positive zeros, and its times in UTC, cut to
+// milliseconds and without a monotonic reading. Client data which AssetPay cannot
+// tell apart is then equal by ==.
 func (d ClientData) canonical() ClientData {
 	if d.TotalWager == 0 {
 		d.TotalWager = 0 // there is a negative zero, too
@@ -69,7 +69,7 @@ func (d *ClientData) check(p *check.Problems) {
 }
 
 // clientData is ClientData as AssetPay writes it, in the order of its page. It is
-// read member by member, so that a member in another form costs no other.
+// read member by member: an unreadable member does not hide the others.
 type clientData struct {
 	TotalWager       float64 `json:"totalWager"`
 	KYCLevel         int     `json:"kycLevel"`
@@ -78,8 +78,8 @@ type clientData struct {
 	RegistrationDate isoTime `json:"registrationDate,omitzero"`
 	KYCHash          string  `json:"kycHash,omitempty"`
 
-	object     bool     // as it was read
-	unreadable []string // paths of the members that were left out
+	object     bool     // read from a JSON object
+	unreadable []string // paths of the members left out
 }
 
 func (d ClientData) wire() *clientData {
@@ -90,7 +90,7 @@ func (d ClientData) wire() *clientData {
 	}
 }
 
-// data returns nil for client data that is no object.
+// data returns nil if the client data is no object.
 func (d *clientData) data() *ClientData {
 	if !d.object {
 		return nil
@@ -102,7 +102,7 @@ func (d *clientData) data() *ClientData {
 	}
 }
 
-// UnmarshalJSON never fails. It goes by the exact names of the members.
+// UnmarshalJSON never fails. It reads members by their exact names.
 func (d *clientData) UnmarshalJSON(b []byte) error {
 	const path = "client.clientData"
 	var members map[string]json.RawMessage
@@ -130,7 +130,7 @@ func (d *clientData) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// into returns a function that decodes into v, and sets v only if that succeeds.
+// into returns a function to decode into v, which sets v only on success.
 func into[T any](v *T) func(json.RawMessage) error {
 	return func(raw json.RawMessage) error {
 		var read T

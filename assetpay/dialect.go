@@ -8,7 +8,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// dialect is how AssetPay speaks: an envelope whose error has a key.
+// dialect reads AssetPay's answers: an envelope with a key for each error.
 type dialect struct{}
 
 // Read reads an answer's envelope.
@@ -17,9 +17,10 @@ func (dialect) Read(_ *transport.Call, status int, _ http.Header, body []byte) a
 	return apierror.Answer{Class: classify(status, env), Later: passing(env.key()), Envelope: env}
 }
 
-// classify judges an answer by its key. AssetPay's own SDK takes every key under
-// a 5xx for definitive, except SERVER_ERROR, the key of a fault that nobody
-// foresaw, which proves nothing under any status. No key is documented for 408.
+// classify classifies an answer by its key. AssetPay's own SDK takes every key
+// under a 5xx for definitive, except SERVER_ERROR. SERVER_ERROR is the key of an
+// unforeseen fault, and proves nothing under any status. No key is documented for
+// 408.
 func classify(status int, env *envelope) apierror.Class {
 	key := env.key()
 	switch {
@@ -35,11 +36,11 @@ func classify(status int, env *envelope) apierror.Class {
 	return apierror.Refused
 }
 
-// peeked bounds the part of a failure that is read to find its reason.
+// peeked bounds how much of a failed answer is read to find its key.
 const peeked = 16 << 10
 
-// Rejected reports whether the answer rejects the token. A 401 whose body does not
-// come is taken for one that says nothing.
+// Rejected reports whether the answer rejects the token. A 401 without a readable
+// body counts as a 401 without a key.
 func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
 	if resp.StatusCode < http.StatusBadRequest {
 		return false
@@ -48,5 +49,5 @@ func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
 	return rejects(resp.StatusCode, readEnvelope(head).key())
 }
 
-// Fail returns the package's error.
+// Fail implements session.Dialect.
 func (dialect) Fail(op string, err error) error { return fail(op, err) }

@@ -14,8 +14,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An envelope is the wrapping of every answer. Each member is read for itself,
-// so that a member of an unexpected type does not hide the others.
+// An envelope wraps every answer. Its members are read separately: a member of an
+// unexpected type does not hide the others.
 type envelope struct {
 	ID      json.RawMessage `json:"requestId"`
 	Success json.RawMessage `json:"success"`
@@ -23,7 +23,7 @@ type envelope struct {
 	Error   json.RawMessage `json:"error"`
 
 	err     error   // the body is no JSON object
-	failure failure // what can be read of Error
+	failure failure // the readable members of Error
 	failed  bool    // success is false, and Error an object
 }
 
@@ -52,8 +52,8 @@ func envelopeOf(r *transport.Response) *envelope {
 	return e
 }
 
-// key is the error key of AssetPay's failure envelope; "" if the body is no
-// such envelope. A number is no key.
+// key returns the error key of AssetPay's failure envelope; "" if the body is no
+// failure envelope. A number is no key.
 func (e *envelope) key() string {
 	var key string
 	if !e.failed || json.Unmarshal(e.failure.Key, &key) != nil {
@@ -87,8 +87,7 @@ func requestID(id json.RawMessage, h http.Header) string {
 	return text.Clip(cmp.Or(text.JSONText(id), h.Get("X-Request-Id")), text.MaxCode)
 }
 
-// read fills in the fields from the answer. Members that cannot be read are
-// left out.
+// read fills in the fields from the answer, except unreadable members.
 func (e *Error) read(env *envelope) {
 	f := &env.failure
 	if !f.object {
@@ -109,7 +108,7 @@ func (e *Error) read(env *envelope) {
 	}
 }
 
-// message reads a string or an array of them.
+// message reads a string or an array of strings.
 func message(raw json.RawMessage) string {
 	parts, ok := text.Elements(raw)
 	if !ok {

@@ -29,21 +29,20 @@ var (
 	ErrNoAPISecret = errors.New("the merchant has no active API secret")
 	// ErrInvalidToken: VerifyClientToken refused the token.
 	ErrInvalidToken = errors.New("the token is invalid")
-	// ErrTokenExpired: VerifyClientToken refused the token because its time is
-	// over. It is an ErrInvalidToken.
+	// ErrTokenExpired: VerifyClientToken refused an expired token. It is an
+	// ErrInvalidToken.
 	ErrTokenExpired = fmt.Errorf("%w: expired", ErrInvalidToken)
 )
 
 // An Error is every error of this package. Its text holds no credential, token,
-// header value, body, e-mail address or URL query. An error that callers get
-// again within a back-off is cut to 1 KiB: it has no Body and no Details.
+// header value, body, e-mail address or URL query. After a failure, callers within
+// the back-off get the error cut to 1 KiB: it has no Body and no Details.
 //
 // It matches, by errors.Is:
 //
 //   - [providerauth.ErrUnauthorized] when AssetPay answered 401, or rejected the
-//     API key or the user with a key for that, such as API_KEY_REVOKED,
-//     API_KEY_IP_DENIED, MERCHANT_API_KEY_REQUIRED, FORBIDDEN and
-//     ACCOUNT_DISABLED.
+//     API key or the user with a key such as API_KEY_REVOKED, API_KEY_IP_DENIED,
+//     MERCHANT_API_KEY_REQUIRED, FORBIDDEN or ACCOUNT_DISABLED.
 //   - [providerauth.ErrRateLimited] when AssetPay answered 429 or RATE_LIMITED.
 //   - [providerauth.ErrInvalidRequest] when the call is wrong. With StatusCode 0 it
 //     cost no request; else AssetPay answered 400, 422 or VALIDATION_FAILED.
@@ -55,10 +54,10 @@ var (
 //     say.
 //   - The sentinels of this package.
 type Error struct {
-	// Op is the method that failed; "Transport" for the error of a
-	// RoundTripper that sent nothing.
+	// Op is the failed method; "Transport" for the error of a RoundTripper which
+	// sent nothing.
 	Op string
-	// StatusCode is the HTTP status; 0 if nothing was answered.
+	// StatusCode is the HTTP status; 0 without an answer.
 	StatusCode int
 	// Code is AssetPay's number of the error. Do not branch on it: AssetPay's
 	// two hosts use the same numbers for different errors. 0 if there is none.
@@ -69,18 +68,17 @@ type Error struct {
 	// Message is AssetPay's text, several of them joined by "; ", of at most 1
 	// KiB. It may quote the request, so it is not part of the text.
 	Message string
-	// Fields are the rules that the call broke, by field: with StatusCode 0
-	// the fields of this package, else those of AssetPay's JSON, 16 of them at
-	// most.
+	// Fields are the rules broken by the call, by field: with StatusCode 0 the
+	// fields of this package, otherwise the fields of AssetPay's JSON, at most 16.
 	Fields map[string]string
 	// RequestID identifies the request to AssetPay's support.
 	RequestID string
 	// Attempts counts all attempts, including those that found no connection.
 	Attempts int
-	// RetryAfter is the time to wait before the next call: the wait that AssetPay
-	// asks for, with providerauth.ErrContested the time until another token may
-	// be had, and after an earlier failure, see Failure.FailedAt, the rest of its
-	// back-off; 0 if none is known.
+	// RetryAfter is the time to wait before the next call: AssetPay's Retry-After;
+	// with providerauth.ErrContested the time until another token is available;
+	// after an earlier failure, see Failure.FailedAt, the rest of its back-off. 0
+	// if unknown.
 	RetryAfter time.Duration
 	// Err is the cause; nil if the answer says everything.
 	Err error
@@ -103,8 +101,7 @@ func (e *Error) facts() apierror.Facts {
 	}
 }
 
-// isKey reports whether s looks like AssetPay's keys, and like nothing that
-// must not be printed.
+// isKey reports whether s has the form of AssetPay's keys, and may be printed.
 func isKey(s string) bool {
 	return s != "" && 'A' <= s[0] && s[0] <= 'Z' && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
@@ -116,8 +113,8 @@ func (e *Error) described() apierror.Facts {
 	return f
 }
 
-// hint explains an answer of AssetPay by the sentinel that the error matches; "": the
-// status does.
+// hint explains AssetPay's answer by the sentinel matching the error; "" if the
+// status explains it.
 func (e *Error) hint() string {
 	switch {
 	case e.Is(ErrScopeDenied):
@@ -138,21 +135,19 @@ func (e *Error) hint() string {
 // the request id.
 func (e *Error) Error() string { return e.described().Text() }
 
-// Format prints the text of Error under every verb, also of an Error that is no
-// pointer.
+// Format prints the text of Error under every verb, also for an Error value.
 func (e Error) Format(s fmt.State, _ rune) { e.described().Print(s) }
 
-// MarshalJSON writes the text of Error as a JSON string, also of an Error that is
-// no pointer.
+// MarshalJSON writes the text of Error as a JSON string, also for an Error value.
 func (e Error) MarshalJSON() ([]byte, error) { return e.described().JSON() }
 
-// Failure returns the fields that the errors of all providers share.
+// Failure returns the fields common to the errors of all providers.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
 // Is reports whether the fields of the error match the sentinel target.
 func (e *Error) Is(target error) bool { return e.facts().Is(target) || means(e.Key, target) }
 
-// means reports whether AssetPay's key of an error means the sentinel.
+// means reports whether AssetPay's error key means the sentinel.
 func means(key string, target error) bool {
 	switch key {
 	case "VALIDATION_FAILED":
@@ -171,8 +166,8 @@ func means(key string, target error) bool {
 	return false
 }
 
-// passing reports whether the key says that AssetPay may answer otherwise a
-// moment later.
+// passing reports whether the key names a temporary failure: a later call may
+// succeed.
 func passing(key string) bool {
 	switch key {
 	case "RATE_LIMITED", "SERVER_ERROR", "SERVICE_UNAVAILABLE", "SYSTEM_MAINTENANCE",
@@ -183,10 +178,11 @@ func passing(key string) bool {
 	return false
 }
 
-// rejects reports whether an answer with the key is about the client token. The
-// key is "" if the answer is not AssetPay's envelope. Only TOKEN_EXPIRED says so
-// under any status; a 408 does not say that nothing was done. MISSING_BEARER is
-// another matter: a header that is not read does not get better by a new token.
+// rejects reports whether an answer with the key rejects the client token. The key
+// is "" if the answer is not AssetPay's failure envelope. TOKEN_EXPIRED is the only
+// key to reject the token under other statuses than 401, except under 408: AssetPay
+// may have acted. MISSING_BEARER is not a rejection: a new token does not help if
+// AssetPay does not read the header.
 func rejects(status int, key string) bool {
 	if status != http.StatusUnauthorized {
 		return key == "TOKEN_EXPIRED" && status != http.StatusRequestTimeout
@@ -201,29 +197,29 @@ func rejects(status int, key string) bool {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Retryable reports whether the same call again can succeed and can do no
-// harm, and how long to wait first; 0 leaves that to the caller. Ask it before
-// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous call
-// that creates or moves something is never Retryable.
+// Retryable reports whether the same call can succeed later without doing harm, and
+// how long to wait first; 0 leaves the wait to the caller. Check Retryable before
+// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous call is
+// never Retryable if it creates or moves something.
 func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
 
-// Ambiguous reports whether AssetPay acted or may have acted and there is no
-// usable result. Unless the call is Retryable, find out whether it took effect
-// before making it again. A 408 or 5xx to a call with another method than GET
-// or HEAD is ambiguous, except a 5xx with AssetPay's error envelope and another
-// key than SERVER_ERROR, such as SERVICE_UNAVAILABLE: AssetPay raises those
-// before it acts.
+// Ambiguous reports whether AssetPay acted or may have acted and there is no usable
+// result. Unless the call is Retryable, find out whether it took effect before
+// repeating it. A 408 or 5xx to a call with another method than GET or HEAD is
+// ambiguous. The exception is a 5xx with AssetPay's failure envelope and another
+// key than SERVER_ERROR, such as SERVICE_UNAVAILABLE: AssetPay raises those before
+// it acts.
 func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 
 // Body returns the beginning of the answer, at most 4 KiB. It may quote the
 // request, so it is not part of the text.
 func (e *Error) Body() string { return e.body.Text() }
 
-// Details returns the details of the failure, JSON that some trading errors
-// have; nil if there is none, or more than 4 KiB.
+// Details returns the JSON details of some trading errors; nil if there are none,
+// or more than 4 KiB.
 func (e *Error) Details() json.RawMessage { return e.details }
 
-// copied returns a copy for one caller: all callers who waited for a token get
+// copied returns a copy for a single caller: all callers waiting for a token get
 // the same error.
 func (e *Error) copied() *Error {
 	own := *e
@@ -231,7 +227,7 @@ func (e *Error) copied() *Error {
 	return &own
 }
 
-// invalid is the error of a call that breaks rules; nil if it breaks none.
+// invalid returns the error for broken rules; nil if there are none.
 func invalid(op string, p check.Problems) error {
 	if p == nil {
 		return nil
@@ -239,7 +235,7 @@ func invalid(op string, p check.Problems) error {
 	return &Error{Op: op, Fields: p}
 }
 
-// fail returns the package's error for an error of the packages below.
+// fail converts an error of the internal packages to an [*Error].
 func fail(op string, err error) error {
 	own := failed(op, err)
 	if earlier, ok := err.(*apierror.Earlier); ok {
@@ -267,9 +263,8 @@ func newError(op string, e *apierror.Error) *Error {
 	return own
 }
 
-// short returns the part of an error that is kept for the callers within a
-// back-off: at most 1 KiB. It has no body and no details, and the beginnings of
-// the texts.
+// short returns the error kept for the callers within a back-off: at most 1 KiB,
+// without body and details, and with shortened texts.
 func short(err error) error {
 	var e *Error
 	if !errors.As(err, &e) {

@@ -8,8 +8,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
 )
 
-// tokenHeader and claims are members in the order of AssetPay's page. There is
-// no typ.
+// tokenHeader and claims have their members in the order of AssetPay's page. There
+// is no typ.
 type tokenHeader struct {
 	Alg    string `json:"alg"`
 	UserID string `json:"userId"`
@@ -30,13 +30,13 @@ type clientClaim struct {
 }
 
 // MintClientToken signs a token of 24 hours with the API secret. It makes no
-// request, caches nothing, and works in either [MintMode]. AssetPay does not
-// see the request before the token is used: a trade URL that is wrong shows in
-// a trade that fails.
+// request, caches nothing, and works in either [MintMode]. AssetPay does not check
+// the user's data before the token is used: a wrong trade URL shows as a failed
+// trade.
 //
 // Without Config.APISecret and MerchantID the error matches
-// [providerauth.ErrInvalidRequest] and names them; an APISecret that cannot be had matches
-// [providerauth.ErrSecretUnavailable].
+// [providerauth.ErrInvalidRequest] and names them. If APISecret fails, the error
+// matches [providerauth.ErrSecretUnavailable].
 func (c *Client) MintClientToken(ctx context.Context, u User) (Token, error) {
 	const op = "MintClientToken"
 	if ctx == nil {
@@ -54,8 +54,8 @@ func (c *Client) MintClientToken(ctx context.Context, u User) (Token, error) {
 	return result.Token, err
 }
 
-// signingKey returns the API secret and its version. It fails unless everything
-// that signing takes is configured.
+// signingKey returns the API secret and its version. It fails unless APISecret and
+// MerchantID are configured.
 func (c *Client) signingKey(ctx context.Context, op string) (secret string, version uint64, _ error) {
 	var missing []string
 	if c.apiSecret == nil {
@@ -74,8 +74,8 @@ func (c *Client) signingKey(ctx context.Context, op string) (secret string, vers
 	return secret, version, nil
 }
 
-// sign makes the token of the given time of this machine. It is issued a little
-// earlier, by AssetPay's clock.
+// sign signs a token at the given time of this machine. iat is AssetPay's time
+// minus backdate.
 func (c *Client) sign(op, secret string, who identity, why purpose, local time.Time) (issued, error) {
 	now, stamp := c.session.Clock.Sign(local)
 	cl := claims{
@@ -102,7 +102,7 @@ func (c *Client) sign(op, secret string, who identity, why purpose, local time.T
 type minter struct{ client *Client }
 
 // Retrieve signs a token. Two tokens of the same second are equal. If the token of
-// this second was rejected, Retrieve waits into the next second.
+// this second was rejected, Retrieve waits for the next second.
 func (m minter) Retrieve(ctx context.Context, a ask) (issued, error) {
 	c := m.client
 	secret, version, err := c.signingKey(ctx, "Token")

@@ -15,18 +15,16 @@ import (
 	"github.com/providerauth/providerauth-go/internal/header"
 )
 
-// A TokenSource returns the tokens of one user. [Client.TokenSource] makes
-// one; tests may use their own.
+// A TokenSource returns the tokens of a single user. [Client.TokenSource] makes a
+// TokenSource; tests may use their own.
 type TokenSource interface {
-	// Token returns a token that is valid now and for at least the expiry
-	// margin.
+	// Token returns a token valid for at least the expiry margin.
 	Token(ctx context.Context) (Token, error)
 }
 
-// TokenSource returns a source of the user's tokens, which come from the
-// Client as those of [Client.Token] do. It keeps a copy of u: where client
-// data changes, use [Client.TokenSourceFunc]. A u that is wrong is the error
-// of every call of Token.
+// TokenSource returns a source of the user's tokens, as [Client.Token] returns
+// them. It keeps a copy of u: if client data changes, use [Client.TokenSourceFunc].
+// If u is invalid, every call of Token fails with that error.
 func (c *Client) TokenSource(u User) TokenSource { return c.sourceOf(u) }
 
 func (c *Client) sourceOf(u User) *fixedSource {
@@ -42,7 +40,7 @@ type fixedSource struct {
 	problems check.Problems
 }
 
-// A source holds the user's trade URL, in which there is a token of Steam's.
+// A source prints without the user's trade URL, which holds a token of Steam's.
 func (s *fixedSource) String() string             { return "assetpay.TokenSource(" + s.who.steamID + ")" }
 func (s *fixedSource) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 func (s *fixedSource) LogValue() slog.Value       { return slog.StringValue(s.String()) }
@@ -57,11 +55,10 @@ func (s *fixedSource) Token(ctx context.Context) (Token, error) {
 	return s.client.token(ctx, s.who, s.why)
 }
 
-// TokenSourceFunc returns a source that asks f for the request each time a
-// token is wanted, so that AssetPay is told when client data has changed. f
-// must be quick, as it is on the way of every call, and safe for concurrent
-// use. Its error is seen by errors.Is and errors.As, and costs no request; its
-// text is not part of the error's.
+// TokenSourceFunc returns a source which calls f for the user on each call of
+// Token, so AssetPay learns of changed client data. f must be quick, as every call
+// waits for it, and safe for concurrent use. An error of f costs no request.
+// errors.Is and errors.As see it; its text is not part of the text of the [*Error].
 func (c *Client) TokenSourceFunc(f func(context.Context) (User, error)) TokenSource {
 	return &askingSource{c, f}
 }
@@ -87,20 +84,20 @@ func (s *askingSource) Token(ctx context.Context) (Token, error) {
 	return s.client.Token(ctx, u)
 }
 
-// A Token is a user's client token. It is a value; what is secret in it is
-// behind a pointer, so that no fmt verb, log handler or panic prints it. The
-// zero Token is no token: its Value is "".
+// A Token is a user's client token. It is a value. Its secret is behind a pointer,
+// so no fmt verb, log handler or panic prints it. The zero Token is no token: its
+// Value is "".
 type Token struct {
-	// ExpiresAt is when the token expires, on this machine's clock: the life that
-	// its answer states, counted from its receipt, and never more than 24 hours.
+	// ExpiresAt is when the token expires, on this machine's clock: the life stated
+	// by its answer, counted from its receipt, and never more than 24 hours.
 	ExpiresAt time.Time
-	// ExpiryAssumed is true if the token says nothing usable of its expiry,
-	// and ExpiresAt is 24 hours after it came.
+	// ExpiryAssumed is true if the token states no usable expiry; ExpiresAt is then
+	// 24 hours after its receipt.
 	ExpiryAssumed bool
 
 	secret *credential.Secret
-	who    *identity // nil if the token is not from a Client
-	bare   bool      // goes into the header without "Bearer"
+	who    *identity // nil if the token is from NewToken
+	bare   bool      // sent without "Bearer"
 }
 
 // NewToken returns a Token for a fake [TokenSource].
@@ -108,16 +105,16 @@ func NewToken(value string, expiresAt time.Time) Token {
 	return Token{ExpiresAt: expiresAt, secret: credential.New(value)}
 }
 
-// Value returns the token in the clear. It is the one way to it. AssetPay
-// means it to be given to the user's browser.
+// Value returns the token in the clear. No other method does. AssetPay intends it
+// for the user's browser.
 func (t Token) Value() string { return t.secret.Value() }
 
 // ID returns a short hash of the value, safe for logs; "" for the zero Token.
 func (t Token) ID() string { return t.secret.ID().String() }
 
-// SetAuthHeader sets the Authorization header of r, in the form that
-// Config.BareToken says, for calls that do not go through
-// [Client.TransportFor]. The zero Token sets nothing.
+// SetAuthHeader sets the Authorization header of r, in the form chosen by
+// Config.BareToken, for calls outside [Client.TransportFor]. The zero Token sets
+// nothing.
 func (t Token) SetAuthHeader(r *http.Request) {
 	header.AuthorizeRequest(r, authorization(t.secret, t.bare))
 }

@@ -12,54 +12,54 @@ import (
 // keyHeader is spelled as AssetPay's page prints it.
 const keyHeader = "api-key"
 
-// Transport returns an http.RoundTripper that puts the API key on every
-// request, for the endpoints below /secure, which the merchant calls. A nil
-// base is the transport of Config.HTTPClient.
+// Transport returns an http.RoundTripper for the merchant's endpoints below
+// /secure. It puts the API key on every request. A nil base is the transport of
+// Config.HTTPClient.
 //
 // Requests go to the scheme, host and port of Config.BaseURL only, and without
 // an Authorization header: AssetPay takes a single credential. Nothing is
 // repeated.
 //
-// An error of the RoundTripper itself is an [*Error] with Op "Transport" that
-// matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
-// base's, and whether the request was acted on is unknown.
+// An error of the RoundTripper itself is an [*Error] with Op "Transport" matching
+// [providerauth.ErrNotSent]: the request was not sent. Every other error is the
+// base's; AssetPay may have acted on the request.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	return c.session.Transport(c.merchant(), base)
 }
 
-// TransportFor returns an http.RoundTripper that puts the user's token on every
-// request, for the endpoints below /client, which are called as that user. A
-// nil base is the transport of Config.HTTPClient. It keeps a copy of u; if u is
-// invalid, every request fails with that error.
+// TransportFor returns an http.RoundTripper for the endpoints below /client, which
+// are called as a user. It puts the user's token on every request. A nil base is
+// the transport of Config.HTTPClient. It keeps a copy of u; if u is invalid, every
+// request fails with that error.
 //
-// Requests go to the scheme, host and port of Config.BaseURL only, and without
-// an api-key header. A 401 that is about the token (INVALID_TOKEN,
+// Requests go to the scheme, host and port of Config.BaseURL only, and without an
+// api-key header. AssetPay rejects the token with a 401 (INVALID_TOKEN,
 // TOKEN_EXPIRED, TOKEN_INVALID_OR_EXPIRED, UNAUTHORIZED, or no envelope of
-// AssetPay's within 100 ms), and TOKEN_EXPIRED under another failing status but
-// 408, replaces the token and sends the request once more with the new
-// token, if its body can be rewound (GetBody). Where no other token is to be
-// had, the first such answer in a row sends the request once more with the same
-// token, and any other goes to the caller.
+// AssetPay's within 100 ms), or with TOKEN_EXPIRED under any other failing status
+// but 408. A rejection replaces the token and sends the request once more with the
+// new token, if its body can be rewound (GetBody). If no other token is available,
+// the first rejection in a row sends the request once more with the same token, and
+// any other rejection goes to the caller.
 //
-// If a new token is answered so too, the token was not the reason: the answer
-// goes to the caller, and for 1 s, doubling to a minute, such answers to that
-// user, method and path replace nothing. After three of them, to different
-// calls or with no call accepted between, those to any call of the user replace
-// nothing, for up to 5 seconds or until a new token helps. A changed secret
-// ends both. Nothing else is repeated.
+// If the new token is rejected too, the token was not the reason, so the answer
+// goes to the caller. For the next 1 s, doubling to a minute, rejections of the
+// same user, method and path replace no token. After three such cases, with
+// different calls or with no call accepted in between, rejections of any call of
+// the user replace no token for up to 5 seconds, or until a new token helps. A
+// changed secret ends both pauses. Nothing else is repeated.
 //
 // Errors are as those of [Client.Transport].
 func (c *Client) TransportFor(u User, base http.RoundTripper) http.RoundTripper {
 	return c.session.Transport(c.userOf(c.sourceOf(u)), base)
 }
 
-// HTTPClient returns an http.Client over [Client.Transport] that follows no
-// redirects. All clients returned share a pool of connections, so it is cheap
-// to call.
+// HTTPClient returns an http.Client over [Client.Transport]. The http.Client
+// follows no redirects. All such clients share a pool of connections, so HTTPClient
+// is cheap to call.
 func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Transport(nil)) }
 
-// HTTPClientFor returns an http.Client over [Client.TransportFor] that follows
-// no redirects. It shares the pool of [Client.HTTPClient].
+// HTTPClientFor returns an http.Client over [Client.TransportFor]. It follows no
+// redirects, and shares the pool of [Client.HTTPClient].
 func (c *Client) HTTPClientFor(u User) *http.Client {
 	return c.session.HTTPClient(c.TransportFor(u, nil))
 }

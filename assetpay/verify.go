@@ -11,23 +11,24 @@ import (
 	"github.com/providerauth/providerauth-go/internal/jwtclaims"
 )
 
-// ahead is how far in the future a token may have been issued: AssetPay's clock
-// and this machine's are not the same, and smaller differences are not corrected.
+// ahead bounds how far in the future a token may be issued: AssetPay's clock and
+// this machine's differ, and smaller differences are not corrected.
 const ahead = 5 * time.Second
 
-// ClientClaims are what a verified client token says.
+// ClientClaims are the claims of a verified client token.
 type ClientClaims struct {
 	MerchantID string
 	SteamID    string
 	TradeURL   string
 	ClientID   string      // "" if the token has none
-	ClientData *ClientData // nil if the token has none that is an object
+	ClientData *ClientData // nil if the token has none, or no object
 	IssuedAt   time.Time   // zero if the token has no iat
 	ExpiresAt  time.Time
-	// Unreadable names the members that were left out of ClientData, because they
-	// have another form than AssetPay documents, such as
+	// Unreadable names the members left out of ClientData because their form
+	// differs from AssetPay's documentation, such as
 	// "client.clientData.registrationDate" for a date without a zone. The zero
-	// value of such a field says nothing of the user. nil: none was left out.
+	// value of such a field says nothing about the user. nil: no member was left
+	// out.
 	Unreadable []string
 }
 
@@ -41,30 +42,34 @@ func (c ClientClaims) LogValue() slog.Value {
 	)
 }
 
-// Format prints what LogValue shows, under every verb.
+// Format prints LogValue, under every verb.
 func (c ClientClaims) Format(s fmt.State, _ rune) {
 	fmt.Fprint(s, "assetpay.ClientClaims", c.LogValue())
 }
 
-// VerifyClientToken checks a token that a user's browser presents to the
-// merchant: that the merchant's API secret signed it, for this merchant, and
-// that it has not expired. It makes no request.
+// VerifyClientToken checks a token presented by a user's browser: the merchant's
+// API secret must have signed it for this merchant, and it must not have expired.
+// VerifyClientToken makes no request.
 //
-// The header's userId and the claim merchantId must both be Config.MerchantID.
-// Only HS256 is accepted, exp and the Steam ID are required. A token that is
-// longer than 8 KiB, is not three base64url segments, names a critical header
-// or was issued more than 5 seconds in the future is refused; if AssetPay's last two
-// accepted answers agree that its clock is ahead, by that clock. Names of members
-// are exact: "steamid" is an unknown member, and unknown members are ignored. A
-// token is refused if an object of its header or payload, at any depth, has two
-// members of one name. It may live longer than a day, and the trade URL is taken
-// as it is. Client data that cannot be read does not make the token invalid: it is
-// left out, and named in [ClientClaims.Unreadable]. The error matches [ErrInvalidToken], and [ErrTokenExpired] if that is
-// what is wrong; its Fields name the rule under "token".
+// The header's userId and the claim merchantId must both be Config.MerchantID. Only
+// HS256 is accepted; exp and the Steam ID are required. VerifyClientToken refuses a
+// token if it is longer than 8 KiB, is not three base64url segments, names a
+// critical header or was issued more than 5 seconds in the future. If AssetPay's
+// last two accepted answers agree on a clock ahead of this machine's, that clock
+// decides. VerifyClientToken also refuses a token if an object of its header or
+// payload, at any depth, has two members with the same name.
+//
+// Names of members are exact: "steamid" is an unknown member, and unknown members
+// are ignored. The token may live longer than a day, and the trade URL is not
+// checked. Unreadable client data does not make the token invalid: the members are
+// left out, and named in [ClientClaims.Unreadable].
+//
+// The error matches [ErrInvalidToken], and [ErrTokenExpired] if the token has
+// expired. Its Fields name the broken rule under "token".
 //
 // Without Config.APISecret and MerchantID the error matches
-// [providerauth.ErrInvalidRequest] and names them; an APISecret that cannot be had matches
-// [providerauth.ErrSecretUnavailable].
+// [providerauth.ErrInvalidRequest] and names them. If APISecret fails, the error
+// matches [providerauth.ErrSecretUnavailable].
 func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientClaims, error) {
 	const op = "VerifyClientToken"
 	if ctx == nil {
@@ -90,7 +95,7 @@ func (c *Client) VerifyClientToken(ctx context.Context, token string) (ClientCla
 	times, _ := jwtclaims.Peek(token)
 	rule := ""
 	switch {
-	case !now.Before(times.ExpiresAt), !local.Before(times.ExpiresAt.Add(ahead)): // the leeway is for iat only, and no answer's Date brings a token back
+	case !now.Before(times.ExpiresAt), !local.Before(times.ExpiresAt.Add(ahead)): // the leeway is for iat only; AssetPay's Date revives no expired token
 		return ClientClaims{}, invalidToken(op, &jwtclaims.Invalid{Kind: jwtclaims.ErrExpired, Rule: "exp: past"})
 	case h.UserID == "":
 		rule = "header.userId: required"

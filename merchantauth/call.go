@@ -11,19 +11,19 @@ import (
 // keyHeader is spelled as Kuna's page on authentication prints it.
 const keyHeader = "Api-key"
 
-// Call makes a call of a private endpoint. path extends Config.BaseURL and may
-// have a query. in is sent as JSON, nil as no body. The "data" of the answer is
-// decoded into out; where none is expected, out is nil. An answer without data
-// matches [providerauth.ErrBadResponse], and so does "data" null if out is not
-// nil, so that no out is taken for an answer that was never written.
+// Call makes a call of a private endpoint. path extends Config.BaseURL and may have
+// a query. in is sent as JSON, nil as no body. The "data" of the answer is decoded
+// into out; if no data is expected, out is nil. An answer without data matches
+// [providerauth.ErrBadResponse]. So does "data" null if out is not nil: out would
+// otherwise look like an empty answer.
 //
-// GET and HEAD are repeated where that helps; any other method only if nothing
-// was sent, or on a 429 that says when to come back. An answer that says that
-// the access token is not good replaces it once, as in [Client.Transport]; but
-// a call whose outcome is unclear is not made again for that.
+// GET and HEAD are repeated where repeating helps. Any other method is repeated
+// only if nothing was sent, or on a 429 with Retry-After. If Kuna rejects the
+// access token, Call replaces the token once, as [Client.Transport] does. A call
+// with an ambiguous outcome is not repeated for a rejection.
 //
-// Errors are [*Error]. If it is Ambiguous and not Retryable, find out whether
-// the call took effect before making it again.
+// Errors are [*Error]. If the error is Ambiguous and not Retryable, find out
+// whether the call took effect before repeating it.
 func (c *Client) Call(ctx context.Context, method, path string, in, out any) error {
 	const op = "Call"
 	var problems check.Problems

@@ -15,8 +15,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
-// Config of a [Client]. Either MerchantID, Email and Password are set, which is
-// session mode, or APIKey, which is key mode.
+// Config of a [Client]. In session mode MerchantID, Email and Password are set, in
+// key mode only APIKey.
 type Config struct {
 	// BaseURL of Kuna Core, absolute and https (http for loopback hosts).
 	// Required: Kuna publishes none. A path in it is kept.
@@ -24,15 +24,15 @@ type Config struct {
 	// MerchantID is the merchant's id. Required in session mode, an error in
 	// key mode.
 	MerchantID string
-	// Email is what the merchant logs in as. Required in session mode, an
-	// error in key mode.
+	// Email is the merchant's login name. Required in session mode, an error in key
+	// mode.
 	Email string
-	// Password returns the password to Email. Required in session mode, an
-	// error in key mode. It is called once for every login, and while tokens
-	// cannot be had at most once a second to see whether it has changed.
+	// Password returns the password to Email. Required in session mode, an error in
+	// key mode. The Client calls it once per login. While tokens are not available,
+	// the Client also calls it at most once a second to detect a changed password.
 	Password providerauth.SecretFunc
 	// APIKey returns the merchant's API key. Required in key mode, an error in
-	// session mode. It is called once for every call and request.
+	// session mode. The Client calls it once per call and request.
 	APIKey providerauth.SecretFunc
 
 	// HTTPClient sends the requests. Optional. It is copied: its Transport and
@@ -44,9 +44,10 @@ type Config struct {
 	// an answer whose expiresIn or exp cannot be used.
 	// Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
-	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s. An
-	// attempt of a call that is never repeated ends with its caller's context, and
-	// without a deadline of the caller after 2 minutes, if that is longer.
+	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s. If a call
+	// is never repeated, its attempt ends with the caller's context instead. If
+	// that context has no deadline, the attempt ends after AttemptTimeout or 2
+	// minutes, whichever is longer.
 	AttemptTimeout time.Duration
 	// MaxAttempts bounds the attempts of a call, where it may be repeated.
 	// Optional, default 3.
@@ -56,9 +57,9 @@ type Config struct {
 	// providerauth.ErrBadResponse. Optional, default 32 MiB. Other answers may
 	// have 1 MiB.
 	MaxResponseBytes int
-	// RefreshBefore is how long before it expires an access token is
-	// refreshed, at most half its life, and by chance up to a tenth earlier.
-	// Optional, default about a fifth of its life.
+	// RefreshBefore is how long before its expiry an access token is refreshed: at
+	// most half its life, and at random up to a tenth earlier. Optional, default
+	// about a fifth of its life.
 	RefreshBefore time.Duration
 	// KeepWarm refreshes without waiting for a caller. Optional.
 	KeepWarm bool
@@ -88,7 +89,7 @@ func (c Config) LogValue() slog.Value {
 	}, options.Attrs()...)...)
 }
 
-// Format prints what LogValue shows, under every verb.
+// Format prints LogValue, under every verb.
 func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "merchantauth.Config", c.LogValue()) }
 
 // A Client keeps a session, or uses an API key, and makes calls. It is
@@ -99,7 +100,7 @@ type Client struct {
 
 	key *credential.Source // nil in session mode
 
-	// The rest is for session mode; cache is nil in key mode.
+	// The remaining fields are for session mode; cache is nil in key mode.
 	merchantID string
 	email      *credential.Secret
 	password   *credential.Source
@@ -107,9 +108,9 @@ type Client struct {
 	grants     grants
 }
 
-// New returns a Client. It checks the whole configuration and reports every
-// problem at once, in the Fields of an [*Error] that matches
-// [providerauth.ErrInvalidRequest]; it does no I/O.
+// New returns a Client. It checks the whole configuration and reports every problem
+// at once, in the Fields of an [*Error] matching [providerauth.ErrInvalidRequest].
+// New does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
 	base := p.BaseURL("BaseURL", cfg.BaseURL)
@@ -139,7 +140,7 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// checkMode sees to it that there is one way in, and all that it takes.
+// checkMode requires all fields of either mode and no field of the other mode.
 func checkMode(p *check.Problems, cfg Config) {
 	given := map[string]bool{"MerchantID": cfg.MerchantID != "", "Email": cfg.Email != "", "Password": cfg.Password != nil}
 	session := given["MerchantID"] || given["Email"] || given["Password"]
@@ -160,16 +161,17 @@ func checkMode(p *check.Problems, cfg Config) {
 	}
 }
 
-// Token returns an access token that is valid now and for at least the expiry
-// margin: 10 seconds, less for tokens of a few minutes and while renewals fail. It
-// is shared until about a fifth of its life is left, and then refreshed while it
-// is still handed out.
+// Token returns an access token valid for at least the expiry margin: 10 seconds,
+// or less for tokens of a few minutes and while renewals fail. All callers share
+// the token until about a fifth of its life is left. Then the Client refreshes it,
+// and hands it out until the refresh is done.
 //
-// Errors match [providerauth.ErrUnauthorized], [providerauth.ErrRateLimited], [providerauth.ErrBadResponse],
-// [providerauth.ErrAmbiguous], [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or are
-// ctx's; in key mode the error is [ErrNoSession]. After a failure the next try
-// waits for a back-off; callers within it that need a token get the error
-// again, without a request.
+// Errors match [providerauth.ErrUnauthorized], [providerauth.ErrRateLimited],
+// [providerauth.ErrBadResponse], [providerauth.ErrAmbiguous],
+// [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or
+// [providerauth.ErrClosed], or are ctx's; in key mode the error is [ErrNoSession].
+// After a failure the next flight waits for a back-off. Until then callers in need
+// of a token get the same error without a request.
 func (c *Client) Token(ctx context.Context) (Token, error) {
 	if err := c.needSession("Token", ctx); err != nil {
 		return Token{}, err
@@ -181,7 +183,8 @@ func (c *Client) Token(ctx context.Context) (Token, error) {
 	return t, nil
 }
 
-// needSession is the error of a call that cannot be made, if so.
+// needSession returns the error of a call in key mode or with a nil ctx; otherwise
+// nil.
 func (c *Client) needSession(op string, ctx context.Context) error {
 	switch {
 	case ctx == nil:
@@ -192,17 +195,17 @@ func (c *Client) needSession(op string, ctx context.Context) error {
 	return nil
 }
 
-// Invalidate drops the access token if it is the current one and may be replaced
-// now, and reports whether it did; the next Token refreshes. Call it when a
-// request that did not go through the Client is answered that the token is not
-// good. If it reports false, there is no other token now, or Token has another
-// already: replacements are limited to five at once and then one per five
-// seconds. Do not call it in a loop. In key mode it does nothing.
+// Invalidate drops the access token if it is the current token and may be replaced
+// now, and reports whether it did; the next Token refreshes. Call it when Kuna
+// rejects the token of a request made outside the Client. If it reports false,
+// Token already returns another token, or no other token is available now:
+// replacements are limited to a burst of five, then one per five seconds. Do not
+// call it in a loop. In key mode it does nothing.
 func (c *Client) Invalidate(t Token) bool {
 	return c.cache != nil && t.secret != nil && c.cache.Invalidate(struct{}{}, t.secret.ID())
 }
 
-// Stats returns figures for monitoring. In key mode all of them are zero.
+// Stats returns figures for monitoring. In key mode all figures are zero.
 func (c *Client) Stats() providerauth.Stats {
 	if c.cache == nil {
 		return c.session.Stats(providerauth.Stats{})
@@ -210,11 +213,10 @@ func (c *Client) Stats() providerauth.Stats {
 	return c.session.Stats(c.cache.Stats())
 }
 
-// Close ends background work and waits for logins and refreshes under way. It
-// is idempotent and always returns nil. A token that is still good is returned
-// afterwards; where a new one is needed, Token fails with [providerauth.ErrClosed], and so do
-// Login and Refresh. The session at Kuna is left as it is: there is no call to
-// end one.
+// Close ends background work and waits for logins and refreshes under way. It is
+// idempotent and always returns nil. Afterwards Token still returns a valid token.
+// If a new token is needed, Token fails with [providerauth.ErrClosed], and so do
+// Login and Refresh. The session at Kuna goes on: Kuna has no call to end it.
 func (c *Client) Close() error {
 	if c.cache != nil {
 		c.cache.Close()

@@ -12,8 +12,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// A CreateCustomerRequest is a user of the merchant's, who has been identified
-// (KYC) already. It prints without its values; they are in its JSON.
+// A CreateCustomerRequest describes a user of the merchant, already identified
+// (KYC). It prints without its values; they are in its JSON.
 type CreateCustomerRequest struct {
 	// Email is unique among the merchant's customers. Required.
 	Email string
@@ -21,8 +21,8 @@ type CreateCustomerRequest struct {
 	FirstName, LastName string
 	// Country is the two letters of ISO 3166-1, such as "FR". Required.
 	Country string
-	// VerificationDocumentID is the number of the passport, licence or the
-	// like by which the customer was identified. Required.
+	// VerificationDocumentID is the number of the passport, licence or other
+	// document of the customer's identification. Required.
 	VerificationDocumentID string
 	// ResidenceAddress is the customer's address, in free text. Required.
 	ResidenceAddress string
@@ -31,12 +31,11 @@ type CreateCustomerRequest struct {
 	PhoneNumber string
 	// Comment is free text. Optional.
 	Comment string
-	// ExternalID is the merchant's own id of the customer, of any form.
-	// Optional, but of use: by it a customer is found whose creation has an
-	// unclear outcome.
+	// ExternalID is the merchant's own id of the customer, of any form. Optional,
+	// but useful: it finds the customer after an ambiguous creation.
 	ExternalID string
-	// ReferralID is the id of the customer who referred this one, where there
-	// is a referral programme. Optional.
+	// ReferralID is the id of the customer who referred this customer, if there is
+	// a referral programme. Optional.
 	ReferralID string
 	// ITN is the customer's taxpayer number. Optional.
 	ITN string
@@ -106,12 +105,12 @@ func checkText(p *check.Problems, field, value string) {
 // CreateCustomer creates a customer and, with it, a wallet (POST
 // /v2/customer/create). Empty optional fields are left out.
 //
-// It is repeated only if nothing was sent, on a 429 that says when to come back,
-// and once where the access token was rejected. If the error is
-// Ambiguous, the customer may have been created, and the id was in the answer
-// that is missing: look by [Client.FindCustomers], with the ExternalID or the
-// Email, before creating again. A second creation with the same Email should be
-// refused by Kuna, but with which code is not documented.
+// The call is repeated only if nothing was sent, on a 429 with Retry-After, and
+// once after a rejection of the access token. If the error is Ambiguous, the
+// customer may exist, and the id was in the missing answer: look by
+// [Client.FindCustomers], with the ExternalID or the Email, before creating the
+// customer again. Kuna should refuse a second creation with the same Email, but
+// does not document the code.
 //
 // The page is https://docs.kunacore.io/docs/add-customer.
 func (c *Client) CreateCustomer(ctx context.Context, req CreateCustomerRequest) (Customer, error) {

@@ -14,12 +14,12 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// A Customer is what Kuna knows of a merchant's user. Ids are opaque. It prints
-// as its id; what else is in it is personal, and is in its JSON.
+// A Customer is Kuna's data about a merchant's user. Ids are opaque. It prints as
+// its id; the other fields are personal, and only its JSON has them.
 type Customer struct {
 	ID string `json:"id"`
-	// WalletID is the customer's wallet, which operations with money are
-	// about. It may equal ID, or not.
+	// WalletID is the customer's wallet, for operations with money. It may equal
+	// ID, or not.
 	WalletID    string `json:"walletId,omitempty"`
 	Email       string `json:"email,omitempty"`
 	PhoneNumber string `json:"phoneNumber,omitempty"`
@@ -28,16 +28,16 @@ type Customer struct {
 	Comment     string `json:"comment,omitempty"`
 	// ExternalID is the merchant's own id of the customer.
 	ExternalID string `json:"externalId,omitempty"`
-	// CreatedAt is when the customer was created; zero if the answer does not
-	// say.
+	// CreatedAt is when the customer was created; zero if the answer has no usable
+	// time.
 	CreatedAt time.Time `json:"createdAt,omitzero"`
 
 	raw func() json.RawMessage // a function, so that nothing prints it
 }
 
-// Raw returns the customer as Kuna sent it, with the members that this package
-// does not know: Kuna's page does not show its answers whole. It may hold the
-// number of a passport. Nil if the Customer is not from an answer.
+// Raw returns the customer as Kuna sent it, with members unknown to this package:
+// Kuna's page does not show its answers whole. It may hold the number of a
+// passport. Nil if the Customer is not from an answer.
 func (c Customer) Raw() json.RawMessage {
 	if c.raw == nil {
 		return nil
@@ -48,7 +48,7 @@ func (c Customer) Raw() json.RawMessage {
 // String names the customer by its id.
 func (c Customer) String() string { return "merchantauth.Customer(id " + c.ID + ")" }
 
-// Format prints what String returns, under every verb.
+// Format prints String, under every verb.
 func (c Customer) Format(s fmt.State, _ rune) { fmt.Fprint(s, c.String()) }
 
 // LogValue names the customer by its ids.
@@ -61,8 +61,8 @@ var (
 	errWholeArray = errors.New("data is neither an array nor an object with one array in it")
 )
 
-// UnmarshalJSON reads a customer of an answer. Members that are null, missing
-// or no text are empty; without an id it is an error.
+// UnmarshalJSON reads a customer of an answer. Missing and null members, objects
+// and arrays become empty. A customer without an id is an error.
 func (c *Customer) UnmarshalJSON(b []byte) error {
 	var m map[string]json.RawMessage
 	if json.Unmarshal(b, &m) != nil {
@@ -86,9 +86,9 @@ func (c *Customer) UnmarshalJSON(b []byte) error {
 }
 
 // CustomerDetails returns the customer with the given id (POST
-// /v2/customer/details). It is repeated where that helps. An answer without a
-// customer matches [providerauth.ErrBadResponse]; one that was suspended may be refused or
-// not, Kuna's page says both.
+// /v2/customer/details). The call is repeated where repeating helps. An answer
+// without a customer matches [providerauth.ErrBadResponse]. Kuna may refuse the
+// call for a suspended customer: its page says both yes and no.
 //
 // The page is https://docs.kunacore.io/docs/details-of-customer.
 func (c *Client) CustomerDetails(ctx context.Context, id string) (Customer, error) {
@@ -114,25 +114,26 @@ func (c *Client) CustomerDetails(ctx context.Context, id string) (Customer, erro
 	return found, nil
 }
 
-// A CustomerQuery says which customers to find: those that match all fields
-// that are set. At least one beside Take and Skip has to be; CreatedFrom, say,
-// finds all of a period. It prints without its values; they are in its JSON.
+// A CustomerQuery selects the customers matching all set fields. At least one field
+// beside Take and Skip must be set; CreatedFrom alone, for example, finds all
+// customers of a period. A CustomerQuery prints without its values; they are in its
+// JSON.
 type CustomerQuery struct {
 	Email      string
 	ExternalID string // the merchant's own id
 	WalletID   string
-	// PhoneNumber is as it was given when the customer was created.
+	// PhoneNumber is the number given at the customer's creation.
 	PhoneNumber string
 	// FullName is the first and the last name with a space between.
 	FullName   string
 	Comment    string
 	ReferralID string // the id of the customer who referred them
 
-	// CreatedFrom and CreatedTo bound when the customer was created. They are
-	// sent in UTC with milliseconds.
+	// CreatedFrom and CreatedTo bound the time of creation. They are sent in UTC
+	// with milliseconds.
 	CreatedFrom, CreatedTo time.Time
 
-	// Take is how many customers to return at most, Skip how many to leave
+	// Take is the greatest number of customers to return, Skip the number to leave
 	// out first. 0 leaves both to Kuna, which documents no defaults.
 	Take, Skip int
 }
@@ -199,14 +200,15 @@ func checkYear(p *check.Problems, field string, t time.Time) {
 	}
 }
 
-// FindCustomers returns the customers that match the query (POST
-// /v2/customer/find), none as an empty slice. It is repeated where that helps.
+// FindCustomers returns the customers matching the query (POST /v2/customer/find),
+// or an empty slice. The call is repeated where repeating helps.
 //
-// This is how to learn what became of a CreateCustomer whose error is
-// Ambiguous: ask for the ExternalID or the Email of that request.
+// If the error of a CreateCustomer is Ambiguous, look for the customer here by the
+// ExternalID or the Email of the request.
 //
-// Kuna's page does not show the answer. An array is accepted, and an object
-// with exactly one array in it; anything else matches [providerauth.ErrBadResponse].
+// Kuna's page does not show the answer. FindCustomers accepts an array, or an
+// object with exactly one array as a member; anything else matches
+// [providerauth.ErrBadResponse].
 //
 // The page is https://docs.kunacore.io/docs/search-of-customers.
 func (c *Client) FindCustomers(ctx context.Context, query CustomerQuery) ([]Customer, error) {
@@ -246,8 +248,7 @@ func (e *envelope) customers() ([]Customer, error) {
 	return found, nil
 }
 
-// array returns data if it is an array, or the one array that it has as a
-// member.
+// array returns data if it is an array, or the only array among its members.
 func array(data json.RawMessage) (list json.RawMessage, err error) {
 	if data[0] == '[' {
 		return data, nil

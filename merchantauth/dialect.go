@@ -11,12 +11,12 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// dialect is how Kuna speaks: data or a list of errors, under any status.
+// dialect reads Kuna's answers: data or a list of errors, under any status.
 type dialect struct{}
 
-// Read reads the answer to a call. A 401 rejects the token, and so does an entry
-// for an expired token, unless Kuna may have acted all the same on a call that
-// must not be made twice.
+// Read reads the answer to a call. A 401 rejects the token. So does an entry for an
+// expired token, except for a call which must not be made twice if Kuna may have
+// acted on it.
 func (dialect) Read(call *transport.Call, status int, _ http.Header, body []byte) apierror.Answer {
 	env := readEnvelope(body)
 	class := classify(status, env)
@@ -27,16 +27,16 @@ func (dialect) Read(call *transport.Call, status int, _ http.Header, body []byte
 	return apierror.Answer{Class: class, Envelope: env}
 }
 
-// clear reports whether a status says by itself that nothing was done.
+// clear reports whether the status alone means: Kuna has not acted.
 func clear(status int) bool {
 	return status >= http.StatusMultipleChoices && status != http.StatusSeeOther &&
 		apierror.EnvelopeClass(status) == apierror.Refused
 }
 
-// classify reads an answer's failure envelope; an answer that has data too is
-// none. Of Kuna's codes only those of the authentication are public: if an
-// answer says nothing but that the token has expired, nothing was done. The
-// status decides about all others.
+// classify classifies an answer by its failure envelope. An answer with data is no
+// failure envelope. Of Kuna's codes only the codes of authentication are public. If
+// all entries are for an expired token, Kuna has not acted. Otherwise the status
+// decides.
 func classify(status int, env *envelope) apierror.Class {
 	switch {
 	case env.err != nil, !env.empty(), len(env.entries) == 0:
@@ -49,8 +49,8 @@ func classify(status int, env *envelope) apierror.Class {
 
 func otherThanExpired(e ErrorEntry) bool { return !expired(e) }
 
-// authReader reads the answers to login and refresh. A refusal stands; any other
-// answer may be another the next time, a redirect of a gateway too.
+// authReader reads the answers to login and refresh. A refusal is permanent. Any
+// other answer is temporary, even a redirect of a gateway.
 type authReader struct{}
 
 func (authReader) Read(_ *transport.Call, status int, _ http.Header, body []byte) apierror.Answer {
@@ -58,8 +58,7 @@ func (authReader) Read(_ *transport.Call, status int, _ http.Header, body []byte
 	return apierror.Answer{Class: classify(status, env), Later: !refuses(status, env.entries), Envelope: env}
 }
 
-// refuses reports whether Kuna answered a login or refresh with a refusal, and
-// would do so again.
+// refuses reports whether Kuna refused a login or refresh permanently.
 func refuses(status int, entries []ErrorEntry) bool {
 	switch {
 	case status == 0:
@@ -74,12 +73,12 @@ func refuses(status int, entries []ErrorEntry) bool {
 
 func refreshExpired(e ErrorEntry) bool { return e.Code == codeRefreshExpired }
 
-// peeked is how much of an answer is read to see whether it says that the token
-// has expired; such answers are short.
+// peeked bounds how much of an answer is read to find an expired token; such
+// answers are short.
 const peeked = 16 << 10
 
-// Rejected reports whether an answer is about the access token. Kuna may have
-// acted on an answer with data beside its errors, so it is handed on.
+// Rejected reports whether the answer rejects the access token. An answer with data
+// beside its errors is no rejection, because Kuna may have acted.
 func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
 	if resp.StatusCode == http.StatusUnauthorized {
 		return true
@@ -96,5 +95,5 @@ func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
 	return classify(resp.StatusCode, env) == apierror.Refused && slices.ContainsFunc(env.entries, expired)
 }
 
-// Fail returns the package's error.
+// Fail implements session.Dialect.
 func (dialect) Fail(op string, err error) error { return fail(op, err) }

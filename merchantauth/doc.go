@@ -1,10 +1,11 @@
 // Package merchantauth gets and uses the credentials of Kuna Core, a crypto
 // product for institutions.
 //
-// There are two ways in. A merchant logs in with e-mail, password and merchant
-// id (POST /v2/auth/login) and gets an access token of 30 minutes and a refresh
-// token of 2 days, which buys the next pair (POST /v2/auth/refresh). Or it has
-// an API key, and needs neither. A [Client] does one or the other.
+// There are two ways to authenticate. With a login, the merchant sends e-mail,
+// password and merchant id (POST /v2/auth/login) and gets an access token of 30
+// minutes and a refresh token of 2 days. The refresh token buys the next pair of
+// tokens (POST /v2/auth/refresh). With an API key, the merchant needs neither. A
+// [Client] uses either a login or an API key.
 //
 //	client, err := merchantauth.New(merchantauth.Config{
 //		BaseURL:    os.Getenv("KUNA_BASE_URL"),
@@ -16,66 +17,69 @@
 //
 // # Calls
 //
-// [Client.CreateCustomer], [Client.CustomerDetails] and [Client.FindCustomers]
-// are typed. [Client.Call] makes any other call, [Client.HTTPClient] and
-// [Client.Transport] put the credential on requests that are made by other
-// means, and [Client.Token] returns the access token itself. One token is kept,
-// shared by all callers, and refreshed before it expires.
+// [Client.CreateCustomer], [Client.CustomerDetails] and [Client.FindCustomers] are
+// typed. [Client.Call] makes any other call. [Client.HTTPClient] and
+// [Client.Transport] put the credential on requests made by other means.
+// [Client.Token] returns the access token itself. The Client keeps a single token,
+// shares it among all callers, and refreshes it before it expires.
 //
 // # Refreshing
 //
-// A refresh may spend the refresh token, so it is made once, by one caller for
-// all, and everything that it brings replaces what was there in one step. A
-// refresh token that an answer has replaced is not sent again, not by
-// [Client.Refresh] either (which has a bound to what it remembers); one that
-// the answer repeats or leaves out stays in use until it expires. Of what
-// another Client or process has spent, a Client knows nothing.
+// A refresh may spend the refresh token, so all waiting callers share a single
+// refresh. Its tokens replace the old tokens in one step. The Client never sends a
+// refresh token again after an answer has replaced it, not even by [Client.Refresh]
+// (see there for the number of remembered tokens). If the answer repeats the
+// refresh token or leaves it out, the refresh token stays in use until it expires.
+// A Client does not know of refresh tokens spent by another Client or process.
 //
-// If Kuna answers a refresh with a refusal, whatever the code, that refresh
-// token is given up and the Client logs in, once, in the same turn. If the
-// answer is lost or unusable, the same refresh token is sent once more: Kuna
-// may not have acted. If that is lost too, the next turn logs in. A connection
-// that breaks, a timeout and a bare 5xx of a gateway count as lost answers, so
-// such an outage leads to logins. No other failure does, such as one to connect,
-// a 5xx with Kuna's errors or a 503 with Retry-After. The old access token is
-// used for as long as it is good, and the next try waits for a back-off.
+// If Kuna answers a refresh with a refusal, whatever the code, the Client gives up
+// the refresh token and logs in once in the same flight. If the answer is lost or
+// unusable, the Client sends the same refresh token once more: Kuna may not have
+// acted. If the second answer is lost too, the next flight logs in. A broken
+// connection, a timeout and a bare 5xx of a gateway count as lost answers, so such
+// an outage leads to logins. Other failures do not, such as a failure to connect, a
+// 5xx with Kuna's errors or a 503 with Retry-After. The Client uses the old access
+// token while it is valid, and the next flight waits for a back-off.
 //
-// A login that is refused is not tried again at once either: no more than twice
-// a minute, unless Config.Password returns another password.
+// A refused login also waits for a back-off: the Client logs in at most twice a
+// minute, unless Config.Password returns another password.
 //
 // # Rejected tokens
 //
-// An answer whose errors name a TokenExpiredError, under any status, or a 401
-// replaces the access token that was sent, if it is still the current one, and
-// the call is made once more with the new token. A success that has data beside
-// such errors may come of a call that was acted on: one that must not be made
-// twice ends with it. An API key is never replaced, and nothing is replayed
-// with one.
+// Kuna rejects an access token with a 401, or with a TokenExpiredError in the
+// answer's errors under any status. The Client then replaces the token, unless it
+// has been replaced already, and repeats the call once with the new token. If a
+// success has data beside such errors, Kuna may have acted: the Client repeats such
+// a call only if two executions do no harm. An API key is never replaced, and no
+// call with an API key is repeated after a rejection.
 //
-// A rejection may also be a mistake. Replacements are limited to five at once and
-// then one per five seconds, and callers wait two seconds at most for one. Where
-// no other token is to be had, the token stays in use, and its first rejection in
-// a row has the call made once more with the same token. A rejection that stands
-// for want of another token matches [providerauth.ErrContested] and is Retryable;
-// [Client.HTTPClient] returns it as it is. A token is given up only if its
-// replacement was refused for good and it was rejected five times in a row since.
+// A rejection may also be a mistake. Replacements are limited to a burst of five,
+// then one per five seconds, and callers wait at most two seconds for a
+// replacement. If no other token is available, the token stays in use, and its
+// first rejection in a row sends the call once more with the same token. If the
+// rejection stands because no other token is available, the error matches
+// [providerauth.ErrContested] and is Retryable; [Client.HTTPClient] returns the
+// response unchanged. The Client gives up a token only after Kuna has refused its
+// replacement permanently, and has then rejected the token itself five times in a
+// row.
 //
 // # Traps
 //
-// "expiresIn" is not a duration but the Unix time at which the token expires;
-// it is checked against the token's own exp, and the earlier counts. Success
-// may be 200 or 201, and statuses of errors are not documented: what counts is
-// whether the answer holds "errors" or "data". The "message" of an error may be
-// a text or an object. Only two codes are documented, UNAUTHORIZED and
-// REFRESH_TOKEN_EXPIRED; the first alone does not say that a token has expired.
+// "expiresIn" is not a duration but the Unix time of the token's expiry. The Client
+// checks it against the token's own exp and uses the earlier time.
 //
-// The header merchant_id goes out on the two authentication calls and on no
-// other, with its underscore. A proxy on the way may drop such a header: nginx
-// does, unless underscores_in_headers is on.
+// Success may be 200 or 201, and statuses of errors are not documented. The Client
+// decides by whether the answer holds "errors" or "data". The "message" of an error
+// may be a text or an object. Only two codes are documented, UNAUTHORIZED and
+// REFRESH_TOKEN_EXPIRED. UNAUTHORIZED alone does not mean an expired token.
 //
-// There are no idempotency keys. Calls that create or move something are
-// therefore never repeated after an unclear outcome; their error is Ambiguous.
-// A customer whose creation ended so is looked up by [Client.FindCustomers].
+// The two authentication calls send the header merchant_id, with its underscore; no
+// other call does. A proxy on the way may drop such a header: nginx does, unless
+// underscores_in_headers is on.
+//
+// There are no idempotency keys. If a call creates or moves something, the Client
+// therefore never repeats it after an ambiguous outcome; its error is Ambiguous.
+// Use [Client.FindCustomers] to look for a customer after an ambiguous creation.
 //
 // Message-level encryption, which Kuna agrees on with some merchants, is not
 // part of this package.

@@ -11,7 +11,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An envelope is the wrapping of every answer: data or errors.
+// An envelope wraps every answer: data or errors.
 type envelope struct {
 	Data   json.RawMessage `json:"data"` // nil if absent, "null" if null
 	Errors json.RawMessage `json:"errors"`
@@ -41,13 +41,13 @@ var (
 	errBoth   = errors.New(`the answer has "data" and "errors"`)
 )
 
-// open decodes the data of a successful answer into out. If that is nil, data
-// need only be there, null or not.
+// open decodes the data of a successful answer into out. If out is nil, data may be
+// null but must be present.
 func (e *envelope) open(out any) error {
 	switch {
 	case e.err != nil:
 		return e.err
-	case len(e.entries) > 0: // those without data are no success
+	case len(e.entries) > 0: // beside data: errors alone are no success
 		return errBoth
 	case len(e.Data) == 0, out != nil && e.empty():
 		return errNoData
@@ -62,16 +62,15 @@ func (e *envelope) empty() bool { return len(e.Data) == 0 || string(e.Data) == "
 // An ErrorEntry is an error in the list of an answer. Its texts may quote the
 // request.
 type ErrorEntry struct {
-	// Code is Kuna's name of the error. Two are documented, UNAUTHORIZED and
-	// REFRESH_TOKEN_EXPIRED.
+	// Code is Kuna's name of the error. Only UNAUTHORIZED and REFRESH_TOKEN_EXPIRED
+	// are documented.
 	Code string
-	// Message is the text, of at most 1 KiB, in whichever form it came: a text, a
-	// number, the "message" of an object, or several of these joined by "; ".
+	// Message is the text, of at most 1 KiB, from any form of the message: a text,
+	// a number, the "message" of an object, or several of these joined by "; ".
 	Message string
-	// Name is the name of a message that is an object, such as
-	// TokenExpiredError.
+	// Name is the "name" of an object as the message, such as TokenExpiredError.
 	Name string
-	// ExpiredAt is the "expiredAt" of such an object; zero if it has none.
+	// ExpiredAt is the "expiredAt" of such an object; zero if there is none.
 	ExpiredAt time.Time
 	// Raw is the entry as it came; nil if it is longer than 4 KiB.
 	Raw json.RawMessage
@@ -153,5 +152,5 @@ const (
 	nameTokenExpired   = "TokenExpiredError"
 )
 
-// expired reports whether the entry says that the access token has expired.
+// expired reports whether the entry is for an expired access token.
 func expired(e ErrorEntry) bool { return e.Code == codeUnauthorized && e.Name == nameTokenExpired }

@@ -20,10 +20,10 @@ var (
 	// ErrNoSession: the Client uses an API key, so it has no tokens. No
 	// request was made.
 	ErrNoSession = errors.New("there is no session: the client uses an API key")
-	// ErrTokenExpired: Kuna says that the access token has expired
-	// (UNAUTHORIZED with a TokenExpiredError). It comes with providerauth.ErrUnauthorized.
+	// ErrTokenExpired: Kuna calls the access token expired (UNAUTHORIZED with a
+	// TokenExpiredError). It comes with providerauth.ErrUnauthorized.
 	ErrTokenExpired = errors.New("the access token has expired")
-	// ErrRefreshTokenExpired: Kuna says that the refresh token has expired
+	// ErrRefreshTokenExpired: Kuna calls the refresh token expired
 	// (REFRESH_TOKEN_EXPIRED).
 	ErrRefreshTokenExpired = errors.New("the refresh token has expired")
 )
@@ -47,29 +47,29 @@ var (
 //     say.
 //   - The sentinels of this package.
 type Error struct {
-	// Op is the method that failed; "Transport" for the error of a
-	// RoundTripper that sent nothing. Where Token could get none, it is
-	// "Login" or "Refresh", whichever it was that failed.
+	// Op is the failed method; "Transport" for the error of a RoundTripper which
+	// sent nothing. If Token gets no token, Op is "Login" or "Refresh", whichever
+	// failed.
 	Op string
-	// StatusCode is the HTTP status; 0 if nothing was answered. Kuna documents
-	// none for errors: it may be a 2xx.
+	// StatusCode is the HTTP status; 0 without an answer. Kuna documents no
+	// statuses for errors: it may be a 2xx.
 	StatusCode int
-	// Code, Message, Name and ExpiredAt are those of the first of Entries, and
-	// the comments there hold here. No message is part of the text.
+	// Code, Message, Name and ExpiredAt are the fields of the first of Entries; see
+	// [ErrorEntry]. No message is part of the text.
 	Code, Message, Name string
 	ExpiredAt           time.Time
-	// Entries are the errors that the answer lists, at most the first 16.
+	// Entries are the errors listed in the answer, at most the first 16.
 	Entries []ErrorEntry
-	// Fields are the rules that the call broke, by field.
+	// Fields are the rules broken by the call, by field.
 	Fields map[string]string
 	// RequestID is the X-Request-Id of the answer; "" if it has none.
 	RequestID string
 	// Attempts counts all attempts, including those that found no connection.
 	Attempts int
-	// RetryAfter is the time to wait before the next call: the wait that Kuna
-	// asks for, with providerauth.ErrContested the time until another token may
-	// be had, and after an earlier failure, see Failure.FailedAt, the rest of its
-	// back-off; 0 if none is known.
+	// RetryAfter is the time to wait before the next call: Kuna's Retry-After; with
+	// providerauth.ErrContested the time until another token is available; after an
+	// earlier failure, see Failure.FailedAt, the rest of its back-off. 0 if
+	// unknown.
 	RetryAfter time.Duration
 	// Err is the cause; nil if the answer says everything.
 	Err error
@@ -88,8 +88,7 @@ func (e *Error) facts() apierror.Facts {
 	}
 }
 
-// isCode reports whether s looks like Kuna's codes, and like nothing that must
-// not be printed.
+// isCode reports whether s has the form of Kuna's codes, and may be printed.
 func isCode(s string) bool {
 	return s != "" && strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == ""
 }
@@ -101,8 +100,8 @@ func (e *Error) described() apierror.Facts {
 	return f
 }
 
-// hint explains an answer of Kuna by the sentinel that the error matches; "": the
-// status does.
+// hint explains Kuna's answer by the sentinel matching the error; "" if the status
+// explains it.
 func (e *Error) hint() string {
 	switch {
 	case e.Is(ErrTokenExpired):
@@ -121,15 +120,13 @@ func (e *Error) hint() string {
 // request id.
 func (e *Error) Error() string { return e.described().Text() }
 
-// Format prints the text of Error under every verb, also of an Error that is no
-// pointer.
+// Format prints the text of Error under every verb, also for an Error value.
 func (e Error) Format(s fmt.State, _ rune) { e.described().Print(s) }
 
-// MarshalJSON writes the text of Error as a JSON string, also of an Error that is
-// no pointer.
+// MarshalJSON writes the text of Error as a JSON string, also for an Error value.
 func (e Error) MarshalJSON() ([]byte, error) { return e.described().JSON() }
 
-// Failure returns the fields that the errors of all providers share.
+// Failure returns the fields common to the errors of all providers.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
 // Is reports whether the fields of the error match the sentinel target.
@@ -147,14 +144,13 @@ func (e *Error) Is(target error) bool {
 	return e.facts().Is(target)
 }
 
-// lists reports whether any of the errors has the code. Entries may be missing
-// from an Error that was not made here.
+// lists reports whether any entry has the code. An Error made outside this package
+// may have no Entries.
 func (e *Error) lists(code string) bool {
 	return e.Code == code || slices.ContainsFunc(e.Entries, func(x ErrorEntry) bool { return x.Code == code })
 }
 
-// expired reports whether any of the errors says that the access token has
-// expired.
+// expired reports whether any entry calls the access token expired.
 func (e *Error) expired() bool {
 	return expired(ErrorEntry{Code: e.Code, Name: e.Name}) || slices.ContainsFunc(e.Entries, expired)
 }
@@ -162,10 +158,10 @@ func (e *Error) expired() bool {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Retryable reports whether the same call again can succeed and can do no
-// harm, and how long to wait first; 0 leaves that to the caller. Ask it before
-// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous call
-// that creates or moves something is never Retryable.
+// Retryable reports whether the same call can succeed later without doing harm, and
+// how long to wait first; 0 leaves the wait to the caller. Check Retryable before
+// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous call is
+// never Retryable if it creates or moves something.
 func (e *Error) Retryable() (after time.Duration, ok bool) {
 	if e.lists(codeRefreshExpired) {
 		return 0, false
@@ -174,23 +170,23 @@ func (e *Error) Retryable() (after time.Duration, ok bool) {
 }
 
 // Ambiguous reports whether Kuna acted or may have acted and there is no usable
-// result. A 408 or 5xx to a call that creates or moves something is ambiguous,
-// also with Kuna's errors: their codes are not public, except that of an expired
-// access token.
+// result. A 408 or 5xx to a call which creates or moves something is ambiguous,
+// even with Kuna's errors: their codes are not public, except the code of an
+// expired access token.
 //
-// Unless the call is Retryable, find out whether it took effect before making
-// it again: a customer may have been created though [Client.CreateCustomer]
-// returned this, and is found by [Client.FindCustomers] with the ExternalID or
-// the Email of the request. (Not by [Client.CustomerDetails]: the id was in the
-// answer that is missing.) An unclear outcome takes a moment to settle, so do
-// not create again after a single look that finds nothing.
+// Unless the call is Retryable, find out whether it took effect before repeating
+// it. After an Ambiguous [Client.CreateCustomer] the customer may exist: look by
+// [Client.FindCustomers] with the ExternalID or the Email of the request.
+// ([Client.CustomerDetails] cannot help: the id was in the missing answer.) An
+// ambiguous outcome takes a moment to settle, so do not create the customer again
+// after a single search without a result.
 func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 
 // Body returns the beginning of the answer, at most 4 KiB. It may quote the
 // request, so it is not part of the text.
 func (e *Error) Body() string { return e.body.Text() }
 
-// copied returns a copy for one caller: all callers who waited for a token get
+// copied returns a copy for a single caller: all callers waiting for a token get
 // the same error.
 func (e *Error) copied() *Error {
 	own := *e
@@ -198,7 +194,7 @@ func (e *Error) copied() *Error {
 	return &own
 }
 
-// invalid is the error of a call that breaks rules; nil if it breaks none.
+// invalid returns the error for broken rules; nil if there are none.
 func invalid(op string, p check.Problems) error {
 	if p == nil {
 		return nil
@@ -206,7 +202,7 @@ func invalid(op string, p check.Problems) error {
 	return &Error{Op: op, Fields: p}
 }
 
-// fail returns the package's error for an error of the packages below.
+// fail converts an error of the internal packages to an [*Error].
 func fail(op string, err error) error {
 	own := failed(op, err)
 	if earlier, ok := err.(*apierror.Earlier); ok {

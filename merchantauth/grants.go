@@ -12,21 +12,21 @@ import (
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
-// maxSpent is how many refresh tokens a Client remembers as replaced. Token
-// alone replaces one in five seconds at most where access tokens live for more
-// than that, which makes 34,560 in their two days; beyond are only those who
-// refresh tokens of their own without a pause. Then the ones that expire first
-// are forgotten early.
+// maxSpent is the number of replaced refresh tokens remembered by a Client. If
+// access tokens live for more than five seconds, Token replaces at most one refresh
+// token per five seconds: 34,560 in the two days of their life. Only callers with
+// refresh tokens of their own can exceed the limit, by refreshing without a pause.
+// The Client then forgets the tokens with the earliest expiry.
 const maxSpent = 1 << 16
 
-// grants are the refresh tokens that must not be sent any more: those that an
-// answer has replaced, each until it has expired and Kuna would say so itself.
-// It also keeps two Refreshes of one refresh token from running at once. The
-// zero value is ready for use.
+// grants records the refresh tokens which must not be sent again because an answer
+// has replaced them, each until its expiry; from then on Kuna would refuse it
+// anyway. grants also serialises Refreshes of the same refresh token. The zero
+// value is ready for use.
 type grants struct {
 	mu      sync.Mutex
-	current credential.ID // of the cache's refresh token; zero: it has none
-	until   time.Time     // when that expires
+	current credential.ID // of the cache's refresh token; zero: no refresh token
+	until   time.Time     // expiry of current
 	spent   map[credential.ID]time.Time
 	sweepAt int
 	busy    map[credential.ID]chan struct{} // closed when its Refresh is over
@@ -34,8 +34,8 @@ type grants struct {
 	running sync.WaitGroup
 }
 
-// hold notes the refresh token of a token that is about to be the cache's. The
-// one before is not to be sent again.
+// hold records the refresh token of the cache's next token. The previous refresh
+// token must not be sent again.
 func (g *grants) hold(id credential.ID, until time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -43,12 +43,11 @@ func (g *grants) hold(id credential.ID, until time.Time) {
 		g.add(g.current, g.until)
 	}
 	g.current, g.until = id, until
-	delete(g.spent, id) // also if it was the current one already
+	delete(g.spent, id) // also if id was current before, and was just added
 }
 
-// replace notes that an answer has replaced a refresh token by next, or by one
-// that cannot be used, which is zero. What an answer brings is good again, if
-// it was not before.
+// replace records the replacement of a refresh token by next; zero: the new refresh
+// token is unusable. A refresh token issued again by an answer is valid again.
 func (g *grants) replace(id credential.ID, until time.Time, next credential.ID) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -93,8 +92,8 @@ func (g *grants) isCurrent(id credential.ID) bool {
 	return g.current == id
 }
 
-// enter waits until no other Refresh is under way with the refresh token; the
-// caller then leaves when its own is over.
+// enter waits until no other Refresh of the refresh token is under way. The caller
+// then calls leave when its own Refresh is over.
 func (g *grants) enter(ctx context.Context, id credential.ID) (leave func(), err error) {
 	for {
 		busy, err := g.take(id)
@@ -112,7 +111,7 @@ func (g *grants) enter(ctx context.Context, id credential.ID) (leave func(), err
 	}
 }
 
-// take returns what to wait for, nil if the caller has its turn.
+// take returns the channel to wait for; nil: the caller may refresh now.
 func (g *grants) take(id credential.ID) (<-chan struct{}, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -138,7 +137,7 @@ func (g *grants) leave(id credential.ID) {
 	g.running.Done()
 }
 
-// close lets no further Refresh begin, and waits for those under way.
+// close prevents further Refreshes, and waits for those under way.
 func (g *grants) close() {
 	g.mu.Lock()
 	g.closed = true

@@ -20,7 +20,7 @@ type (
 	issued = tokencache.Issued[Token]
 )
 
-// loginBody is what Kuna's page shows: the e-mail address travels as "token".
+// loginBody is the body on Kuna's page: the e-mail address is sent as "token".
 type loginBody struct {
 	Token    string `json:"token"`
 	Password string `json:"password"`
@@ -28,13 +28,14 @@ type loginBody struct {
 
 var errLogin = errors.New("the e-mail, the password or the merchant id is not accepted, or a proxy on the way dropped the header merchant_id (nginx does, unless underscores_in_headers is on)")
 
-// Login logs in (POST /v2/auth/login), whatever token there is, and makes the
-// new one the Client's. It waits for a login or refresh under way, not for a
-// back-off. The request is repeated where that helps: a login that was lost
-// harms nobody. Whether a new session ends older ones is not documented.
+// Login logs in (POST /v2/auth/login), even if the Client has a valid token, and
+// the new token becomes the Client's token. Login waits for a login or refresh
+// under way, but not for a back-off. The request is repeated where repeating helps:
+// a lost login does no harm. Kuna does not document whether a new session ends
+// older sessions.
 //
-// [Client.Token] logs in by itself where that is needed. In key mode the error
-// is [ErrNoSession]. A login that Kuna refuses is not Retryable.
+// [Client.Token] logs in by itself if needed. In key mode the error is
+// [ErrNoSession]. A login refused by Kuna is not Retryable.
 func (c *Client) Login(ctx context.Context) (Token, error) {
 	if err := c.needSession("Login", ctx); err != nil {
 		return Token{}, err
@@ -65,7 +66,7 @@ func (l loginer) Retrieve(ctx context.Context, _ ask) (issued, error) {
 	return result, nil
 }
 
-// hold notes that the refresh token of t, a new token, is the cache's from now on.
+// hold records the refresh token of t, a new token, as the cache's refresh token.
 func (c *Client) hold(t Token) { c.grants.hold(t.refresh.ID(), t.RefreshExpiresAt) }
 
 func (c *Client) login(ctx context.Context, password string) (issued, error) {
@@ -88,8 +89,8 @@ func (c *Client) login(ctx context.Context, password string) (issued, error) {
 	return t, nil
 }
 
-// failAuth is fail for login and refresh: a refusal is explained by why, if by
-// nothing else.
+// failAuth is fail for login and refresh: unless a later call can succeed, why
+// becomes the cause of an answer without another cause.
 func failAuth(op string, err, why error) error {
 	e := apierror.Of(err)
 	if e.Status != 0 && !e.Answer.Later {
@@ -98,7 +99,8 @@ func failAuth(op string, err, why error) error {
 	return newError(op, e)
 }
 
-// asMerchant signs the two calls that have no credential in the header.
+// asMerchant signs the two authentication calls, which have no credential in their
+// headers.
 type asMerchant struct{ id string }
 
 func (m asMerchant) Sign(_ context.Context, r *http.Request, _ []byte) error {

@@ -16,26 +16,29 @@ type refreshBody struct {
 	RefreshToken string `json:"refreshToken"`
 }
 
-// Refresh spends t's refresh token on a new token (POST /v2/auth/refresh). It
-// is one request, which is repeated only if nothing was sent.
+// Refresh spends t's refresh token on a new token (POST /v2/auth/refresh). The
+// request is repeated only if nothing was sent.
 //
-// Of one refresh token there is one Refresh at a time; another waits for its
-// end, and is made only if the refresh token has not been replaced by then. If
-// t is the Client's current token, this waits for a login or refresh under way,
-// too, and the new token is the Client's from then on; if Kuna refuses, the
-// Client's next token is from a login. If t is any other token, such as one of
-// [NewToken], the Client's own is left alone and the new one is not kept.
+// Concurrent calls for the same refresh token are serialised. A later call fails if
+// the refresh token was replaced in the meantime.
 //
-// A replaced refresh token that is used again can end the session. If an answer
-// to this Client has replaced t's, or t is from before a [Client.Login], nothing
-// is sent and the error matches [providerauth.ErrInvalidRequest]. The Client remembers 65,536
-// such refresh tokens, each until it has expired: if it does not say when, for
-// two days. What another Client or process has spent, it cannot know.
+// If t is the Client's current token, Refresh also waits for a login or refresh
+// under way, and the new token becomes the Client's token. If Kuna refuses, the
+// Client logs in for its next token. If t is any other token, such as a token of
+// [NewToken], Refresh does not change the Client's own token and does not keep the
+// new token.
 //
-// [Client.Token] refreshes by itself where that is needed. A refresh token that
-// Kuna calls expired matches [ErrRefreshTokenExpired], one that it refuses for
-// another reason does not: [Client.Login] helps against both. In key mode the
-// error is [ErrNoSession], after [Client.Close] it matches [providerauth.ErrClosed].
+// Use of a replaced refresh token can end the session. If an answer to this Client
+// has replaced t's refresh token, or t is from before a [Client.Login], nothing is
+// sent and the error matches [providerauth.ErrInvalidRequest]. The Client remembers
+// 65,536 such refresh tokens, each until it has expired, or for two days if it
+// states no expiry. It does not know of refresh tokens spent by another Client or
+// process.
+//
+// [Client.Token] refreshes by itself if needed. The error matches
+// [ErrRefreshTokenExpired] only if Kuna calls the refresh token expired.
+// [Client.Login] helps against any refusal. In key mode the error is
+// [ErrNoSession], after [Client.Close] it matches [providerauth.ErrClosed].
 func (c *Client) Refresh(ctx context.Context, t Token) (Token, error) {
 	const op = "Refresh"
 	if err := c.needSession(op, ctx); err != nil {
@@ -51,7 +54,7 @@ func (c *Client) Refresh(ctx context.Context, t Token) (Token, error) {
 	return next, nil
 }
 
-// spend is Refresh of a token that has a refresh token.
+// spend is Refresh for a token with a refresh token.
 func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
 	id := t.refresh.ID()
 	leave, err := c.grants.enter(ctx, id)
@@ -76,23 +79,23 @@ func (c *Client) spend(ctx context.Context, t Token) (Token, error) {
 	}
 }
 
-// A grantSpender spends a refresh token, if it still is the refresh token of the
-// cache's token.
+// A grantSpender spends a refresh token only while it belongs to the cache's token.
 type grantSpender struct {
 	client *Client
 	id     credential.ID // of the refresh token
-	// replaced receives if a flight has just replaced the refresh token. It is a
-	// channel because the flight may outlive the call that started it.
+	// replaced receives if another flight has replaced the refresh token. It is a
+	// channel because the flight may outlive the call which started it.
 	replaced chan struct{}
 }
 
-// Retrieve refreshes the cache's token, or leaves it as it is.
+// Retrieve refreshes the cache's token, or returns it unchanged if it has another
+// refresh token.
 func (g *grantSpender) Retrieve(ctx context.Context, a ask) (issued, error) {
 	if a.Previous.refresh.ID() != g.id {
 		g.replaced <- struct{}{}
 		return issued{Token: a.Previous, ID: a.Previous.secret.ID(), ExpiresAt: a.Previous.ExpiresAt}, nil
 	}
-	if g.client.grants.replaced(g.id) { // by an answer that brought no token
+	if g.client.grants.replaced(g.id) { // by an answer without a usable token
 		return issued{}, &deadGrant{errReplaced()}
 	}
 	return refresher{g.client, apierror.Acts}.Retrieve(ctx, a)
@@ -108,7 +111,7 @@ func errReplaced() *Error {
 
 var errRefresh = errors.New("the refresh token is not accepted")
 
-// renewable reports whether there is a refresh token that can be spent.
+// renewable reports whether t has a refresh token which may still be sent.
 func (c *Client) renewable(t Token) bool {
 	return t.refresh != nil && time.Now().Before(t.RefreshExpiresAt) && !c.grants.replaced(t.refresh.ID())
 }
@@ -129,8 +132,9 @@ func (r refresher) Retrieve(ctx context.Context, a ask) (issued, error) {
 	return next, nil
 }
 
-// refresh spends the refresh token of t, and notes if an answer replaces it.
-// effect is that of a second refresh: the cache knows what may still be spent.
+// refresh spends the refresh token of t, and records its replacement. effect is the
+// effect of a second refresh: the cache knows which refresh tokens may still be
+// sent.
 func (c *Client) refresh(ctx context.Context, t Token, effect apierror.Effect) (issued, error) {
 	const op = "Refresh"
 	resp, err := c.session.API.Do(ctx, transport.Call{
@@ -155,9 +159,10 @@ func (c *Client) refresh(ctx context.Context, t Token, effect apierror.Effect) (
 	return next, nil
 }
 
-// spentBy is the error of a refresh. After a refusal the refresh token must not be
-// sent again. An answer that brings another refresh token and cannot be used
-// beyond that has replaced the old one, too. It is not kept in part.
+// spentBy returns the error of a refresh. After a refusal the refresh token must
+// not be sent again. If the answer brought another refresh token but is unusable
+// otherwise, the old refresh token is replaced too, and the new refresh token is
+// not kept.
 func spentBy(err error, replaced bool) error {
 	var e *Error
 	if errors.As(err, &e) && (replaced || refuses(e.StatusCode, e.Entries)) {
@@ -166,8 +171,7 @@ func spentBy(err error, replaced bool) error {
 	return err
 }
 
-// deadGrant is the error of a refresh whose refresh token is not to be sent
-// again.
+// deadGrant is the error of a refresh whose refresh token must not be sent again.
 type deadGrant struct{ refusal *Error }
 
 func (d *deadGrant) Error() string   { return d.refusal.Error() }

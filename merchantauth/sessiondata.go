@@ -14,14 +14,14 @@ import (
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
-// refreshLife is how long a refresh token lives by Kuna's page, for one that
-// does not say so itself.
+// refreshLife is the life of a refresh token by Kuna's page, for tokens without an
+// exp.
 const refreshLife = 48 * time.Hour
 
 // sessionData is the data of the answer to login and refresh.
 type sessionData struct {
 	access, refresh string    // refresh is "" if the answer has none
-	expires         time.Time // by expiresIn; zero if that is no Unix time
+	expires         time.Time // by expiresIn; zero if expiresIn is no Unix time
 }
 
 var (
@@ -29,8 +29,8 @@ var (
 	errRefreshToken = errors.New("data.refreshToken is not a text of at most 16384 characters without control characters")
 )
 
-// read takes an answer apart. The refresh token is read first: that it was
-// replaced is to be known even if the rest cannot be used.
+// read reads the data of an answer. It reads the refresh token first: the Client
+// must know of its replacement even if the rest is unusable.
 func (s *sessionData) read(env *envelope) error {
 	var data struct {
 		AccessToken  json.RawMessage `json:"accessToken"`
@@ -53,12 +53,12 @@ func (s *sessionData) read(env *envelope) error {
 	return nil
 }
 
-// The bounds of what can be a Unix time in seconds: 1985, so that the clocks of
-// simulated time pass, and the end of the year 9999. A duration is below, and a
-// time in milliseconds above.
+// The bounds of a plausible Unix time in seconds: 1985, to accept the clocks of
+// simulated time, and the end of the year 9999. A duration is below, and a time in
+// milliseconds above.
 const minUnix, maxUnix = 500_000_000, 253402300799
 
-// deadline reads expiresIn, a number or a text with one.
+// deadline reads expiresIn, a number or a text with a number.
 func deadline(raw json.RawMessage) time.Time {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -74,8 +74,8 @@ func deadline(raw json.RawMessage) time.Time {
 	return time.Unix(int64(math.Floor(f)), 0)
 }
 
-// received makes a token of a session that came at the given time. What it does
-// not bring, or brings again, is as it was before.
+// received makes a token of an answer received at the given time. If the answer
+// repeats the refresh token or leaves it out, the refresh token of before stays.
 func (c *Client) received(s *sessionData, at expiry.Timing, before Token) (issued, error) {
 	times, _ := jwtclaims.Peek(s.access)
 	expires, _, ignored, err := expiry.Life{
@@ -100,8 +100,8 @@ func (c *Client) received(s *sessionData, at expiry.Timing, before Token) (issue
 	return issued{Token: t, ID: t.secret.ID(), ExpiresAt: expires}, nil
 }
 
-// refreshExpiry is when a refresh token of the answer expires by what it says
-// itself, or else refreshLife from its receipt.
+// refreshExpiry returns when a refresh token expires by its own exp, or else
+// refreshLife after its receipt.
 func refreshExpiry(value string, at expiry.Timing) time.Time {
 	times, _ := jwtclaims.Peek(value)
 	expires, _, _, err := expiry.Life{
@@ -114,8 +114,8 @@ func refreshExpiry(value string, at expiry.Timing) time.Time {
 	return expires.Round(0)
 }
 
-// spentUntil is when the refresh token of t, which was replaced at the given
-// time, has expired for certain: t may come from NewToken with any time.
+// spentUntil returns when the replaced refresh token of t has expired for certain:
+// NewToken accepts any time.
 func spentUntil(t Token, at expiry.Timing) time.Time {
 	until := refreshExpiry(t.refresh.Value(), at)
 	if t.RefreshExpiresAt.After(until) {

@@ -9,41 +9,42 @@ import (
 	"github.com/providerauth/providerauth-go/internal/session"
 )
 
-// userAgent is that of the package's own calls. The fingerprint in Kuna's tokens
-// may depend on it, so requests that state none get the same.
+// userAgent is the User-Agent of the package's own calls. The fingerprint in Kuna's
+// tokens may depend on it, so it is also the default for other requests.
 const userAgent = "providerauth-go"
 
-// Transport returns an http.RoundTripper that puts the credential on every
-// request, for the private endpoints that this package does not wrap: the
-// access token as Authorization, or the API key as Api-key, never both. Where
-// they are missing, it sets Accept, User-Agent and, on requests with a body,
-// Content-Type too. A nil base is the transport of Config.HTTPClient.
+// Transport returns an http.RoundTripper for private endpoints without a method in
+// this package. It puts the credential on every request: the access token as
+// Authorization, or the API key as Api-key, never both. If the request has none, it
+// also sets Accept, User-Agent and, for requests with a body, Content-Type. A nil
+// base is the transport of Config.HTTPClient.
 //
-// Requests go to the scheme, host and port of Config.BaseURL only. A 401, or an
-// answer without data whose errors name a TokenExpiredError, under any status,
-// replaces the access token and sends the request once more with the new token,
-// if its body can be rewound (GetBody). Where no other token is to be had, the
-// first such answer in a row sends the request once more with the same token,
-// and any other goes to the caller.
+// Requests go to the scheme, host and port of Config.BaseURL only. Kuna rejects the
+// access token with a 401, or with a TokenExpiredError under any status in an
+// answer without data. A rejection replaces the access token and sends the request
+// once more with the new token, if its body can be rewound (GetBody). If no other
+// token is available, the first rejection in a row sends the request once more with
+// the same token, and any other rejection goes to the caller.
 //
-// If a new token is answered so too, the token was not the reason: the answer
-// goes to the caller, and for 1 s, doubling to a minute, such answers to that
-// method and path replace nothing. After three of them, to different calls or
-// with no call accepted between, those to any call replace nothing, for up to 5
-// seconds or until a new token helps. A changed password ends both. Nothing
-// else is repeated. With an API key nothing is replaced or repeated at all.
+// If the new token is rejected too, the token was not the reason, so the answer
+// goes to the caller. For the next 1 s, doubling to a minute, rejections of the
+// same method and path replace no token. After three such cases, with different
+// calls or with no call accepted in between, rejections of any call replace no
+// token for up to 5 seconds, or until a new token helps. A changed password ends
+// both pauses. Nothing else is repeated. With an API key nothing is replaced or
+// repeated at all.
 //
-// An error of the RoundTripper itself is an [*Error] with Op "Transport" that
-// matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
-// base's, and whether the request was acted on is unknown. An answer with
-// "errors" is no error of the RoundTripper, whatever its status.
+// An error of the RoundTripper itself is an [*Error] with Op "Transport" matching
+// [providerauth.ErrNotSent]: the request was not sent. Every other error is the
+// base's; Kuna may have acted on the request. An answer with "errors" is no error
+// of the RoundTripper, whatever its status.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	return c.session.Transport(c.merchant(), base)
 }
 
-// HTTPClient returns an http.Client over [Client.Transport] that follows no
-// redirects. All clients returned share a pool of connections, so it is cheap
-// to call.
+// HTTPClient returns an http.Client over [Client.Transport]. The http.Client
+// follows no redirects. All such clients share a pool of connections, so HTTPClient
+// is cheap to call.
 func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Transport(nil)) }
 
 // merchant makes requests with the API key, or with the session's token.
@@ -87,8 +88,8 @@ func (a accessToken) Set(r *http.Request, s *credential.Secret, _ []byte) error 
 	return nil
 }
 
-// complete sets the headers of every private call on Kuna's page, unless the
-// caller has set them.
+// complete sets the headers of every private call on Kuna's page, unless the caller
+// has set them.
 func complete(r *http.Request) {
 	header.Default(r.Header, "Accept", "application/json")
 	header.Default(r.Header, "User-Agent", userAgent)

@@ -9,7 +9,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/simulator"
 )
 
-// requests makes the request ids of this process.
+// requests numbers the request ids of this process.
 var requests atomic.Uint64
 
 func requestID() string {
@@ -50,8 +50,8 @@ func (f failure) write(w http.ResponseWriter) {
 	simulator.WriteJSON(w, f.status, failed{RequestID: requestID(), Error: f})
 }
 
-// The failures that AssetPay documents, with the statuses and numbers of
-// assetpay.gg. It gives no status for 1915.
+// AssetPay's documented failures, with the statuses and numbers of assetpay.gg. It
+// documents no status for 1915.
 var (
 	errRateLimited   = failure{status: http.StatusTooManyRequests, Code: 1005, Key: "RATE_LIMITED", Message: "Too many requests"}
 	errInvalidToken  = failure{status: http.StatusUnauthorized, Code: 1102, Key: "INVALID_TOKEN", Message: "Invalid token"}
@@ -64,7 +64,7 @@ var (
 	errNotFound      = failure{status: http.StatusNotFound, Code: 1003, Key: "NOT_FOUND", Message: "Not found"}
 )
 
-// failBody is what FailNext answers.
+// failBody returns the body of FailNext.
 func failBody(status int) (body []byte, contentType string) {
 	switch status {
 	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusUnprocessableEntity,
@@ -74,7 +74,7 @@ func failBody(status int) (body []byte, contentType string) {
 	return fmt.Appendf(nil, "<html><head><title>%[1]d</title></head><body><h1>%[1]d</h1></body></html>\n", status), "text/html"
 }
 
-// failureEnvelope is what FailActed answers.
+// failureEnvelope returns the body of FailActed.
 func failureEnvelope(status int) (body []byte, contentType string) {
 	f := failure{Code: 1006, Key: "SERVER_ERROR", Message: "The simulator was asked to fail"}
 	switch status {

@@ -52,44 +52,47 @@ func (s *Server) ActLate(n int, d time.Duration, only ...func(*http.Request) boo
 	s.sim.ActLate(n, d, only...)
 }
 
-// Truncate acts on the next n requests and breaks off in mid-answer.
+// Truncate acts on the next n requests and breaks the connection in the middle of
+// the answer.
 func (s *Server) Truncate(n int, only ...func(*http.Request) bool) { s.sim.Truncate(n, only...) }
 
 // Reset resets the connections of the next n requests before acting.
 func (s *Server) Reset(n int, only ...func(*http.Request) bool) { s.sim.Reset(n, only...) }
 
-// FaultsLeft is how many of the faults that were asked for are not used up: each
-// call of FailNext, LoseAnswers, ActLate, Truncate, Reset or FailActed counts as
-// one. A test whose parts share a server checks that it is 0 between them.
+// FaultsLeft is the number of unused faults: each call of FailNext, LoseAnswers,
+// ActLate, Truncate, Reset, FailActed, Stall, Stream or ByteOrderMark counts once
+// until it is used up. If the parts of a test share a server, the test checks for 0
+// between them.
 func (s *Server) FaultsLeft() int { return s.sim.FaultsLeft() }
 
-// FailActed acts on the next n requests and answers them with status, AssetPay's error envelope
-// and header: a failure that does not mean that nothing was done.
+// FailActed acts on the next n requests and answers them with status, AssetPay's
+// failure envelope and header: a failure although the server acted.
 func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http.Request) bool) {
 	s.sim.FailActed(n, status, header, only...)
 }
 
-// StrayCalls rejects one in n of the calls whose client token is good, as INVALID_TOKEN: with
-// seed 0 every n-th of them, else each by chance, drawn from a source that
-// starts with seed. Several rules add up, and the first whose filters accept a
-// call decides on it; n of 0 or less ends all of them. Filters must not read the
-// body.
+// StrayCalls rejects one in n of the calls with a valid client token, as
+// INVALID_TOKEN: with seed 0 every n-th call, otherwise each call at random, drawn
+// from a source seeded with seed. Several rules add up, and the first rule whose
+// filters accept a call decides on it. n of 0 or less removes all rules. Filters
+// must not read the body.
 func (s *Server) StrayCalls(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.strayCalls.Add(n, seed, only...)
 }
 
-// StrayTokens does to good token requests what [Server.StrayCalls] does to
-// calls: they are rejected as INVALID_API_KEY, before the server acts.
+// StrayTokens does to valid token requests the same as [Server.StrayCalls] to
+// calls. The server rejects them as INVALID_API_KEY, before it acts.
 func (s *Server) StrayTokens(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.strayTokens.Add(n, seed, only...)
 }
 
-// Strays is how many calls and token requests were rejected so.
+// Strays returns how many calls and token requests StrayCalls and StrayTokens have
+// rejected.
 func (s *Server) Strays() (calls, tokens int) { return s.strayCalls.Taken(), s.strayTokens.Taken() }
 
-// RepeatTokens answers one in n token requests with the user's last token once more, if
-// that is still good. seed and the filters are as with [Server.StrayCalls]; n of
-// 1 repeats it each time, n of 0 or less ends it.
+// RepeatTokens answers one in n token requests with the last token of an equal
+// request, if the token is still valid. seed and the filters are as with
+// [Server.StrayCalls]; n of 1 repeats it each time, n of 0 or less ends it.
 func (s *Server) RepeatTokens(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.repeats.Add(n, seed, only...)
 }
@@ -99,7 +102,8 @@ func (s *Server) RepeatTokens(n int, seed uint64, only ...func(*http.Request) bo
 func (s *Server) Stall(n int, only ...func(*http.Request) bool) { s.sim.Stall(n, only...) }
 
 // Stream answers the next n requests with 200, header and every text received from
-// events, flushed by itself, until events is closed. The server does not act.
+// events, until events is closed. It flushes each text separately. The server does
+// not act.
 func (s *Server) Stream(n int, events <-chan string, header http.Header, only ...func(*http.Request) bool) {
 	s.sim.Stream(n, events, header, only...)
 }
@@ -109,8 +113,8 @@ func (s *Server) ByteOrderMark(n int, only ...func(*http.Request) bool) {
 	s.sim.ByteOrderMark(n, only...)
 }
 
-// ClearFaults takes back what is left of all faults of this page, Delay included.
-// Interceptors stay.
+// ClearFaults removes all faults, StrayCalls, StrayTokens, RepeatTokens and Delay
+// included. Interceptors stay.
 func (s *Server) ClearFaults() {
 	s.sim.ClearFaults()
 	s.strayCalls.Add(0, 0)
@@ -118,8 +122,8 @@ func (s *Server) ClearFaults() {
 	s.repeats.Add(0, 0)
 }
 
-// Delay makes every answer come d after the act; 0 ends it.
+// Delay delays every answer by d after the server has acted; 0 ends it.
 func (s *Server) Delay(d time.Duration, only ...func(*http.Request) bool) { s.sim.Delay(d, only...) }
 
-// Intercept puts wrap(next) in front of the server; nil removes all of them.
+// Intercept puts wrap(next) in front of the server; nil removes all interceptors.
 func (s *Server) Intercept(wrap func(next http.Handler) http.Handler) { s.sim.Intercept(wrap) }

@@ -1,9 +1,8 @@
-// Package assetpaytest is AssetPay as a test server: it exchanges API keys for
-// client tokens by the rules of AssetPay's OpenAPI document, checks the tokens
-// on client calls and the key on merchant calls, and answers in AssetPay's
-// envelopes. It has faults to be asked for, runs on a socket or, for
-// testing/synctest, in memory, and shares no code with the package that it
-// tests.
+// Package assetpaytest simulates AssetPay as a test server. The server exchanges
+// API keys for client tokens by the rules of AssetPay's OpenAPI document, checks
+// the token of client calls and the key of merchant calls, and answers in
+// AssetPay's envelopes. Tests can inject faults. The server runs on a socket or,
+// for testing/synctest, in memory. It shares no code with package assetpay.
 //
 //	srv := assetpaytest.NewServer(assetpaytest.Options{})
 //	defer srv.Close()
@@ -11,24 +10,22 @@
 //
 // # Endpoints
 //
-// POST /auth/authenticate-client; GET /client/inventory, which wants a client
-// token, after "Bearer" or bare; GET /secure/prices, which wants the API key.
-// [Server.Handle] adds others. The data that the two GETs answer is made up:
-// an array with one item.
+// POST /auth/authenticate-client; GET /client/inventory, which requires a client
+// token, after "Bearer" or bare; GET /secure/prices, which requires the API key.
+// [Server.Handle] adds others. The data of the two GETs is invented: an array with
+// a single item.
 //
 // # Faults
 //
 // FailNext, FailActed, LoseAnswers, ActLate, Truncate, Reset, Stall, Stream and
-// ByteOrderMark are used up in the order in which they were asked for, at most one
-// by each request that the
-// optional filters accept; a count of math.MaxInt is without end, one of 0 or
-// less takes back what is left, and ClearFaults everything. net/http repeats a GET by itself where a kept
-// connection breaks without an answer, so that a single LoseAnswers, ActLate or
-// Reset can pass unnoticed.
+// ByteOrderMark are used up in the order of their calls, at most one fault per
+// request accepted by the optional filters. A count of math.MaxInt never ends. A
+// count of 0 or less removes the remaining faults of its kind, ClearFaults removes
+// all faults. If a kept connection breaks without an answer, net/http repeats a GET
+// by itself, so a single LoseAnswers, ActLate or Reset can pass unnoticed.
 //
-// StrayCalls and StrayTokens reject a share of the requests although their
-// credential is good: every n-th, or by chance. RepeatTokens issues a token
-// again.
+// StrayCalls and StrayTokens reject a share of the requests with a valid
+// credential: every n-th, or at random. RepeatTokens issues a token again.
 package assetpaytest
 
 import (
@@ -47,18 +44,18 @@ import (
 	"github.com/providerauth/providerauth-go/internal/simulator"
 )
 
-// Options of a [Server]. The zero value is a server on a socket that knows one
-// merchant and has no rate limit.
+// Options of a [Server]. The zero value is a server on a socket with a single
+// merchant and no rate limit.
 type Options struct {
-	// InMemory makes the server listen in memory instead of on a socket, so
-	// that it runs inside a testing/synctest bubble. Make it inside the bubble
-	// and close it there.
+	// InMemory makes the server listen in memory instead of on a socket, to run
+	// inside a testing/synctest bubble. Make the server inside the bubble and close
+	// it there.
 	InMemory bool
-	// APIKey, APISecret and MerchantID are the merchant's. Default
+	// APIKey, APISecret and MerchantID are the merchant's credentials. Default
 	// "ap_test_0001", "test_api_secret" and "merchant-uuid".
 	APIKey, APISecret, MerchantID string
-	// TokenLifetime of the tokens that are issued, in whole seconds. Default
-	// 24 hours; the sample on AssetPay's page has 365 days.
+	// TokenLifetime of issued tokens, in whole seconds. Default 24 hours; the
+	// sample on AssetPay's page has 365 days.
 	TokenLifetime time.Duration
 	// ValidationStatus is the status of VALIDATION_FAILED: by AssetPay's pages
 	// 400 or 422. Default 400.
@@ -66,7 +63,7 @@ type Options struct {
 	// MessageArray makes the message of VALIDATION_FAILED an array of strings.
 	// AssetPay documents both forms.
 	MessageArray bool
-	// RateLimit is how many exchanges an hour are accepted; AssetPay has 100
+	// RateLimit is the number of exchanges accepted per hour; AssetPay accepts 100
 	// for unverified merchants. Default 0: no limit.
 	RateLimit int
 	// RetryAfter is sent with a RATE_LIMITED, in whole seconds. Default 0: no
@@ -74,7 +71,7 @@ type Options struct {
 	RetryAfter time.Duration
 	// NoCoreAccess makes the API key lack the scope for exchanges.
 	NoCoreAccess bool
-	// NoAPISecret makes the merchant one without an active API secret.
+	// NoAPISecret leaves the merchant without an active API secret.
 	NoAPISecret bool
 }
 
@@ -82,21 +79,21 @@ type Options struct {
 type Server struct {
 	sim *simulator.Server
 	opt Options
-	mux *http.ServeMux // what Handle added
+	mux *http.ServeMux // endpoints added by Handle
 
 	mu        sync.Mutex
-	keys      []string // API keys that are accepted
-	secrets   []string // API secrets that verify; the first signs
+	keys      []string // accepted API keys
+	secrets   []string // API secrets for verifying; the first signs
 	exchanged []time.Time
 	data      map[string]string  // client data, by Steam ID
-	tokens    map[string]failure // issued or seen; the zero failure: good
-	last      map[string]string  // token, by what it was issued for
+	tokens    map[string]failure // issued or seen; the zero failure: valid
+	last      map[string]string  // token, by the body of its exchange
 
 	strayCalls, strayTokens, repeats simulator.Share
 }
 
-// NewServer starts a server; Close it. It panics if no port of the loopback
-// interface can be had, as net/http/httptest does.
+// NewServer starts a server; Close it. It panics without a free port on the
+// loopback interface, as net/http/httptest does.
 func NewServer(opt Options) *Server {
 	opt.APIKey = cmp.Or(opt.APIKey, "ap_test_0001")
 	opt.APISecret = cmp.Or(opt.APISecret, "test_api_secret")
@@ -112,8 +109,8 @@ func NewServer(opt Options) *Server {
 	return s
 }
 
-// Config returns the configuration of a client of this server, with all
-// credentials of Options. It exchanges; set Mint for the other way.
+// Config returns the configuration of a client of this server, with all credentials
+// of Options. The client exchanges tokens; set Mint to MintLocal to sign them.
 func (s *Server) Config() assetpay.Config {
 	return assetpay.Config{
 		APIKey: providerauth.StaticSecret(s.opt.APIKey), APISecret: providerauth.StaticSecret(s.opt.APISecret),
@@ -121,40 +118,41 @@ func (s *Server) Config() assetpay.Config {
 	}
 }
 
-// Handle adds an endpoint, by a pattern of [http.ServeMux] such as
-// "POST /client/deposit". Below /client it sees requests with a good client
-// token only, below /secure with the API key. It panics where a ServeMux does.
+// Handle adds an endpoint, by a pattern of [http.ServeMux] such as "POST
+// /client/deposit". Below /client it receives only requests with a valid client
+// token, below /secure only requests with the API key. It panics where a ServeMux
+// does.
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
 
-// RotateAPIKeys makes keys the ones that are accepted, in place of those
-// before.
+// RotateAPIKeys replaces the accepted API keys by keys.
 func (s *Server) RotateAPIKeys(keys ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keys = slices.Clone(keys)
 }
 
-// RotateAPISecrets makes secrets the ones that client tokens are verified with,
-// in place of those before; the first signs the tokens that are issued. With
-// none, exchanges are answered NO_API_SECRET_CONFIGURED.
+// RotateAPISecrets replaces the API secrets by secrets. All of them verify client
+// tokens; the first signs issued tokens. Without secrets, the server answers
+// exchanges with NO_API_SECRET_CONFIGURED.
 func (s *Server) RotateAPISecrets(secrets ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.secrets = slices.Clone(secrets)
 }
 
-// Revoke makes the token be refused as INVALID_TOKEN. It is not issued again:
-// the next one, which would be equal to it in the same second, has a later iat.
+// Revoke makes the server reject the token as INVALID_TOKEN. The token is not
+// issued again: a successor in the same second would be equal to it, and gets a
+// later iat.
 func (s *Server) Revoke(token string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokens[token] = errInvalidToken
 }
 
-// RevokeTokens revokes every token that was issued or seen so far.
+// RevokeTokens revokes every token issued or seen so far.
 func (s *Server) RevokeTokens() { s.end(errInvalidToken) }
 
-// ExpireTokens is RevokeTokens, but they are refused as TOKEN_EXPIRED.
+// ExpireTokens is RevokeTokens with the rejection TOKEN_EXPIRED.
 func (s *Server) ExpireTokens() { s.end(errTokenExpired) }
 
 func (s *Server) end(why failure) {
@@ -167,16 +165,16 @@ func (s *Server) end(why failure) {
 	}
 }
 
-// Tokens is the number of different tokens that were issued, or minted
-// elsewhere and accepted.
+// Tokens is the number of different tokens issued here, or minted elsewhere and
+// accepted.
 func (s *Server) Tokens() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.tokens)
 }
 
-// ClientData is the client data of the user's last exchange, as compact JSON;
-// "" if that had none, or there was none.
+// ClientData is the client data of the user's last exchange, as compact JSON; "" if
+// the exchange had no client data, or there was no exchange.
 func (s *Server) ClientData(steamID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -233,7 +231,7 @@ func (s *Server) checkKey(r *http.Request) failure {
 	return failure{}
 }
 
-// authenticate is called with a good API key.
+// authenticate is called after the API key has been checked.
 func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) failure {
 	if s.opt.NoCoreAccess {
 		return errScopeDenied
@@ -274,7 +272,7 @@ func (s *Server) authenticate(w http.ResponseWriter, r *http.Request) failure {
 	return failure{}
 }
 
-// admit counts an exchange, if the limit allows one more.
+// admit counts an exchange, if the limit allows it.
 func (s *Server) admit(now time.Time) bool {
 	if s.opt.RateLimit <= 0 {
 		return true
@@ -322,10 +320,10 @@ func (s *Server) issue(x exchange, now time.Time) string {
 	}
 }
 
-// checkToken looks at the token of a client call as AssetPay's guard does: the
+// checkToken checks the token of a client call as AssetPay's guard does: the
 // header's userId finds the secret, and the claim must agree with it. A token
-// that was minted elsewhere must not be issued in the future: some verifiers are
-// strict about iat.
+// minted elsewhere must not be issued in the future: some verifiers are strict
+// about iat.
 func (s *Server) checkToken(r *http.Request) failure {
 	sent := r.Header.Values("Authorization")
 	if len(sent) != 1 {

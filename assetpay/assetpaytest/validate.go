@@ -11,21 +11,21 @@ import (
 	"unicode/utf8"
 )
 
-// The forms that AssetPay's OpenAPI document gives.
+// The forms required by AssetPay's OpenAPI document.
 var (
 	steamIDForm  = regexp.MustCompile(`^76561\d{12}$`)
 	tradeURLForm = regexp.MustCompile(`^https://steamcommunity\.com/tradeoffer/new/\?partner=\d{1,10}&token=[A-Za-z0-9_-]{8}$`)
 )
 
-// An exchange is a request body that passed the checks.
+// An exchange is a valid request body.
 type exchange struct {
 	steamID, tradeURL string
 	clientID          string
 	clientData        json.RawMessage // compact; nil if there was none
 }
 
-// parse reads a request body by the rules of the OpenAPI document: the top
-// level is closed, client data is not.
+// parse reads a request body by the rules of the OpenAPI document: unknown members
+// are an error at the top level, but not in client data.
 func parse(body []byte) (x exchange, problems map[string]string) {
 	problems = map[string]string{}
 	var members map[string]json.RawMessage
@@ -111,8 +111,8 @@ func compact(raw json.RawMessage) json.RawMessage {
 	return b.Bytes()
 }
 
-// invalid is the answer to a request that fails the checks: at most 20 fields,
-// of which the message names five.
+// invalid is the answer to an invalid request: at most 20 fields, of which the
+// message names five.
 func (s *Server) invalid(problems map[string]string) failure {
 	const mostFields, mostNamed = 20, 5
 	f := failure{status: s.opt.ValidationStatus, Code: 1001, Key: "VALIDATION_FAILED", Fields: map[string]string{}}

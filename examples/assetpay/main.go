@@ -3,8 +3,8 @@
 //
 //	ASSETPAY_API_KEY=... ASSETPAY_BASE_URL=https://... ASSETPAY_STEAM_ID=... ASSETPAY_TRADE_URL=... go run ./examples/assetpay
 //
-// ASSETPAY_BASE_URL may be left out: the default is production. Without an API
-// key it runs against the simulator, and says so.
+// ASSETPAY_BASE_URL may be left out: the default is production. Without an API key
+// it runs against the simulator, and prints a note.
 package main
 
 import (

@@ -3,9 +3,9 @@
 //
 //	KLAS_SECRET=... KLAS_ADDR=:8080 go run ./examples/klas
 //
-// It ends on SIGINT or SIGTERM, after the webhooks under way. Without
-// KLAS_SECRET it plays Klas itself: it sends its own endpoint all that klastest
-// has, says what became of it, and ends.
+// It ends on SIGINT or SIGTERM, after the webhooks under way. Without KLAS_SECRET
+// it plays Klas itself: it tests its own endpoint with the suite of klastest,
+// prints the result, and ends.
 package main
 
 import (
@@ -42,7 +42,7 @@ type players struct {
 	cents map[string]int64
 }
 
-// Authenticate says whether the player may play.
+// Authenticate lets known players play.
 func (p *players) Authenticate(_ context.Context, req klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
 	p.mu.Lock()
 	cents, ok := p.cents[req.PlayerID]
@@ -61,7 +61,7 @@ func run(ctx context.Context) error {
 		secret, play = "test-secret", true
 	}
 	level := slog.LevelInfo
-	if play { // a suite that forges webhooks fills a log
+	if play { // forged webhooks would fill the log
 		level = slog.LevelError + 1
 	}
 	hook, err := klas.New(klas.Config{
@@ -73,7 +73,7 @@ func run(ctx context.Context) error {
 	}
 	book := &players{cents: map[string]int64{"12001": 30_00}}
 	mux := http.NewServeMux()
-	mux.Handle("/authenticate", hook.AuthenticateHandler(book)) // without a method: all of them are answered here
+	mux.Handle("/authenticate", hook.AuthenticateHandler(book)) // for every method
 	srv := &http.Server{
 		Handler: mux, ConnContext: klas.ConnContext,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute,

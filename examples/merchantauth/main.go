@@ -1,11 +1,12 @@
-// Merchantauth creates a customer at Kuna Core, and shows what to do if it is
-// unclear whether that worked.
+// Merchantauth creates a customer at Kuna Core, and shows how to find out whether
+// an ambiguous creation worked.
 //
 //	KUNA_BASE_URL=https://... KUNA_MERCHANT_ID=... KUNA_EMAIL=... KUNA_PASSWORD=... go run ./examples/merchantauth
 //	KUNA_BASE_URL=https://... KUNA_API_KEY=... go run ./examples/merchantauth
 //
-// Without these it runs against the simulator, which loses the answer, and says
-// so. With them it only asks for the market rates: it creates nobody.
+// Without these variables it runs against the simulator, which loses the answer,
+// and prints a note. With them it only asks for the market rates and creates no
+// customer.
 package main
 
 import (
@@ -84,9 +85,9 @@ func rates(ctx context.Context, client *merchantauth.Client) error {
 	for _, r := range rates {
 		fmt.Printf("%-6s %12s USD\n", r.Asset, r.Equivalent["USD"])
 	}
-	token, err := client.Token(ctx) // the one that was just used
+	token, err := client.Token(ctx) // the token of the call above
 	if errors.Is(err, merchantauth.ErrNoSession) {
-		return nil // with an API key there is none
+		return nil // an API key has no session
 	}
 	if err != nil {
 		return err

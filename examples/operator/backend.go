@@ -20,8 +20,8 @@ import (
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
 
-// A backend holds one client per provider. Each is made once and shared: what
-// it knows is worth most to all callers together.
+// A backend holds one client per provider. Each client is made once and shared by
+// all callers: two clients would not know of each other's tokens.
 type backend struct {
 	log     *slog.Logger
 	broker  *partnerjwt.Client
@@ -31,12 +31,12 @@ type backend struct {
 	webhook *klas.Webhook
 
 	mu       sync.Mutex
-	webhooks map[klas.StatusCode]int // answers to Klas, all of them HTTP 200
+	webhooks map[klas.StatusCode]int // answers to Klas, all with HTTP 200
 }
 
 func newBackend(p *simulators, log *slog.Logger) (*backend, error) {
 	b := &backend{log: log, webhooks: map[klas.StatusCode]int{}}
-	// In production these are literals with SecretFuncs that ask a vault.
+	// In production these are literals with SecretFuncs for a vault.
 	brokerCfg, skinsCfg, bankCfg, gamesCfg := p.broker.Config(), p.skins.Config(), p.bank.Config(), p.games.Config()
 	var err [5]error
 	b.broker, err[0] = partnerjwt.New(brokerCfg)
@@ -54,7 +54,7 @@ func newBackend(p *simulators, log *slog.Logger) (*backend, error) {
 	return b, errors.Join(err[:]...)
 }
 
-// close waits for tokens that are on their way; it cancels nothing.
+// close waits for requests for tokens under way; it cancels nothing.
 func (b *backend) close() {
 	if err := errors.Join(b.broker.Close(), b.skins.Close(), b.bank.Close(), b.games.Close()); err != nil {
 		b.log.Error("closing", "error", err)
@@ -78,12 +78,12 @@ func (b *backend) portfolio(w http.ResponseWriter, r *http.Request) {
 	b.answer(w, holdings, err)
 }
 
-// skinsToken gives the player's browser a token. Tokens do not marshal by
-// accident: its value is asked for by name.
+// skinsToken gives the player's browser a token. A token refuses to be marshalled,
+// so the handler calls Value.
 func (b *backend) skinsToken(w http.ResponseWriter, r *http.Request) {
 	t, err := b.skins.Token(r.Context(), assetpay.User{
 		SteamID: r.PathValue("id"), TradeURL: r.FormValue("trade_url"),
-		ClientData: &assetpay.ClientData{KYCLevel: 2}, // what is known of the player now
+		ClientData: &assetpay.ClientData{KYCLevel: 2}, // the player's current data
 	})
 	b.answer(w, map[string]any{"token": t.Value(), "expires_at": t.ExpiresAt}, err)
 }
@@ -117,14 +117,14 @@ func (b *backend) authenticate(_ context.Context, req klas.AuthenticateRequest) 
 	return klas.AuthenticateResponse{Currency: "EUR", Balance: balance}, err
 }
 
-// providerError is what the errors of all packages have in common.
+// providerError is the common interface of the errors of all packages.
 type providerError interface {
 	error
 	Retryable() (after time.Duration, ok bool)
 	Ambiguous() bool
 }
 
-// answer is the one place where a provider's error becomes an answer.
+// answer turns every provider's error into an answer.
 func (b *backend) answer(w http.ResponseWriter, v any, err error) {
 	var e providerError
 	status, text := http.StatusBadGateway, "the provider refused"
@@ -135,22 +135,22 @@ func (b *backend) answer(w http.ResponseWriter, v any, err error) {
 			b.log.Error("encoding an answer", "error", err)
 		}
 		return
-	case errors.Is(err, providerauth.ErrInvalidRequest): // one value in all packages
+	case errors.Is(err, providerauth.ErrInvalidRequest): // the same sentinel in all packages
 		status, text = http.StatusBadRequest, "the request is not valid"
 	case errors.As(err, &e):
-		if after, ok := e.Retryable(); ok { // first: a read that may be repeated can be ambiguous as well
+		if after, ok := e.Retryable(); ok { // before Ambiguous: a repeatable read may be both
 			status, text = http.StatusServiceUnavailable, "try again later"
 			w.Header().Set("Retry-After", strconv.Itoa(int(max(after, time.Second).Seconds())))
 		} else if e.Ambiguous() {
 			text = "the outcome is unknown and is being looked into"
 		}
 	}
-	b.log.Warn("a provider's call failed", "error", err, "status", status) // its text holds no secret
+	b.log.Warn("a provider's call failed", "error", err, "status", status) // the error's text holds no secret
 	http.Error(w, text, status)
 }
 
-// health fails while a provider gives no tokens. Of the clients with a token per
-// user it asks none: their back-off may be that of a single user.
+// health fails while a provider gives no tokens. It does not ask the clients with a
+// token per user: their back-off may concern only a single user.
 func (b *backend) health(w http.ResponseWriter, _ *http.Request) {
 	for name, s := range map[string]providerauth.Stats{"partnerjwt": b.broker.Stats(), "merchantauth": b.bank.Stats()} {
 		if until := s.BackoffUntil; !until.IsZero() && s.Entries == 0 {
@@ -161,7 +161,7 @@ func (b *backend) health(w http.ResponseWriter, _ *http.Request) {
 	_, _ = io.WriteString(w, "ok\n")
 }
 
-// stats are alike in all packages, so that one function can show them.
+// stats collects the Stats of all clients, which have the same type.
 func (b *backend) stats() map[string]providerauth.Stats {
 	return map[string]providerauth.Stats{
 		"partnerjwt": b.broker.Stats(), "assetpay": b.skins.Stats(),

@@ -1,13 +1,13 @@
-// Operator is one backend that uses all five packages the way an operator
-// would wire them: one client per provider for the life of the process, one
-// place that turns their errors into answers, health and metrics from Stats and
-// OnResult, and a shutdown that lets work under way end.
+// Operator is a backend with all five packages, wired as an operator would do it.
+// Each provider has a single client for the life of the process. A single function
+// turns errors into answers. Health and metrics come from Stats and OnResult. The
+// shutdown waits for the work under way.
 //
 //	go run ./examples/operator
 //
-// The providers are simulators here, and players are simulated too: it serves
-// a session against itself, prints the answers, and ends. With
-// OPERATOR_ADDR=:8080 it serves until SIGINT or SIGTERM.
+// The providers and the players are simulated here: Operator serves a session
+// against itself, prints the answers, and ends. With OPERATOR_ADDR=:8080 it serves
+// until SIGINT or SIGTERM.
 package main
 
 import (

@@ -18,7 +18,7 @@ import (
 
 const klasSecret = "test-secret"
 
-// simulators stand in for the providers that an operator calls.
+// simulators stand in for the providers called by an operator.
 type simulators struct {
 	broker *partnerjwttest.Server
 	skins  *assetpaytest.Server
@@ -42,8 +42,8 @@ func (s *simulators) close() {
 	s.games.Close()
 }
 
-// session is a day at the backend, in a second. It fails if an answer is not
-// what it should be.
+// session plays a day at the backend in a second. It fails if an answer has an
+// unexpected status.
 func session(ctx context.Context, base string, p *simulators) error {
 	var wrong []error
 	call := func(what string, want int, method, path string, form url.Values) {

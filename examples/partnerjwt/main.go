@@ -2,7 +2,7 @@
 //
 //	PITRADE_CLIENT_ID=... PITRADE_SECRET=... PITRADE_BASE_URL=https://... go run ./examples/partnerjwt
 //
-// Without these it runs against the simulator, and says so.
+// Without these variables it runs against the simulator, and prints a note.
 package main
 
 import (
@@ -59,7 +59,7 @@ func run() error {
 	case err != nil:
 		return err
 	}
-	token, err := client.Token(ctx) // the one that was just used
+	token, err := client.Token(ctx) // the token of the call above
 	if err != nil {
 		return err
 	}

@@ -1,12 +1,12 @@
 // Platformtoken moves money into a player's wallet at the GameBox platform and
-// shows what is in it.
+// shows the balance.
 //
 //	GAMEBOX_BASE_URL=https://... GAMEBOX_TENANT_ID=... GAMEBOX_SECRET=... \
 //		GAMEBOX_USER_ID=... GAMEBOX_CURRENCY=... go run ./examples/platformtoken
 //
 // GAMEBOX_USER_ID is a player of the merchant's, GAMEBOX_CURRENCY is optional.
-// Without the others it runs against the simulator, and says so. Only there does
-// it move any money.
+// Without the other variables Platformtoken runs against the simulator, and prints
+// a note. It moves money only there.
 package main
 
 import (
@@ -69,7 +69,7 @@ func run() error {
 	if err != nil {
 		return explain(err)
 	}
-	token, err := client.Token(ctx, player) // the one that was just used
+	token, err := client.Token(ctx, player) // the token of the call above
 	if err != nil {
 		return explain(err)
 	}
@@ -78,13 +78,13 @@ func run() error {
 	return nil
 }
 
-// deposit moves money in and waits until that is done.
+// deposit moves money in and waits for the transfer's final state.
 func deposit(ctx context.Context, client *platformtoken.Client, player platformtoken.Player, sum string) error {
 	amount, err := providerauth.ParseAmount(sum)
 	if err != nil {
 		return err
 	}
-	txID := "example-" + strconv.FormatInt(time.Now().UnixNano(), 36) // to be stored before the call
+	txID := "example-" + strconv.FormatInt(time.Now().UnixNano(), 36) // a real program stores it before the call
 	transfer, err := client.Transfer(ctx, player, platformtoken.TransferRequest{
 		TxID: txID, Direction: platformtoken.TransferIn, Amount: amount,
 	})
@@ -103,7 +103,7 @@ func deposit(ctx context.Context, client *platformtoken.Client, player platformt
 	return nil
 }
 
-// explain says what an error asks of an operator.
+// explain tells an operator how to react to an error.
 func explain(err error) error {
 	var e *platformtoken.Error
 	switch {

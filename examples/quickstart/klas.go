@@ -16,8 +16,8 @@ import (
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
 
-// klasWebhooks answers a provider that calls us: a crowd of its webhooks, and
-// another one that is forged.
+// klasWebhooks answers a provider's webhooks: a crowd of genuine webhooks, then a
+// crowd of forged webhooks.
 func klasWebhooks(ctx context.Context, r *row) error {
 	const secret = "test-secret"
 	var asked, answered atomic.Int64

@@ -1,12 +1,12 @@
-// Quickstart runs every provider of the SDK against its simulator, over real
-// HTTP and without credentials, and shows the cost of a crowd of callers in a
-// table: tokens obtained, calls made, requests that the provider saw, a refresh
-// before expiry and a recovery after the provider has revoked the token.
+// Quickstart runs every provider of the SDK against its simulator, over real HTTP
+// and without credentials. It prints a table with the cost of a crowd of callers:
+// tokens obtained, calls made, requests seen by the provider, a refresh before
+// expiry and a recovery after the provider has revoked the token.
 //
 //	go run ./examples/quickstart
 //
-// It ends by itself within ten seconds, with an exit code other than 0 if
-// anything that it shows did not hold.
+// It ends by itself within ten seconds. The exit code is not 0 if any printed claim
+// did not hold.
 package main
 
 import (
@@ -21,23 +21,23 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// crowd is how many goroutines call at once.
+// crowd is the number of goroutines with simultaneous calls.
 const crowd = 500
 
-// A row has the figures of a provider.
+// A row holds the figures of a provider.
 type row struct {
 	provider string
-	tokens   int           // that the provider has issued or was shown
-	calls    int           // that the crowd made, all of them successful
-	requests int           // that the provider saw
-	refresh  time.Duration // left of the old token when its successor was there
-	recovery int           // requests that 500 calls with a revoked token took
+	tokens   int           // issued by the provider or shown to it
+	calls    int           // made by the crowd, all successful
+	requests int           // seen by the provider
+	refresh  time.Duration // life left of the old token at its replacement
+	recovery int           // requests for 500 calls with a revoked token
 	took     time.Duration
 
-	webhooks string // of a provider that calls us, in place of refresh and recovery
+	webhooks string // for a provider with webhooks, in place of refresh and recovery
 }
 
-// A demo is a provider's part: it fills in the row, or says what did not hold.
+// A demo is a provider's part: run fills in the row, or returns the failed claim.
 type demo struct {
 	provider string
 	run      func(ctx context.Context, r *row) error
@@ -108,8 +108,8 @@ func (r *row) together(ctx context.Context, call func(ctx context.Context) error
 	return nil
 }
 
-// refreshed asks for the token until it is another one, and notes how long the
-// old one was still good for.
+// refreshed asks for the token until it has been replaced, and records the
+// remaining life of the old token.
 func (r *row) refreshed(ctx context.Context, id string, expires time.Time, token func(context.Context) (string, error)) error {
 	for {
 		next, err := token(ctx)
@@ -130,7 +130,7 @@ func (r *row) refreshed(ctx context.Context, id string, expires time.Time, token
 	}
 }
 
-// expect reports a figure that is not what it should be.
+// expect returns an error if a figure is not as wanted.
 func expect(what string, got, want int) error {
 	if got != want {
 		return fmt.Errorf("%s: %d, want %d", what, got, want)

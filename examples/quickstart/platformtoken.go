@@ -9,8 +9,9 @@ import (
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
 
-// platformToken creates tokens that kill their predecessor; here they live
-// four seconds. The revocation is another system that creates one.
+// platformToken creates tokens, each of which invalidates its predecessor; here
+// they live four seconds. Another system's creation of a token stands in for the
+// revocation.
 func platformToken(ctx context.Context, r *row) error {
 	srv := platformtokentest.NewServer(platformtokentest.Options{TokenLifetime: 4 * time.Second})
 	defer srv.Close()

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A customer has the members of create, and those that Kuna adds.
+// A customer has the members of create, and the members added by Kuna.
 type customer struct {
 	ID       string `json:"id"`
 	WalletID string `json:"walletId"`
@@ -109,11 +109,11 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) {
 	WriteData(w, s.opt.Status, found)
 }
 
-// is reports whether a customer has what is asked for, or nothing is.
+// is reports whether a customer has the value asked for; "" matches any.
 func is(asked, has string) bool { return asked == "" || asked == has }
 
-// before compares two times of the API; one that is missing or no time is
-// before and after nothing.
+// before compares two times of the API. A missing or invalid time is before and
+// after nothing.
 func before(a, b string) bool {
 	at, errA := time.Parse(time.RFC3339, a)
 	bt, errB := time.Parse(time.RFC3339, b)

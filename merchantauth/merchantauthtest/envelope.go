@@ -15,14 +15,13 @@ func WriteData(w http.ResponseWriter, status int, data any) {
 	}{data})
 }
 
-// WriteError answers status with Kuna's error envelope, for use in
-// [Server.Handle] and [Server.Intercept]. message is a text, or anything else
-// that marshals.
+// WriteError answers status with Kuna's error envelope, for use in [Server.Handle]
+// and [Server.Intercept]. message is a text, or any other value for json.Marshal.
 func WriteError(w http.ResponseWriter, status int, code string, message any) {
 	(&failure{status, code, message}).write(w)
 }
 
-// A failure is the one error of an answer.
+// A failure is the only error of an answer.
 type failure struct {
 	status  int
 	Code    string `json:"code"`
@@ -35,13 +34,13 @@ func (f *failure) write(w http.ResponseWriter) {
 	}{[]*failure{f}})
 }
 
-// failureEnvelope is what FailActed answers.
+// failureEnvelope returns the body of FailActed.
 func failureEnvelope(int) (body []byte, contentType string) {
 	return []byte(`{"errors":[{"code":"INTERNAL_ERROR","message":"The simulator was asked to fail"}]}`), "application/json"
 }
 
-// object is a message that is one, as the errors of the JavaScript library
-// jsonwebtoken are.
+// object is a message in the form of an object, like the errors of the JavaScript
+// library jsonwebtoken.
 type object struct {
 	Name      string `json:"name"`
 	Message   string `json:"message"`

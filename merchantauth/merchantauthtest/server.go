@@ -1,8 +1,8 @@
-// Package merchantauthtest is Kuna Core as a test server: it logs in, refreshes
-// and expires tokens, checks the credential of every private call, keeps
-// customers, and answers in Kuna's envelopes. It has faults to be asked for,
-// runs on a socket or, for testing/synctest, in memory, and shares no code with
-// the package that it tests.
+// Package merchantauthtest simulates Kuna Core as a test server. The server logs
+// in, refreshes and expires tokens, checks the credential of every private call,
+// keeps customers, and answers in Kuna's envelopes. Tests can inject faults. The
+// server runs on a socket or, for testing/synctest, in memory. It shares no code
+// with package merchantauth.
 //
 //	srv := merchantauthtest.NewServer(merchantauthtest.Options{})
 //	defer srv.Close()
@@ -10,27 +10,25 @@
 //
 // # Endpoints
 //
-// POST /v2/auth/login and /v2/auth/refresh, which want the header merchant_id;
-// POST /v2/customer/create, /v2/customer/details and /v2/customer/find, and GET
-// /v2/rate/equivalent, which want an access token or the API key, but not both,
-// and no merchant_id. [Server.Handle] adds others of that kind.
+// POST /v2/auth/login and /v2/auth/refresh require the header merchant_id. POST
+// /v2/customer/create, /v2/customer/details and /v2/customer/find, and GET
+// /v2/rate/equivalent, require an access token or the API key, but not both, and no
+// merchant_id. [Server.Handle] adds further private endpoints.
 //
-// Kuna documents two errors and no status of one; what else the server answers,
-// and every status, is made up and can be chosen in [Options].
+// Kuna documents two errors, without their statuses. All other answers and all
+// statuses are invented, and can be chosen in [Options].
 //
 // # Faults
 //
 // FailNext, FailActed, LoseAnswers, ActLate, Truncate, Reset, Stall, Stream and
-// ByteOrderMark are used up in the order in which they were asked for, at most one
-// by each request that the
-// optional filters accept; a count of math.MaxInt is without end, one of 0 or
-// less takes back what is left, and ClearFaults everything. net/http repeats a GET by itself where a kept
-// connection breaks without an answer, so that a single LoseAnswers, ActLate or
-// Reset can pass unnoticed.
+// ByteOrderMark are used up in the order of their calls, at most one fault per
+// request accepted by the optional filters. A count of math.MaxInt never ends. A
+// count of 0 or less removes the remaining faults of its kind, ClearFaults removes
+// all faults. If a kept connection breaks without an answer, net/http repeats a GET
+// by itself, so a single LoseAnswers, ActLate or Reset can pass unnoticed.
 //
-// StrayCalls and StrayTokens reject a share of the requests although their
-// credential is good: every n-th, or by chance. RepeatTokens issues a token
-// again.
+// StrayCalls and StrayTokens reject a share of the requests with a valid
+// credential: every n-th, or at random. RepeatTokens issues a token again.
 package merchantauthtest
 
 import (
@@ -46,49 +44,50 @@ import (
 	"github.com/providerauth/providerauth-go/merchantauth"
 )
 
-// A RefreshMode says what becomes of a refresh token that was used. Kuna does
-// not document it.
+// A RefreshMode decides the fate of a refresh token after its use. Kuna does not
+// document it.
 type RefreshMode int
 
 const (
-	// RefreshRotates answers a new refresh token, and the old one is dead.
+	// RefreshRotates answers with a new refresh token, and invalidates the old
+	// token.
 	RefreshRotates RefreshMode = iota
-	// RefreshRepeats answers the same one, as the sample on Kuna's page does.
+	// RefreshRepeats answers with the same refresh token, as the sample on Kuna's
+	// page does.
 	RefreshRepeats
-	// RefreshOmits answers none, and the old one stays good.
+	// RefreshOmits answers without a refresh token, and the old token stays valid.
 	RefreshOmits
 )
 
-// Options of a [Server]. The zero value is a server on a socket that knows one
-// merchant and rotates refresh tokens.
+// Options of a [Server]. The zero value is a server on a socket with a single
+// merchant and rotating refresh tokens.
 type Options struct {
-	// InMemory makes the server listen in memory instead of on a socket, so
-	// that it runs inside a testing/synctest bubble. Make it inside the bubble
-	// and close it there.
+	// InMemory makes the server listen in memory instead of on a socket, to run
+	// inside a testing/synctest bubble. Make the server inside the bubble and close
+	// it there.
 	InMemory bool
-	// MerchantID, Email, Password and APIKey are the merchant's. Default
-	// "merchant-1", "owner@merchant.example", "password-1" and "api-key-1".
+	// MerchantID, Email, Password and APIKey are the merchant's credentials.
+	// Default "merchant-1", "owner@merchant.example", "password-1" and "api-key-1".
 	MerchantID, Email, Password, APIKey string
-	// Refresh says what becomes of a refresh token that was used. Default
+	// Refresh decides the fate of a refresh token after its use. Default
 	// RefreshRotates.
 	Refresh RefreshMode
 	// TokenLifetime and RefreshLifetime of the tokens, in whole seconds.
 	// Default 30 minutes and 2 days.
 	TokenLifetime, RefreshLifetime time.Duration
-	// OpaqueRefresh makes refresh tokens that do not say when they expire.
+	// OpaqueRefresh makes refresh tokens without a readable expiry.
 	OpaqueRefresh bool
-	// Status is that of a success. Default 200; the one that Kuna's pages show
-	// is 201.
+	// Status is the status of a success. Default 200; Kuna's pages show 201.
 	Status int
-	// ErrorStatus is that of the two documented errors, and of other refused
+	// ErrorStatus is the status of the two documented errors, and of other refused
 	// credentials. Default 401.
 	ErrorStatus int
-	// RefusalCode is the code of a login with wrong credentials and of a
-	// refresh with a token that is not known (any more), which Kuna does not
-	// document. Default "INVALID_CREDENTIALS".
+	// RefusalCode is the code for a login with wrong credentials and for a refresh
+	// with an unknown or replaced token. Kuna does not document it. Default
+	// "INVALID_CREDENTIALS".
 	RefusalCode string
-	// WrapFound answers /v2/customer/find with an object that holds the array,
-	// instead of the array itself.
+	// WrapFound answers /v2/customer/find with an object around the array, instead
+	// of the array itself.
 	WrapFound bool
 }
 
@@ -112,8 +111,8 @@ type Server struct {
 	strayCalls, strayTokens, repeats simulator.Share
 }
 
-// NewServer starts a server; Close it. It panics if no port of the loopback
-// interface can be had, as net/http/httptest does.
+// NewServer starts a server; Close it. It panics without a free port on the
+// loopback interface, as net/http/httptest does.
 func NewServer(opt Options) *Server {
 	opt.MerchantID = cmp.Or(opt.MerchantID, "merchant-1")
 	opt.Email = cmp.Or(opt.Email, "owner@merchant.example")
@@ -153,9 +152,9 @@ func (s *Server) KeyConfig() merchantauth.Config {
 	}
 }
 
-// Handle adds a private endpoint, by a pattern of [http.ServeMux] such as
-// "POST /v2/balance". It sees requests with a good credential only. It panics
-// where a ServeMux does.
+// Handle adds a private endpoint, by a pattern of [http.ServeMux] such as "POST
+// /v2/balance". It receives only requests with a valid credential. It panics where
+// a ServeMux does.
 func (s *Server) Handle(pattern string, h http.Handler) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		f := s.checkCredential(r)
@@ -177,11 +176,11 @@ func (s *Server) SetPassword(password string) {
 	s.password = password
 }
 
-// ExpireTokens makes every access token issued so far be answered as expired.
+// ExpireTokens makes the server reject every access token issued so far as expired.
 func (s *Server) ExpireTokens() { s.endTokens(errTokenExpired(s.opt.ErrorStatus, s.sim.Now())) }
 
-// RevokeTokens makes every access token issued so far be refused, as a
-// JsonWebTokenError that says nothing of expiry.
+// RevokeTokens makes the server reject every access token issued so far, with a
+// JsonWebTokenError instead of an expiry.
 func (s *Server) RevokeTokens() { s.endTokens(errTokenInvalid(s.opt.ErrorStatus)) }
 
 func (s *Server) endTokens(why *failure) {
@@ -194,7 +193,7 @@ func (s *Server) endTokens(why *failure) {
 	}
 }
 
-// RevokeSessions makes every refresh token issued so far be refused.
+// RevokeSessions makes the server refuse every refresh token issued so far.
 func (s *Server) RevokeSessions() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,16 +202,15 @@ func (s *Server) RevokeSessions() {
 	}
 }
 
-// Logins is the number of logins that were acted on, lost answers included.
+// Logins is the number of successful logins, lost answers included.
 func (s *Server) Logins() int { return s.count(&s.logins) }
 
-// Refreshes is the number of refreshes that were acted on, lost answers
-// included.
+// Refreshes is the number of successful refreshes, lost answers included.
 func (s *Server) Refreshes() int { return s.count(&s.refreshes) }
 
-// Replays is how often a refresh token was sent by a client that had already
-// used what replaced it. A client that keeps its tokens right never does. A
-// request of ActLate does not count: it was sent earlier.
+// Replays counts refresh tokens sent by a client after it has used their
+// replacement. A correct client never sends such a token. A request of ActLate does
+// not count: it was sent earlier.
 func (s *Server) Replays() int { return s.count(&s.replays) }
 
 func (s *Server) count(n *int) int {
@@ -221,16 +219,15 @@ func (s *Server) count(n *int) int {
 	return *n
 }
 
-// Customers is the number of customers that were created, lost answers
-// included.
+// Customers is the number of created customers, lost answers included.
 func (s *Server) Customers() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.customers)
 }
 
-// checkCredential looks at the headers of a private call: an access token or
-// the API key, and no merchant_id.
+// checkCredential checks the headers of a private call: an access token or the API
+// key, and no merchant_id.
 func (s *Server) checkCredential(r *http.Request) *failure {
 	bearer, key := r.Header.Values("Authorization"), r.Header.Values("Api-Key")
 	switch {
@@ -246,7 +243,7 @@ func (s *Server) checkCredential(r *http.Request) *failure {
 	return s.checkToken(bearer[0])
 }
 
-// checkMerchant looks at the headers of an authentication call.
+// checkMerchant checks the headers of an authentication call.
 func (s *Server) checkMerchant(r *http.Request) *failure {
 	id := r.Header.Values(merchantHeader)
 	switch {
@@ -260,7 +257,7 @@ func (s *Server) checkMerchant(r *http.Request) *failure {
 	return nil
 }
 
-// merchantHeader is what net/http makes of merchant_id when it is received.
+// merchantHeader is merchant_id as net/http canonicalises it on receipt.
 const merchantHeader = "Merchant_id"
 
 // read decodes the body of a POST.

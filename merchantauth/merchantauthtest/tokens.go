@@ -14,19 +14,19 @@ import (
 
 type accessToken struct {
 	expires time.Time
-	refused *failure      // nil: good until it expires
-	spent   *refreshToken // what was paid for it; nil after a login
+	refused *failure      // nil: valid until it expires
+	spent   *refreshToken // the refresh token spent on it; nil after a login
 }
 
 type refreshToken struct {
 	expires  time.Time
 	revoked  bool
-	replaced bool // by a new one
-	seen     bool // the client has used what it bought
+	replaced bool // by a new refresh token
+	seen     bool // the client has used its replacement
 	paid     *refreshToken
 }
 
-// login expects the e-mail address under the name that Kuna gave it.
+// login expects the e-mail address under Kuna's name for it.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	f := s.checkMerchant(r)
 	var body struct{ Token, Password string }
@@ -81,15 +81,16 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
 	s.issue(w, s.repeats.Take(r), body.RefreshToken, t)
 }
 
-// use notes that the client has what t bought, and what was bought before.
+// use records the client's use of the tokens bought with t, and with the refresh
+// tokens before t.
 func use(t *refreshToken) {
 	for ; t != nil && !t.seen; t = t.paid {
 		t.seen = true
 	}
 }
 
-// issue answers with new tokens, or with the last access token again. The mutex
-// is held. value and spent are the refresh token that was used, if there was one.
+// issue answers with new tokens, or with the last access token again. The mutex is
+// held. value and spent are the refresh token of the request, if any.
 func (s *Server) issue(w http.ResponseWriter, again bool, value string, spent *refreshToken) {
 	now := s.sim.Now()
 	s.serial++
@@ -137,7 +138,7 @@ func (s *Server) issue(w http.ResponseWriter, again bool, value string, spent *r
 	WriteData(w, s.opt.Status, data)
 }
 
-// checkToken looks at the access token of a private call.
+// checkToken checks the access token of a private call.
 func (s *Server) checkToken(header string) *failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,8 +157,8 @@ func (s *Server) checkToken(header string) *failure {
 	return nil
 }
 
-// token makes a JSON Web Token of the form of Kuna's. Its clients have no key
-// to verify it with, so the signature, of the length of RSA-2048, is noise.
+// token makes a JSON Web Token in the form of Kuna's tokens. Clients have no key to
+// verify it, so the signature is random, with the length of RSA-2048.
 func token(claims any) string {
 	payload, err := json.Marshal(claims)
 	if err != nil {
