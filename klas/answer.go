@@ -14,30 +14,30 @@ import (
 // codes endpoint by endpoint, and not for all of them.
 type StatusCode string
 
-// The codes that the handlers of this package send by themselves.
+// The codes sent by the handlers of this package themselves.
 const (
 	// StatusOK: the webhook was carried out; /authenticate: the player is
 	// accepted.
 	StatusOK StatusCode = "OK"
 	// StatusInvalidBody: the body is not a JSON object.
 	StatusInvalidBody StatusCode = "ERR_INVALID_BODY"
-	// StatusBadParams: a field is missing or unfit, the body is an answer that
-	// was sent back, or the operator refused without a code of its own.
+	// StatusBadParams: a field is missing or unfit, the body is a returned
+	// answer, or the operator refused without a code of its own.
 	StatusBadParams StatusCode = "ERR_BAD_PARAMS"
 	// StatusUnknown: the operator's side failed.
 	StatusUnknown StatusCode = "ERR_UNKNOWN"
-	// StatusIntegrityCheckFailed: the body cannot be shown to be Klas's: its
+	// StatusIntegrityCheckFailed: the body cannot be attributed to Klas. Its
 	// signature is missing, malformed or wrong, or it was not read to its end.
 	StatusIntegrityCheckFailed StatusCode = "ERR_INTEGRITY_CHECK_FAILED"
 )
 
 // A Refusal is returned by an [Authenticator], by itself or wrapped. It is an
-// answer and not a failure: this player or session is not let in.
+// answer and not a failure: the player or session is not let in.
 type Refusal struct {
-	// Code is sent to Klas. "" is ERR_BAD_PARAMS, the only fitting code that
-	// Klas lists for /authenticate. It is a capital letter and up to 63 capital
-	// letters, digits and underscores; any other, and OK, is sent as
-	// ERR_UNKNOWN.
+	// Code is sent to Klas. "" is ERR_BAD_PARAMS, the only fitting code in
+	// Klas's list for /authenticate. A Code is a capital letter and up to 63
+	// capital letters, digits and underscores; any other Code, and OK, is sent
+	// as ERR_UNKNOWN.
 	Code StatusCode
 	// Err is the reason, for the log and OnResult; Klas never sees it.
 	// Optional.
@@ -65,7 +65,7 @@ func (r *Refusal) Unwrap() error {
 
 var codeSyntax = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 
-// reply sends the refusal, which is in err.
+// reply returns the reply for the refusal, which is in err.
 func (r *Refusal) reply(err error) *reply {
 	switch {
 	case r == nil:
@@ -83,14 +83,14 @@ type reply struct {
 	code              StatusCode
 	currency, balance string // of an accepted player
 
-	// body and header are those of a handler behind Middleware. With body, the
+	// body and header are set by a handler behind Middleware. With body, the
 	// other fields are not sent.
 	body   []byte
 	header http.Header
 
 	fault *fault // nil if there is nothing to report
 
-	forget *job // tells the ReplayGuard after the answer that its work has failed; or nil
+	forget *job // reports failed work to the ReplayGuard after the answer; or nil
 }
 
 // A fault is the reason why a webhook is not answered OK. It becomes an *Error
@@ -114,12 +114,12 @@ func (f *fault) error(op string) error {
 	return e
 }
 
-// refused is the reply to a request that breaks a rule.
+// refused is the reply to a request with a broken rule.
 func refused(code StatusCode, reason error, field, rule string) *reply {
 	return &reply{code: code, fault: &fault{reason: reason, field: field, rule: rule}}
 }
 
-// failed is the reply where err is the reason.
+// failed is the reply for the reason err.
 func failed(code StatusCode, reason, err error) *reply {
 	return &reply{code: code, fault: &fault{reason: reason, err: err}}
 }
@@ -136,8 +136,8 @@ func operatorFailed(name string, err error) *reply {
 	return failed(StatusUnknown, ErrHandler, err)
 }
 
-// unfit is for an answer of the operator's code that breaks a rule. It is not
-// in Fields, which tell of requests.
+// unfit is the error of an invalid answer of the operator's code. It is not in
+// Fields, since Fields describe requests.
 func unfit(field, rule string) error {
 	return fmt.Errorf("the answer is unfit: %s %s", field, rule)
 }

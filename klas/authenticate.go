@@ -11,7 +11,7 @@ import (
 )
 
 // An AuthenticateRequest is the body of POST {WEBHOOK_URL}/authenticate. No
-// field is empty. The ids are opaque: Klas's own samples of them are no UUIDs.
+// field is empty. The ids are opaque: Klas's own samples are no UUIDs.
 type AuthenticateRequest struct {
 	RequestID string    `json:"request_id"`
 	Timestamp Timestamp `json:"timestamp"`
@@ -30,18 +30,18 @@ type AuthenticateResponse struct {
 
 // An Authenticator decides whether a player may play.
 type Authenticator interface {
-	// Authenticate answers one verified webhook. It should be quick, honour
-	// ctx, and change nothing: a repeat has to be answered in the same way. It
-	// must be safe for concurrent use.
+	// Authenticate answers a verified webhook. It should be quick, honour ctx,
+	// and change nothing: a repeat must get the same answer. It must be safe
+	// for concurrent use.
 	//
-	// A [*Refusal] is sent to Klas with its code. Any other error, a panic, a
-	// response that is not valid and the end of Config.HandlerTimeout are
-	// ERR_UNKNOWN for Klas and show in the log and in OnResult.
+	// A [*Refusal] is sent to Klas with its code. Any other error, a panic, an
+	// invalid response and the end of Config.HandlerTimeout are ERR_UNKNOWN for
+	// Klas and show in the log and in OnResult.
 	//
 	// ctx ends after Config.HandlerTimeout, and has the values of the request's
-	// context. It goes on if the client leaves. An Authenticator that does not
-	// return when ctx ends does not hold up the answer. It runs on, on a
-	// goroutine of its own, until it returns; its result is dropped, and
+	// context. It does not end when the client leaves. An Authenticator that
+	// does not return when ctx ends does not hold up the answer. It runs on, on
+	// its own goroutine, until it returns. Its result is dropped, and
 	// [Webhook.Abandoned] counts it. http.Server.Shutdown does not wait for it.
 	Authenticate(ctx context.Context, req AuthenticateRequest) (AuthenticateResponse, error)
 }
@@ -59,7 +59,7 @@ func (f AuthenticatorFunc) Authenticate(ctx context.Context, req AuthenticateReq
 //
 // Every POST is answered with HTTP 200 and a signed body, errors included; see
 // the package's table. The two exceptions are unsigned: another method is
-// answered 405, and a webhook for which no secret can be had 500 with an empty
+// answered 405, and a webhook without an available secret 500 with an empty
 // body. Without an Authenticator every good webhook is answered ERR_UNKNOWN.
 func (w *Webhook) AuthenticateHandler(a Authenticator) http.Handler {
 	e := &endpoint{hook: w, op: opAuthenticate}
@@ -69,7 +69,7 @@ func (w *Webhook) AuthenticateHandler(a Authenticator) http.Handler {
 	return e
 }
 
-// callAuthenticator asks the Authenticator, and returns its answer or refusal.
+// callAuthenticator calls the Authenticator, and returns its answer or refusal.
 func (j *job) callAuthenticator(ctx context.Context) (*reply, error) {
 	resp, err := j.auth(ctx, j.authenticate)
 	var refusal *Refusal
@@ -82,7 +82,7 @@ func (j *job) callAuthenticator(ctx context.Context) (*reply, error) {
 	return accepted(resp, j.hook.cfg.AnyCurrency)
 }
 
-// accepted is the reply OK, if the operator's answer allows it.
+// accepted returns the reply OK, if the operator's answer is valid.
 func accepted(resp AuthenticateResponse, anyCurrency bool) (*reply, error) {
 	if !resp.Balance.IsSet() {
 		return nil, unfit("Balance", "was not set")

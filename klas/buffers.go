@@ -14,8 +14,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
-// firstRead is the space for a body before any of it has come, whatever its
-// Content-Length promises. keptBytes is the most that pooled buffers hold.
+// firstRead is the initial space for a body, whatever its Content-Length
+// promises. keptBytes bounds the size of pooled buffers.
 const (
 	firstRead = 2 << 10
 	keptBytes = 64 << 10
@@ -50,8 +50,8 @@ func (w *Webhook) recycle(b *buffers) {
 	w.buffers.Put(b)
 }
 
-// read reads the body on a goroutine of its own, and returns the rule that it
-// breaks. Then the connection is in the middle of the body and closes.
+// read reads the body on a goroutine of its own, and returns the broken rule.
+// If a rule is broken, the connection is in the middle of the body and closes.
 func (b *buffers) read(ctx context.Context, a *timebox.Abandoned, w http.ResponseWriter, r *http.Request, limit int64) (rule string) {
 	space := b.body[:0]
 	b.body = nil // it belongs to the reader, which may be abandoned
@@ -90,8 +90,8 @@ const tooLong = "is longer than Config.MaxBodyBytes"
 
 var errBodyTooLong = errors.New(tooLong)
 
-// readAll appends the body to space. It ends between two reads if the context
-// has ended.
+// readAll appends the body to space. Between two reads it checks ctx, and
+// returns when ctx has ended.
 func readAll(ctx context.Context, body io.Reader, space []byte, limit int64) ([]byte, error) {
 	if cap(space) == 0 {
 		space = make([]byte, 0, firstRead)
@@ -115,11 +115,11 @@ func readAll(ctx context.Context, body io.Reader, space []byte, limit int64) ([]
 	}
 }
 
-// endBody ends the reading of a body that did not come to its end, so that
-// net/http does not wait for the rest, and closes the connection. Over HTTP/2 only
-// the stream ends: the connection carries other webhooks. If a reader is under
-// way, endBody waits for it to return: net/http lifts the deadline of a read that
-// is under way when the handler returns.
+// endBody ends the reading of an incomplete body, so net/http does not wait for
+// the rest, and closes the connection. Over HTTP/2 only the stream ends: the
+// connection carries other webhooks. If a reader is under way, endBody waits
+// for it to return: net/http lifts the deadline of a read under way when the
+// handler returns.
 func endBody(w http.ResponseWriter, r *http.Request, returned <-chan struct{}) {
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
@@ -139,13 +139,13 @@ func endBody(w http.ResponseWriter, r *http.Request, returned <-chan struct{}) {
 }
 
 // endReading makes every read of the body fail, and reports whether the writer
-// can do that. A wrapper of the writer may panic.
+// supports it. A wrapper of the writer may panic.
 func endReading(w http.ResponseWriter) (ok bool) {
 	defer func() { _ = recover() }()
 	return http.NewResponseController(w).SetReadDeadline(past) == nil
 }
 
-// past is a deadline that has passed.
+// past is a deadline in the past.
 var past = time.Unix(1, 0)
 
 type connKey struct{}
@@ -177,11 +177,11 @@ func closeLater(r *http.Request) {
 	})
 }
 
-// grace is the time for a reader to notice that its deadline has passed, and for
-// net/http to write an answer after the handler.
+// grace is the time for a reader to notice its past deadline, and for net/http
+// to write an answer after the handler.
 const grace = 100 * time.Millisecond
 
-// An answer is the body of an answer that this package writes. An answer other
+// An answer is the body of an answer written by this package. An answer other
 // than OK has the status_code only, as Klas documents it.
 type answer struct {
 	Currency   string     `json:"currency,omitempty"`
@@ -189,7 +189,8 @@ type answer struct {
 	StatusCode StatusCode `json:"status_code"`
 }
 
-// encode returns the bytes of the answer, which are good until b is used again.
+// encode returns the bytes of the answer. They are valid until the next use of
+// b.
 func (b *buffers) encode(rep *reply) []byte {
 	b.out.Reset()
 	_ = b.enc.Encode(answer{rep.currency, rep.balance, rep.code}) // strings always encode

@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// A message is the part of a webhook's or an answer's body that this package reads.
+// A message is the part of a webhook's or an answer's body read by this
+// package.
 type message struct {
 	requestID, sessionID, playerID string
 	timestamp                      Timestamp
@@ -18,9 +19,9 @@ type message struct {
 	isAnswer bool   // a member is called status_code, in any case
 }
 
-// members are the values of the known members, as they stand in the body; nil
-// where there is none. Of a name that comes twice the last counts. Another
-// spelling of a name is another name, except that status_code shows in any case.
+// members are the raw values of the known members; nil for a missing member. If
+// a name comes twice, the last value counts. Names are case-sensitive, except
+// for isAnswer: a status_code in any case sets it.
 type members struct {
 	requestID, sessionID, playerID, timestamp, statusCode []byte
 
@@ -43,8 +44,7 @@ func (m *members) add(name string, value []byte) {
 	}
 }
 
-// decode reads body and returns the rule that keeps it from being a JSON
-// object.
+// decode reads body and returns the broken rule if it is not a JSON object.
 func decode(body []byte) (m message, rule string) {
 	switch text := bytes.TrimLeft(body, " \n\r\t"); {
 	case len(text) == 0:
@@ -84,7 +84,7 @@ func (m *message) text(name string, value []byte) string {
 	return s
 }
 
-// number reads a number without fraction and exponent that fits an int64.
+// number reads an int64 without fraction and exponent.
 func (m *message) number(name string, value []byte) Timestamp {
 	if value == nil {
 		return 0
@@ -116,8 +116,8 @@ func splitMap(body []byte) (m members, ok bool) {
 	return m, true
 }
 
-// defect returns why a JSON object is no webhook: the field and the rule that it
-// breaks. Requests and answers are signed alike, so an answer that is sent back
+// defect returns the field and the broken rule of a JSON object other than a
+// webhook. Requests and answers are signed alike, so an answer sent back
 // verifies as a request. Every answer has a status_code, and no documented
 // webhook has.
 func (m *message) defect() (field, rule string) {
@@ -132,7 +132,7 @@ func (m *message) defect() (field, rule string) {
 	return "", ""
 }
 
-// incomplete returns the field that keeps a webhook from being that of
+// incomplete returns the field and the broken rule of a webhook unfit for
 // /authenticate.
 func (m *message) incomplete() (field, rule string) {
 	if m.mistyped != "" {
@@ -144,8 +144,8 @@ func (m *message) incomplete() (field, rule string) {
 		if f.value == "" {
 			return f.name, "is missing or empty"
 		}
-		// The decoder writes U+FFFD for half a surrogate pair, so that two
-		// different ids would become the same.
+		// The decoder writes U+FFFD for half a surrogate pair, so two different
+		// ids would become equal.
 		if strings.Contains(f.value, "\uFFFD") {
 			return f.name, "holds a character that cannot be read"
 		}

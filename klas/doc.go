@@ -1,25 +1,25 @@
-// Package klas answers the webhooks that Klas Gaming sends to operators: it
-// verifies the signature of the request, decodes it, asks the operator's code,
-// and signs the answer.
+// Package klas answers the webhooks of Klas Gaming to operators: it verifies
+// the signature of the request, decodes it, calls the operator's code, and
+// signs the answer.
 //
 // Here the provider calls, from the public internet, and no login stands in
-// front of it: the handlers of this package are the boundary. Nothing of a body
-// is looked at before its signature is.
+// front of the webhooks: the handlers of this package are the boundary. They
+// verify the signature before they look at any part of a body.
 //
 // # Use
 //
 // [New] takes the secrets, and [Webhook.AuthenticateHandler] makes the handler
-// for POST {WEBHOOK_URL}/authenticate, by which Klas asks whether a player may
-// play, in which currency and with what balance. [Webhook.Middleware] does
-// verification and signing for the other endpoints (/balance, /bet, /credit,
-// /refund, /terminate), whose bodies are left to the operator.
+// for POST {WEBHOOK_URL}/authenticate, where Klas asks whether a player may
+// play, the currency and the balance. [Webhook.Middleware] does verification
+// and signing for the other endpoints (/balance, /bet, /credit, /refund,
+// /terminate), whose bodies are left to the operator.
 //
 //	mux.Handle("/klas/authenticate", hook.AuthenticateHandler(players))
 //	mux.Handle("/klas/balance", hook.Middleware(balance))
 //
 // The patterns have no method: with a method, http.ServeMux would answer other
-// methods itself. Nothing between Klas and the handler may change a body: no
-// gateway that decodes and encodes JSON.
+// methods itself. Nothing between Klas and the handler may change a body. In
+// particular, no gateway may decode and encode the JSON.
 //
 // # Timeouts
 //
@@ -39,33 +39,34 @@
 //	ConnContext                     [ConnContext], if middleware wraps the
 //	                                http.ResponseWriter without the method Unwrap
 //
-// The connection of a body that stalls closes with the answer where the handler
-// reaches the ResponseWriter of net/http, as it is or through the method Unwrap.
-// Elsewhere it closes soon after the answer if ConnContext is set.
+// The connection of a stalled body closes with the answer where the handler
+// reaches the ResponseWriter of net/http, directly or through the method
+// Unwrap. Elsewhere it closes soon after the answer if ConnContext is set.
 //
 // # Signatures
 //
 // X-Signature is the HMAC-SHA256 of the raw body, in lower-case hexadecimal,
 // keyed with the text of the secret (Klas calls it SecretID), in both
-// directions. During a rotation [providerauth.SecretsFunc] returns the new and the old
-// secret. The answer is signed with the secret that verified the request: until
-// Klas has switched, it checks answers with the old secret.
+// directions. During a rotation [providerauth.SecretsFunc] returns the new and
+// the old secret. The handlers sign the answer with the secret that verified
+// the request: until Klas has switched, it checks answers with the old secret.
 //
-// Requests and answers are signed alike, and a forged request is answered too, so
-// anybody can get a signed answer and send it back as a request. Both handlers
-// therefore accept a verified body only if it has a request_id and no
+// Requests and answers are signed alike, and a forged request is answered too,
+// so anybody can get a signed answer and send it back as a request. Both
+// handlers therefore accept a verified body only if it has a request_id and no
 // status_code. Every answer has a status_code, and no documented webhook has.
-// Middleware signs no answer that would be accepted as a webhook. This holds for
-// the handlers only: if you sign answers with [Sign] yourself, or elsewhere under
-// the same secret, give them a status_code too.
+// Middleware signs no answer that would be accepted as a webhook. This holds
+// for the handlers only: if you sign answers with [Sign] yourself, or elsewhere
+// under the same secret, give them a status_code too.
 //
 // Only the body is signed. A recorded webhook is good again, at any endpoint,
 // unless Config.MaxAge or Config.ReplayGuard refuses it. Their comments state the
 // price.
 //
 // In FIPS 140-only mode (GODEBUG=fips140=only) each secret needs at least 14
-// bytes: crypto/hmac refuses shorter keys. [New] reports a shorter static secret.
-// A shorter secret that a providerauth.SecretsFunc returns later is [providerauth.ErrSecretUnavailable].
+// bytes: crypto/hmac refuses shorter keys. [New] reports a shorter static
+// secret. A shorter secret returned by a providerauth.SecretsFunc later is
+// [providerauth.ErrSecretUnavailable].
 //
 // # Answers
 //
@@ -87,15 +88,17 @@
 // Behind Middleware the required fields are request_id and, with MaxAge,
 // timestamp; the operator reads the others.
 //
-// Other unknown fields are ignored, and so are those that differ in case only; of
-// a field that comes twice the last counts. Two answers are unsigned: 405 to
-// another method than POST, and 500 with an empty body if no secret can be had.
-// The 405 does not wait for a body, and over HTTP/1 closes the connection if there is a body.
+// Other unknown fields are ignored, and so are fields with a name in another
+// case. If a field comes twice, the last value counts. Two answers are
+// unsigned: 405 to another method than POST, and 500 with an empty body if no
+// secret is available. The 405 does not wait for a body, and over HTTP/1 closes
+// the connection if there is a body.
 //
 // # Monitoring
 //
-// Nearly every answer is HTTP 200, so watch Config.OnResult. [Result].Err is the
-// reason why a webhook was not answered OK, and matches one of these sentinels:
+// Nearly every answer is HTTP 200, so watch Config.OnResult. [Result].Err is
+// the reason why a webhook was not answered OK, and matches a sentinel of this
+// list:
 //
 //	ErrSignature   a forgery, or a secret that differs from Klas's
 //	ErrBody        no webhook, cut off, too slow, or changed in front of the handler

@@ -17,7 +17,7 @@ const (
 	opMiddleware   = "Middleware"
 )
 
-// An endpoint is the handler of one webhook URL. It has auth or next. Both are
+// An endpoint is the handler of a webhook URL. It has auth or next. Both are
 // functions because fmt prints the fields of any other value.
 type endpoint struct {
 	hook *Webhook
@@ -26,8 +26,8 @@ type endpoint struct {
 	next http.HandlerFunc
 }
 
-// ServeHTTP answers one webhook. The body, the secrets and the operator's code
-// are waited for until the context ends; only this goroutine writes to w.
+// ServeHTTP answers a webhook. It waits for the body, the secrets and the
+// operator's code until the context ends. Only this goroutine writes to w.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	if r.Method != http.MethodPost {
@@ -49,8 +49,8 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.hook.recycle(b)
 }
 
-// decide returns the webhook and the reply to it. Nothing of the body is looked
-// at before its signature is.
+// decide returns the webhook and the reply to it. It verifies the signature
+// before it looks at the body.
 func (e *endpoint) decide(ctx context.Context, w http.ResponseWriter, r *http.Request, b *buffers) (m message, rep *reply) {
 	cfg := &e.hook.cfg
 
@@ -115,7 +115,8 @@ func (e *endpoint) decide(ctx context.Context, w http.ResponseWriter, r *http.Re
 	return m, rep
 }
 
-// send signs the reply and writes it. The error says why it did not leave.
+// send signs the reply and writes it. The error is the reason for an unsent
+// reply.
 func (e *endpoint) send(w http.ResponseWriter, b *buffers, rep *reply) error {
 	h := w.Header()
 	body := rep.body
@@ -143,8 +144,8 @@ func (e *endpoint) send(w http.ResponseWriter, b *buffers, rep *reply) error {
 }
 
 // An ownWriter is the http.ResponseWriter of net/http itself. A wrapper may
-// compress the answer, so that its length is another, and may not be flushed
-// before it is complete.
+// compress the answer and so change its length, and may not be flushed before
+// the answer is complete.
 type ownWriter interface {
 	FlushError() error
 	SetReadDeadline(time.Time) error
@@ -160,7 +161,7 @@ func (e *endpoint) refuseMethod(w http.ResponseWriter, r *http.Request, start ti
 	e.report(r, &outcome{start: start, reply: refused("", nil, "method", "must be POST")})
 }
 
-// bound returns the context of one webhook. It has the values of the request's
+// bound returns the context of a webhook. It has the values of the request's
 // context, and ends after HandlerTimeout or at the deadline of the request. It
 // does not end with the request's context: net/http ends the request's context
 // also if the client has sent everything and closes its half of the connection.
@@ -172,8 +173,9 @@ func (w *Webhook) bound(parent context.Context, start time.Time) (context.Contex
 	return context.WithDeadline(context.WithoutCancel(parent), deadline)
 }
 
-// forged is the reply to a body whose signature is wrong. A body of another
-// length than its request announces was read or changed in front of the handler.
+// forged is the reply to a body with a wrong signature. If the length of the
+// body differs from the request's Content-Length, code in front of the handler
+// has read or changed the body.
 func forged(r *http.Request, body []byte) *reply {
 	switch {
 	case r.ContentLength >= 0 && int64(len(body)) != r.ContentLength:
@@ -185,8 +187,8 @@ func forged(r *http.Request, body []byte) *reply {
 	return refused(StatusIntegrityCheckFailed, ErrSignature, SignatureHeader, "is not that of the body")
 }
 
-// validate returns the field that keeps a verified body from being a webhook of
-// this endpoint, and the rule that it breaks.
+// validate returns the field and the broken rule of a verified body unfit for
+// this endpoint.
 func (e *endpoint) validate(m *message) (field, rule string) {
 	if field, rule = m.defect(); rule != "" || e.op != opAuthenticate {
 		return field, rule
@@ -194,8 +196,8 @@ func (e *endpoint) validate(m *message) (field, rule string) {
 	return m.incomplete()
 }
 
-// A job is the operator's part of one webhook. It may be abandoned, so it holds
-// nothing that is used again.
+// A job is the operator's part of a webhook. It may be abandoned, so it holds
+// no pooled memory.
 type job struct {
 	*endpoint
 	key          string              // the webhook's name for the ReplayGuard
@@ -246,7 +248,7 @@ type outcome struct {
 	sendErr   error // nil if the reply left
 }
 
-// report tells OnResult and the Logger of the outcome.
+// report passes the outcome to OnResult and the Logger.
 func (e *endpoint) report(r *http.Request, o *outcome) {
 	cfg := &e.hook.cfg
 	if cfg.OnResult == nil && cfg.Logger == nil {

@@ -13,31 +13,31 @@ import (
 	"github.com/providerauth/providerauth-go/internal/header"
 )
 
-// Middleware returns the handler for one of Klas's other endpoints (/balance,
-// /bet, /credit, /refund, /terminate): it verifies the webhook, gives it to
-// next, and signs the answer of next. Mount it without a method pattern, as
-// AuthenticateHandler, and keep handlers that change a body, such as
-// compression, outside it.
+// Middleware returns a handler for Klas's other endpoints (/balance, /bet,
+// /credit, /refund, /terminate): it verifies the webhook, gives it to next, and
+// signs the answer of next. Mount it without a method pattern, as
+// AuthenticateHandler. Handlers that change a body, such as compression, belong
+// outside it.
 //
 // next reads the verified bytes from the body of its request and need not look
 // at the signature. The body is a JSON object with a request_id and without a
 // status_code; anything else is answered as in the package's table. All other
 // fields are left to next.
 //
-// The answer of next is buffered, up to Config.MaxBodyBytes, and goes out byte for
-// byte as application/json with the rest of its header. A status other than 200,
-// a panic, an answer that is too long or not a JSON object, and the end of
-// Config.HandlerTimeout are answered ERR_UNKNOWN instead, so that nothing of an
-// error page reaches Klas.
+// The answer of next is buffered, up to Config.MaxBodyBytes, and goes out byte
+// for byte as application/json with the rest of its header. A status other than
+// 200, a panic, an answer too long or not a JSON object, and the end of
+// Config.HandlerTimeout are answered ERR_UNKNOWN instead. No part of an error
+// page reaches Klas.
 //
 // Every answer needs a status_code. An answer with a request_id and without a
-// status_code is answered ERR_UNKNOWN instead: signed, it would be a webhook that
+// status_code is answered ERR_UNKNOWN instead: signed, it would be a webhook
 // anybody could send back.
 //
-// ERR_UNKNOWN at the end of Config.HandlerTimeout does not stop next. It runs on
-// as an [Authenticator] does, and a bet that it books then is booked. So next
-// should look at the context of its request before it books, and answer a repeat
-// by transfer_id. If next has not begun by then, it does not begin.
+// ERR_UNKNOWN at the end of Config.HandlerTimeout does not stop next. It runs
+// on as an [Authenticator] does, and a bet booked then is booked. So next
+// should look at the context of its request before it books, and answer a
+// repeat by transfer_id. If next has not begun by then, it does not begin.
 //
 // Accept-Encoding is removed from the request of next: an upstream that
 // compresses would send bytes that cannot be signed.
@@ -52,16 +52,16 @@ func (w *Webhook) Middleware(next http.Handler) http.Handler {
 	return e
 }
 
-// passed is the request that next gets. The request asks for no encoding: the
-// signature is that of the body as it stands.
+// passed is the request for next. It asks for no encoding: the signature covers
+// the body as it stands.
 func passed(ctx context.Context, r *http.Request, body []byte) *http.Request {
-	out := r.Clone(context.WithValue(ctx, connKey{}, nil)) // the connection is that of the outer request
+	out := r.Clone(context.WithValue(ctx, connKey{}, nil)) // the connection belongs to the outer request
 	out.Body, out.ContentLength, out.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
 	header.Delete(out.Header, "Accept-Encoding")
 	return out
 }
 
-// callNext runs next, and returns its answer if that can be sent.
+// callNext runs next, and returns its answer if the answer may be sent.
 func (j *job) callNext(context.Context) (*reply, error) {
 	a := &answerSheet{header: http.Header{}, limit: j.hook.cfg.MaxBodyBytes}
 	j.next(a, j.pass)
@@ -73,9 +73,9 @@ func (j *job) callNext(context.Context) (*reply, error) {
 	return &reply{code: code, body: a.body.Bytes(), header: a.sent}, nil
 }
 
-// vet decides whether an answer of next is sent. It refuses an answer that would
-// be accepted as a webhook, so nothing that is signed here is accepted here. The
-// sheet is closed: nothing writes to it any more.
+// vet decides whether an answer of next is sent. It refuses an answer that
+// would be accepted as a webhook, so no signed answer is accepted as a request.
+// The sheet is closed: nothing writes to it any more.
 func (a *answerSheet) vet() (StatusCode, error) {
 	switch {
 	case a.status != http.StatusOK:
@@ -96,13 +96,13 @@ func (a *answerSheet) vet() (StatusCode, error) {
 }
 
 // An answerSheet is the http.ResponseWriter of a handler behind Middleware. As
-// with net/http, the header counts as it is at the first write, and writes after
-// the handler fail.
+// with net/http, the first write fixes the header, and writes after the handler
+// fail.
 type answerSheet struct {
 	header http.Header // of the handler
 	limit  int64
 
-	mu     sync.Mutex // goroutines that the handler leaves behind may write
+	mu     sync.Mutex // goroutines left behind by the handler may write
 	sent   http.Header
 	status int
 	body   bytes.Buffer
@@ -157,7 +157,7 @@ func (a *answerSheet) encoded() bool {
 	return false
 }
 
-// ownHeader are the headers that describe the body or the connection.
+// ownHeader are the headers describing the body or the connection.
 var ownHeader = []string{
 	SignatureHeader, "Content-Type", "Content-Length",
 	"Connection", "Keep-Alive", "Trailer", "Transfer-Encoding", "Upgrade",

@@ -12,38 +12,41 @@ import (
 	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
-// A ReplayGuard remembers the bodies of webhooks, so that a recorded webhook
-// is good for one use only. Klas signs neither a nonce nor the path, and states
-// no window, so without it a recorded webhook is good for as long as its secret
-// is, and at every endpoint of the same Webhook.
+// A ReplayGuard remembers the bodies of webhooks: a recorded webhook is then
+// accepted only once. Klas signs neither a nonce nor the path, and states no
+// window. Without a ReplayGuard, a recorded webhook is valid as long as its
+// secret, at every endpoint of the same Webhook.
 //
-// The price: Klas may repeat a webhook whose answer was lost, with the same
-// bytes, and that is refused as well. Klas's pages do not say whether it does.
-// On /bet, /credit and /refund, where a repeat is to be answered by transfer_id,
-// it is better left out: make a second Webhook for them.
+// The price: Klas may repeat a webhook with the same bytes if the answer was
+// lost, and the repeat is refused as well. Klas's pages do not say whether it
+// repeats webhooks. Leave the ReplayGuard out on /bet, /credit and /refund,
+// where a repeat is to be answered by transfer_id: make a second Webhook for
+// them.
 type ReplayGuard interface {
-	// Seen remembers key for ttl and reports whether it already did, in one
-	// step, as SET NX in Redis does. key is a hash of the body, 64 hexadecimal
-	// digits; ttl is twice Config.MaxAge and a little, so that a body is too
-	// old when it is forgotten; a day if that is off. It is called for verified
-	// and valid webhooks only. True is answered ERR_BAD_PARAMS, an error
-	// ERR_UNKNOWN. If it returns after Config.HandlerTimeout, ERR_UNKNOWN has
-	// been answered, and the Authenticator or handler does not begin.
+	// Seen remembers key for ttl and reports whether it already did, in a
+	// single step, as SET NX in Redis does. key is a hash of the body, 64
+	// hexadecimal digits. ttl is a little more than twice Config.MaxAge: a body
+	// is too old before it is forgotten. Without MaxAge ttl is a day. Seen is
+	// called for verified and valid webhooks only. True is answered
+	// ERR_BAD_PARAMS, an error ERR_UNKNOWN. If Seen returns after
+	// Config.HandlerTimeout, ERR_UNKNOWN has been answered, and the
+	// Authenticator or handler does not begin.
 	Seen(ctx context.Context, key string, ttl time.Duration) (bool, error)
 }
 
-// A Forgetter is a [ReplayGuard] that lets a webhook come again whose work has
-// failed. Without it, a repeat after ERR_UNKNOWN is refused as well.
+// A Forgetter is a [ReplayGuard] that accepts a repeat of a webhook after its
+// work has failed. With a plain ReplayGuard, a repeat after ERR_UNKNOWN is
+// refused as well.
 type Forgetter interface {
 	ReplayGuard
 	// Forget undoes Seen for key. It is called, after the answer, if the
-	// Authenticator or the handler behind Middleware has failed: with an error, a
-	// panic or an answer that cannot be sent. A Refusal is an answer. A handler
-	// behind Middleware that has not returned by the end of
+	// Authenticator or the handler behind Middleware has failed: with an error,
+	// a panic or an answer that cannot be sent. A Refusal is an answer. A
+	// handler behind Middleware still running at the end of
 	// Config.HandlerTimeout has not failed yet: Forget is called if it fails in
 	// the end. An Authenticator changes nothing, so Forget is called when it
-	// returns. ctx has no values and ends after Config.HandlerTimeout. An error is
-	// logged.
+	// returns. ctx has no values and ends after Config.HandlerTimeout. An error
+	// is logged.
 	Forget(ctx context.Context, key string) error
 }
 
@@ -67,11 +70,11 @@ func newGuard(g ReplayGuard) *guard {
 
 var errSeen = errors.New("ReplayGuard: the body was seen before")
 
-// century is the longest MaxAge that counts: twice a longer one might overflow.
+// century is the longest MaxAge in use: twice a longer MaxAge might overflow.
 const century = 100 * 365 * 24 * time.Hour
 
-// seen asks the guard. The key is made of the signed bytes and nothing else: with
-// the path in it, a webhook recorded at one endpoint would be good at another.
+// seen calls the guard. The key is made of the signed bytes only: with the path
+// in it, a webhook recorded at an endpoint would be accepted at another.
 func (j *job) seen(ctx context.Context) (bool, error) {
 	ttl := 24 * time.Hour
 	if maxAge := j.hook.cfg.MaxAge; maxAge > 0 {
@@ -101,7 +104,7 @@ func (j *job) forgetBy(ctx context.Context) {
 	}
 }
 
-// forget tells the guard that the work has failed.
+// forget reports the failed work to the guard.
 func (j *job) forget() {
 	g := j.hook.guard
 	if g == nil || g.forget == nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
-// A Result is the outcome of one request.
+// A Result is the outcome of a request.
 type Result struct {
 	// Path of the request.
 	Path string
-	// Code that was answered; "" if the answer had none: 405 for another method
+	// Code of the answer; "" if the answer had none: 405 for another method
 	// than POST, 500 for want of a secret, or an answer of a handler behind
 	// Middleware without status_code.
 	Code StatusCode
@@ -24,15 +24,15 @@ type Result struct {
 	// Duration from the header of the request to the answer.
 	Duration time.Duration
 	// Err is the reason if Code is not OK, an [*Error]; nil if a handler behind
-	// Middleware answered so itself. It matches one of the sentinels of this
-	// package or [providerauth.ErrSecretUnavailable], by errors.Is, unless the
-	// method was wrong or the operator's code refused. The error of an
-	// Authenticator is found in it by errors.Is and errors.As.
+	// Middleware answered so itself. It matches a sentinel of this package or
+	// [providerauth.ErrSecretUnavailable], by errors.Is, unless the method was
+	// wrong or the operator's code refused. The error of an Authenticator is
+	// found in it by errors.Is and errors.As.
 	Err error
 	// SendErr is the reason if the answer did not leave; nil if it left. Klas
-	// then has no answer, whatever Code is. A Server.WriteTimeout that is not
-	// longer than Config.HandlerTimeout shows here. Behind middleware that
-	// wraps the ResponseWriter only an error of its Write shows.
+	// then has no answer, whatever Code is. A Server.WriteTimeout not longer
+	// than Config.HandlerTimeout shows here. Behind a wrapper of the
+	// ResponseWriter only an error of its Write shows.
 	SendErr error
 }
 
@@ -55,8 +55,8 @@ func (r Result) attrs() []slog.Attr {
 	return a
 }
 
-// logResult logs. A panic of the Logger would cost Klas an answer that is
-// written but not yet on its way.
+// logResult logs. Without recover, a panic of the Logger would drop an answer
+// already written but not yet sent.
 func logResult(ctx context.Context, log *slog.Logger, r Result, f *fault) {
 	defer func() { _ = recover() }()
 	level := slog.LevelInfo
@@ -78,7 +78,8 @@ func logResult(ctx context.Context, log *slog.Logger, r Result, f *fault) {
 	log.LogAttrs(ctx, level, "klas: webhook", attrs...)
 }
 
-// notify calls OnResult, whose panic would cost as much.
+// notify calls OnResult, and logs a panic of OnResult. Without recover, such a
+// panic would drop the answer too.
 func notify(ctx context.Context, cfg *Config, r Result) {
 	if cfg.OnResult == nil {
 		return
@@ -100,8 +101,7 @@ func (w *Webhook) log(ctx context.Context, level slog.Level, text string, attrs 
 	}
 }
 
-// ended logs how code ended that was still running when its webhook was
-// answered, if it panicked.
+// ended logs a panic of code still running when its webhook was answered.
 func (w *Webhook) ended(err error) {
 	if p, ok := err.(*timebox.Panic); ok && p.Stack != nil {
 		w.log(context.Background(), slog.LevelError, "klas: panic after the answer",

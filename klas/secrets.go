@@ -15,11 +15,11 @@ import (
 	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
-// maxHanging is how many calls of Config.Secrets may go on beyond the end of
-// their context, before no further call is made.
+// maxHanging bounds the calls of Config.Secrets running on after the end of
+// their context. At the bound no further call is made.
 const maxHanging = 8
 
-// secrets asks Config.Secrets, one call at a time: webhooks that come meanwhile
+// secrets asks Config.Secrets, one call at a time: webhooks arriving meanwhile
 // share its result.
 type secrets struct {
 	f       providerauth.SecretsFunc
@@ -31,7 +31,7 @@ type secrets struct {
 	current *secretsCall // nil: no call is under way
 }
 
-// A secretsCall is one call of the function.
+// A secretsCall is a call of the function.
 type secretsCall struct {
 	done chan struct{} // closed when list, err and late are set
 	list []string
@@ -58,8 +58,9 @@ func (s *secrets) get(ctx context.Context) ([]string, error) {
 
 var errHangs = unusable("the function that supplies them does not return", nil)
 
-// ask waits for the call of the function that is under way, or makes a call. A
-// call that began earlier may end for its own deadline; then another is made.
+// ask waits for the call of the function under way, or makes a call. A call
+// begun earlier may end at its own, earlier deadline; ask then makes another
+// call.
 func (s *secrets) ask(ctx context.Context) ([]string, error) {
 	if s.static {
 		return s.f(ctx)
@@ -83,7 +84,7 @@ func (s *secrets) ask(ctx context.Context) ([]string, error) {
 	}
 }
 
-// join returns the call that is under way, or a new call; nil if too many hang.
+// join returns the call under way, or a new call; nil if too many hang.
 func (s *secrets) join() *secretsCall {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +130,7 @@ func unusableList(list []string) error {
 	return nil
 }
 
-// unusable is the reason why there are no secrets, without the text of their
+// unusable is the reason for missing secrets, without the text of the
 // function's own error.
 func unusable(rule string, cause error) error {
 	return &apierror.Opaque{Text: "Secrets: " + rule, Cause: cause}

@@ -7,8 +7,8 @@ import (
 )
 
 // A Timestamp is the time of a webhook as Klas wrote it. Klas does not state
-// the unit for /authenticate: its pages show seconds in one place and
-// milliseconds in another, so the number itself is kept.
+// the unit for /authenticate: its pages show seconds in some places and
+// milliseconds in others. So the number itself is kept.
 type Timestamp int64
 
 // millis is where milliseconds begin: as seconds it is the year 5138, as
@@ -26,8 +26,8 @@ func (t Timestamp) Time() time.Time {
 	return time.Unix(int64(t), 0).UTC()
 }
 
-// UnmarshalJSON accepts a whole JSON number above 0 that fits an int64, and
-// refuses quoted numbers, fractions, exponents and null.
+// UnmarshalJSON accepts a whole JSON number above 0 within int64, and refuses
+// quoted numbers, fractions, exponents and null.
 func (t *Timestamp) UnmarshalJSON(b []byte) error {
 	n, err := strconv.ParseInt(string(b), 10, 64)
 	if err != nil || n <= 0 || b[0] == '+' {
@@ -45,8 +45,8 @@ func (t Timestamp) seconds() int64 {
 	return int64(t)
 }
 
-// defect returns the rule that this timestamp breaks, and the sentinel
-// for it. Without maxAge none is refused.
+// defect returns the broken rule of the timestamp and its sentinel. Without
+// maxAge no timestamp is refused.
 func (t Timestamp) defect(now time.Time, maxAge time.Duration) (rule string, reason error) {
 	if maxAge == 0 {
 		return "", nil

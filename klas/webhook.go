@@ -19,38 +19,39 @@ const (
 
 // Config of a [Webhook].
 type Config struct {
-	// Secrets returns the secrets that Klas signs with. It is asked for each
-	// webhook, one call at a time: webhooks that come meanwhile share the call.
-	// So its context has no values of a request; several tenants are several
-	// Webhooks. The context ends after HandlerTimeout. Of calls that go on
-	// nevertheless there are at most 8; then webhooks are answered 500. Required.
+	// Secrets returns the secrets of Klas's signatures. It is called for each
+	// webhook, one call at a time: webhooks arriving meanwhile share the call.
+	// So its context has no values of a request; for several tenants make
+	// several Webhooks. The context ends after HandlerTimeout. At most 8 calls
+	// may run on after the end of their context; beyond that webhooks are
+	// answered 500. Required.
 	Secrets providerauth.SecretsFunc
 	// MaxBodyBytes bounds the body of a webhook and the answer of a handler
 	// behind Middleware. Optional, default 1 MiB.
 	MaxBodyBytes int64
 	// HandlerTimeout is the time from the header of a webhook to its answer. A
-	// body that takes longer is cut off. If Secrets take longer the answer is
-	// 500, and if the ReplayGuard, the Authenticator or the handler does, it is
-	// ERR_UNKNOWN; those that have not begun by then do not begin. A shorter
-	// deadline of the request's context counts. Optional, default 5 s. Klas
-	// states no limit of its own.
+	// body that takes longer is cut off. If Secrets take longer, the answer is
+	// 500. If the ReplayGuard, the Authenticator or the handler takes longer,
+	// the answer is ERR_UNKNOWN, and code not begun by then does not begin. A
+	// shorter deadline of the request's context counts. Optional, default 5 s.
+	// Klas states no limit of its own.
 	HandlerTimeout time.Duration
 	// MaxAge refuses webhooks whose timestamp is further from this machine's
-	// time, before or after it; whole seconds. Optional, default off: Klas does
-	// not say that timestamps may be checked, nor, for /authenticate, in which
-	// unit they are (see [Timestamp.Time]).
+	// time, before or after it; whole seconds. Optional, default off: Klas's
+	// pages do not say whether timestamps may be checked, nor, for
+	// /authenticate, their unit (see [Timestamp.Time]).
 	MaxAge time.Duration
-	// ReplayGuard refuses bodies that were seen before. Optional, default off.
+	// ReplayGuard refuses bodies seen before. Optional, default off.
 	// [ReplayGuard] states the price.
 	ReplayGuard ReplayGuard
-	// AnyCurrency allows answers with a currency that is not three capital
-	// letters. Optional.
+	// AnyCurrency allows answers with a currency of any form, not only three
+	// capital letters. Optional.
 	AnyCurrency bool
 
-	// Logger is told of every webhook: at debug level of those answered OK, at
-	// info, warn and error level of others, with the cause. It never gets a
-	// body, signature or secret. The connection waits for it. Optional: nil is
-	// silent.
+	// Logger receives a record per webhook: at debug level for an answer OK, at
+	// info, warn or error level for others, with the cause. Records contain no
+	// body, signature or secret. The connection waits for the Logger. Optional:
+	// nil is silent.
 	Logger *slog.Logger
 	// OnResult is called after every answer, for monitoring: since nearly all
 	// answers are HTTP 200, the status shows nothing. The connection waits for
@@ -78,7 +79,7 @@ func (c Config) LogValue() slog.Value {
 // Format prints the text of LogValue, under every verb.
 func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "klas.Config", c.LogValue()) }
 
-// A Webhook makes the handlers that Klas calls. It is immutable and safe for
+// A Webhook makes the handlers for Klas's calls. It is immutable and safe for
 // concurrent use, and needs no closing.
 type Webhook struct {
 	cfg       Config
@@ -89,7 +90,7 @@ type Webhook struct {
 }
 
 // New returns a Webhook. It checks the whole configuration and reports every
-// problem at once, in the Fields of an [*Error] that matches
+// problem at once, in the Fields of an [*Error] matching
 // [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Webhook, error) {
 	var p check.Problems
@@ -116,7 +117,7 @@ func New(cfg Config) (*Webhook, error) {
 	return w, nil
 }
 
-// Abandoned returns how many calls of the operator's code, and how many reads of
-// a body, go on although their webhook was answered at Config.HandlerTimeout. A
-// number that grows shows code that ignores its context.
+// Abandoned returns the number of calls of the operator's code, and of reads of
+// a body, running on after their webhook was answered at Config.HandlerTimeout.
+// A growing number shows code that ignores its context.
 func (w *Webhook) Abandoned() int64 { return w.abandoned.Running() + w.secrets.hanging.Running() }

@@ -10,9 +10,9 @@ import (
 
 // Call makes a call of the Partner API. path extends Config.BaseURL and may
 // have a query. in is sent as JSON, nil as no body; the answer is decoded into
-// out, unless that is nil. GET and HEAD are repeated where that helps; any
-// other method only if nothing was sent, or on a 429 that says when to come
-// back. A 401 replaces the token once, as in [Client.Transport].
+// out, unless out is nil. GET and HEAD are repeated where useful. Any other
+// method is repeated only if nothing was sent, or on a 429 stating a wait. A
+// 401 replaces the token once, as in [Client.Transport].
 //
 // Errors are [*Error]. If it is Ambiguous and not Retryable, find out whether
 // the call took effect before making it again: the API has no idempotency keys.
@@ -29,7 +29,7 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	return c.do(ctx, transport.Call{Op: "Call", Method: method, Path: path, In: in, Policy: policy, Long: true}, out)
 }
 
-// do makes the call with a token, and decodes the answer into out, unless that
+// do makes the call with a token, and decodes the answer into out, unless out
 // is nil.
 func (c *Client) do(ctx context.Context, call transport.Call, out any) error {
 	if ctx == nil {

@@ -14,27 +14,27 @@ import (
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
-// DefaultLifetime is how long a token lives if Config.Lifetime is zero, the
-// figure that PiTrade's page calls typical.
+// DefaultLifetime is the life of a token if Config.Lifetime is zero. PiTrade's
+// page calls this figure typical.
 const DefaultLifetime = 15 * time.Minute
 
 // Config of a [Client].
 type Config struct {
 	// ClientID is the partner's client identifier. Required.
 	ClientID string
-	// Secret returns the partner's secret, whose text is the signing key; it
-	// is not decoded. Required; in FIPS 140-only mode at least 14 bytes. It is called once for every token that is
-	// minted, and while that fails at most once a second to see whether the
-	// secret has changed.
+	// Secret returns the partner's secret, whose text is the signing key; it is
+	// not decoded. Required; in FIPS 140-only mode at least 14 bytes. It is
+	// called once for every minted token. While minting fails it is called at
+	// most once a second, to detect a changed secret.
 	Secret providerauth.SecretFunc
-	// Lifetime of the tokens, in whole seconds, at least one. Optional,
-	// default 15 minutes. PiTrade states no maximum.
+	// Lifetime of the tokens, in whole seconds, at least 1 s. Optional, default
+	// 15 minutes. PiTrade states no maximum.
 	Lifetime time.Duration
 	// Backdate is how far in the past the iat of a token lies, in whole seconds
-	// below Lifetime: receivers whose clock is behind refuse tokens that are issued
-	// in their future. exp lies as far back, so that they live for less than
-	// Lifetime from here. Optional, default 5 s or a twelfth of Lifetime, whichever
-	// is less; a negative Backdate is none.
+	// below Lifetime: receivers whose clock is behind refuse tokens issued in
+	// their future. exp is moved back by the same time, so tokens live for less
+	// than Lifetime from now. Optional, default 5 s or a twelfth of Lifetime,
+	// whichever is less; a negative Backdate is none.
 	Backdate time.Duration
 	// BaseURL of the Partner API, absolute and https (http for loopback
 	// hosts). Required: PiTrade publishes none, and credentials belong to an
@@ -50,20 +50,21 @@ type Config struct {
 	// URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
 	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s. An
-	// attempt of a call that is never repeated ends with its caller's context, and
-	// without a deadline of the caller after 2 minutes, if that is longer.
+	// attempt of a call that is never repeated ends with its caller's context
+	// instead. If the caller has no deadline, it ends after 2 minutes or
+	// AttemptTimeout, whichever is longer.
 	AttemptTimeout time.Duration
-	// MaxAttempts bounds the attempts of a call, where it may be repeated.
-	// Optional, default 3.
+	// MaxAttempts bounds the attempts of a repeatable call. Optional, default
+	// 3.
 	MaxAttempts int
 	// MaxResponseBytes bounds the body of a successful answer to
 	// [Client.Call], after decompression; a longer body is
 	// providerauth.ErrBadResponse. Optional, default 32 MiB. Other answers may
 	// have 1 MiB.
 	MaxResponseBytes int
-	// RefreshBefore is how long before it expires a token is replaced, at most
-	// half its life, and by chance up to a tenth earlier. Optional, default about
-	// a fifth of its life.
+	// RefreshBefore is the time before expiry at which a token is replaced: at
+	// most half its life, plus a random part of up to a tenth. Optional,
+	// default about a fifth of its life.
 	RefreshBefore time.Duration
 	// KeepWarm mints the next token without waiting for a caller. Optional.
 	KeepWarm bool
@@ -89,7 +90,7 @@ func (c Config) LogValue() slog.Value {
 	}, options.Attrs()...)...)
 }
 
-// Format prints what LogValue shows, under every verb.
+// Format prints the text of LogValue, under every verb.
 func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "partnerjwt.Config", c.LogValue()) }
 
 // A Client mints tokens and makes calls with them. It is immutable and safe
@@ -104,7 +105,7 @@ type Client struct {
 }
 
 // New returns a Client. It checks the whole configuration and reports every
-// problem at once, in the Fields of an [*Error] that matches
+// problem at once, in the Fields of an [*Error] matching
 // [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
@@ -144,11 +145,11 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Token returns a token that is valid now and for at least the expiry margin:
-// 10 seconds, less for tokens of a few minutes and while renewals fail. It is
-// minted once, without a request, and shared until about a fifth of its life is
-// left. Errors match
-// [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or [providerauth.ErrClosed], or are ctx's.
+// Token returns a token valid now and for at least the expiry margin of 10
+// seconds. The margin is shorter for tokens of a few minutes and while renewals
+// fail. The token is minted once, without a request, and shared until about a
+// fifth of its life is left. Errors match [providerauth.ErrSecretUnavailable],
+// [providerauth.ErrContested] or [providerauth.ErrClosed], or are ctx's.
 func (c *Client) Token(ctx context.Context) (Token, error) {
 	if ctx == nil {
 		return Token{}, nilContext("Token")
@@ -160,11 +161,12 @@ func (c *Client) Token(ctx context.Context) (Token, error) {
 	return t, nil
 }
 
-// Invalidate drops the token if it is the current one and may be replaced now,
-// and reports whether it did; the next Token mints another. Call it when a request
-// that did not go through the Client is answered 401. If it reports false, there
-// is no other token now, or Token has another already: replacements are limited
-// to five at once and then one per five seconds. Do not call it in a loop.
+// Invalidate drops the token if it is the current token and may be replaced
+// now, and reports whether it did; the next Token mints another. Call it when a
+// request outside the Client is answered 401. If it reports false, no other
+// token is available now, or Token has another already: replacements are
+// limited to five at once and then one per five seconds. Do not call it in a
+// loop.
 func (c *Client) Invalidate(t Token) bool {
 	return t.secret != nil && c.cache.Invalidate(struct{}{}, t.secret.ID())
 }
@@ -173,8 +175,8 @@ func (c *Client) Invalidate(t Token) bool {
 func (c *Client) Stats() providerauth.Stats { return c.session.Stats(c.cache.Stats()) }
 
 // Close ends background work and waits for a mint under way. It is idempotent
-// and always returns nil. A token that is still good is returned afterwards;
-// anything else fails with [providerauth.ErrClosed].
+// and always returns nil. Afterwards Token returns a kept token while it is
+// valid, and then fails with [providerauth.ErrClosed].
 func (c *Client) Close() error {
 	c.cache.Close()
 	c.session.API.CloseIdle()

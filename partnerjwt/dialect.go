@@ -10,11 +10,11 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// dialect is how PiTrade speaks: a 401 rejects the token. Error bodies are not
-// documented.
+// dialect reads PiTrade's answers: a 401 rejects the token. Error bodies are
+// not documented.
 type dialect struct{}
 
-// Read reads a failed answer. No body proves that PiTrade did nothing.
+// Read reads a failed answer. No body can prove PiTrade has not acted.
 func (dialect) Read(_ *transport.Call, status int, _ http.Header, _ []byte) apierror.Answer {
 	if status == http.StatusUnauthorized {
 		return apierror.Answer{Class: apierror.Rejected}
@@ -22,8 +22,7 @@ func (dialect) Read(_ *transport.Call, status int, _ http.Header, _ []byte) apie
 	return apierror.Answer{}
 }
 
-// readFailure reads the part of an error's body that looks like a code and a
-// message.
+// readFailure reads a code and a message from an error's body, if it has them.
 func readFailure(body []byte) (code, message string) {
 	var members struct {
 		Code    json.RawMessage `json:"code"`

@@ -1,9 +1,9 @@
 // Package partnerjwt signs and uses the tokens of PiTrade's Partner API.
 //
-// There is no token endpoint: the partner signs a JSON Web Token itself, HS256
-// under the secret that came with the client identifier, and sends it as a
-// Bearer token. It lives 15 minutes, a figure that the partner chooses. A 401
-// means that a new one has to be signed.
+// There is no token endpoint. The partner signs a JSON Web Token itself, HS256
+// under the secret issued with the client identifier, and sends it as a Bearer
+// token. It lives 15 minutes by default; the partner chooses its life. After a
+// 401 a new token has to be signed.
 //
 //	client, err := partnerjwt.New(partnerjwt.Config{
 //		ClientID: "client-1",
@@ -14,27 +14,27 @@
 // # Calls
 //
 // [Client.Portfolio] is typed. [Client.Call] makes any other call,
-// [Client.HTTPClient] and [Client.Transport] put a token on requests that are
-// made by other means, and [Client.Token] returns the token itself. One token
-// is signed at a time, shared by all callers, and replaced before it expires.
+// [Client.HTTPClient] and [Client.Transport] put a token on requests made by
+// other means, and [Client.Token] returns the token itself. All callers share a
+// single token, which is replaced before it expires.
 //
 // # Rejected tokens
 //
-// A 401 replaces the token that was sent, if it is still the current one, and
-// the call is made once more with the new token: twenty calls that meet the
-// same dead token cause one new token. If the answer's Date shows that this
-// machine's clock is off, the next token takes that into account. A 401 that a
-// new token does not cure is handed to the caller.
+// A 401 replaces the rejected token, if it is still the current token, and the
+// call is made once more with the new token: twenty calls rejected with the
+// same token cause a single new token. If the Date of the answer shows a wrong
+// clock of this machine, the next token takes the difference into account. If a
+// new token does not cure the 401, the caller gets the 401.
 //
-// A 401 may also be a mistake. Replacements are limited to five at once and then
-// one per five seconds. Where no other token is to be had, the token stays in use,
-// and the first 401 in a row has its call made once more with the same token. A
-// 401 that stands for want of another token matches [providerauth.ErrContested] and is
-// Retryable; [Client.HTTPClient] returns it as it is.
+// A 401 may also be a mistake. Replacements are limited to five at once and
+// then one per five seconds. If no other token is available, the token stays in
+// use, and the first 401 in a row has its call made once more with the same
+// token. A 401 returned for want of another token matches
+// [providerauth.ErrContested] and is Retryable; [Client.HTTPClient] returns the
+// answer as it is.
 //
-// When the secret is rotated at PiTrade and in the place that Config.Secret
-// reads, tokens of the old one are used until the first 401, which replaces
-// them.
+// When the secret is rotated at PiTrade and behind Config.Secret, tokens of the
+// old secret are used until the first 401, which replaces them.
 //
 // In FIPS 140-only mode (GODEBUG=fips140=only) the secret needs at least 14
 // bytes: crypto/hmac refuses shorter keys. [New] reports a shorter [providerauth.StaticSecret],
@@ -42,10 +42,10 @@
 //
 // # Traps
 //
-// Nothing in the token says which user it is for, the API documents no errors,
-// rate limits or idempotency keys, and it moves money. Calls with a method other
-// than GET or HEAD are therefore never repeated after an unclear outcome; their
-// error is Ambiguous. Look at what became of the call first.
+// The token does not name a user, the API documents no errors, rate limits or
+// idempotency keys, and it moves money. Calls with a method other than GET or
+// HEAD are therefore never repeated after an ambiguous outcome. Their error is
+// Ambiguous. Find out first whether the call took effect.
 //
 // Source: https://support.pitrade.com/partner-apis/authentication. Statements
 // about other endpoints are from the pages beside it.

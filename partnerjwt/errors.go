@@ -17,8 +17,8 @@ import (
 var (
 	// ErrInvalidToken: Verify refused the token.
 	ErrInvalidToken = errors.New("the token is invalid")
-	// ErrTokenExpired: Verify refused the token because its time is over. It
-	// is an ErrInvalidToken.
+	// ErrTokenExpired: Verify refused the token because it has expired. It
+	// matches ErrInvalidToken too.
 	ErrTokenExpired = fmt.Errorf("%w: expired", ErrInvalidToken)
 )
 
@@ -40,26 +40,26 @@ var (
 //     say.
 //   - The sentinels of this package.
 type Error struct {
-	// Op is the method that failed; "Transport" for the error of a
-	// RoundTripper that sent nothing.
+	// Op is the failed method; "Transport" for an error of a RoundTripper
+	// before anything was sent.
 	Op string
-	// StatusCode is the HTTP status; 0 if nothing was answered.
+	// StatusCode is the HTTP status; 0 if there was no answer.
 	StatusCode int
 	// Code is the "code" of the answer, as text, and Message its "message" or
-	// "error", if the answer has one, of at most 1 KiB. PiTrade documents
-	// neither, so no behaviour hangs on them. Message may quote the request: it
-	// is not part of the text.
+	// "error", if present, of at most 1 KiB. PiTrade documents neither, so no
+	// behaviour depends on them. Message may quote the request: it is not part
+	// of the text.
 	Code, Message string
-	// Fields are the rules that the call broke, by field.
+	// Fields are the broken rules of the call, by field.
 	Fields map[string]string
 	// RequestID is the X-Request-Id of the answer; "" if it has none.
 	RequestID string
-	// Attempts counts all attempts, including those that found no connection.
+	// Attempts counts all attempts, including attempts without a connection.
 	Attempts int
-	// RetryAfter is the time to wait before the next call: the wait that PiTrade
-	// asks for, with providerauth.ErrContested the time until another token may
-	// be had, and after an earlier failure, see Failure.FailedAt, the rest of its
-	// back-off; 0 if none is known.
+	// RetryAfter is the time to wait before the next call: the wait PiTrade
+	// asks for; with providerauth.ErrContested the time until another token is
+	// available; after an earlier failure, see Failure.FailedAt, the rest of
+	// its back-off; 0 if none is known.
 	RetryAfter time.Duration
 	// Err is the cause; nil if the answer says everything.
 	Err error
@@ -81,8 +81,8 @@ func (e *Error) described() apierror.Facts {
 	return f
 }
 
-// hint explains an answer of PiTrade by the sentinel that the error matches; "": the
-// status does.
+// hint explains an answer by the error's sentinel; "" if the status explains
+// it.
 func (e *Error) hint() string {
 	switch {
 	case e.Is(providerauth.ErrUnauthorized):
@@ -96,15 +96,14 @@ func (e *Error) hint() string {
 // Error describes the failure, without any text of PiTrade.
 func (e *Error) Error() string { return e.described().Text() }
 
-// Format prints the text of Error under every verb, also of an Error that is no
-// pointer.
+// Format prints the text of Error under every verb, also of an Error value.
 func (e Error) Format(s fmt.State, _ rune) { e.described().Print(s) }
 
-// MarshalJSON writes the text of Error as a JSON string, also of an Error that is
-// no pointer.
+// MarshalJSON writes the text of Error as a JSON string, also of an Error
+// value.
 func (e Error) MarshalJSON() ([]byte, error) { return e.described().JSON() }
 
-// Failure returns the fields that the errors of all providers share.
+// Failure returns the fields shared by the errors of all providers.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
 // Is reports whether the fields of the error match the sentinel target.
@@ -113,10 +112,10 @@ func (e *Error) Is(target error) bool { return e.facts().Is(target) }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Retryable reports whether the same call again can succeed and can do no
-// harm, and how long to wait first; 0 leaves that to the caller. Ask it before
-// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous call
-// that creates or moves something is never Retryable.
+// Retryable reports whether the same call may be repeated and can succeed, and
+// how long to wait first; 0 leaves the wait to the caller. Ask it before
+// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous
+// call that creates or moves something is never Retryable.
 func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
 
 // Ambiguous reports whether PiTrade acted or may have acted and there is no
@@ -129,15 +128,15 @@ func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 // request, so it is not part of the text.
 func (e *Error) Body() string { return e.body.Text() }
 
-// copied returns a copy for one caller: all callers who waited for a token get
-// the same error.
+// copied returns a copy for a single caller: all callers waiting for a token
+// get the same error.
 func (e *Error) copied() *Error {
 	own := *e
 	own.Fields = maps.Clone(e.Fields)
 	return &own
 }
 
-// invalid is the error of a call that breaks rules; nil if it breaks none.
+// invalid returns the error of a call with broken rules; nil if none is broken.
 func invalid(op string, p check.Problems) error {
 	if p == nil {
 		return nil

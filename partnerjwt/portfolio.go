@@ -10,7 +10,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// A Holding is one position of the portfolio.
+// A Holding is a position of the portfolio.
 type Holding struct {
 	Ticker               string              `json:"ticker"`
 	Quantity             providerauth.Number `json:"quantity"`             // shares
@@ -18,9 +18,9 @@ type Holding struct {
 }
 
 // Portfolio returns the current holdings (GET /portfolio), exactly as PiTrade
-// states them; an empty portfolio, null included, is an empty slice. It is
-// repeated where that helps. An answer that is not an array of holdings with
-// all three members matches [providerauth.ErrBadResponse].
+// states them; an empty portfolio, null included, is an empty slice. The call
+// is repeated where useful. Any answer but an array of holdings with all three
+// members matches [providerauth.ErrBadResponse].
 //
 // The page is https://support.pitrade.com/partner-apis/portfolio.
 func (c *Client) Portfolio(ctx context.Context) ([]Holding, error) {

@@ -10,26 +10,26 @@ import (
 )
 
 // Transport returns an http.RoundTripper that puts a token on every request,
-// for the endpoints of the Partner API that this package does not wrap. A nil
-// base is the transport of Config.HTTPClient.
+// for the endpoints of the Partner API without a typed method here. A nil base
+// is the transport of Config.HTTPClient.
 //
 // Requests go to the scheme, host and port of Config.BaseURL only. A 401
 // replaces the token and sends the request once more with the new token, if its
-// body can be rewound (GetBody); if its Date shows that the clocks differ, the
-// new token takes that into account. Where no other token is to be had, the
+// body can be rewound (GetBody); if its Date shows a clock difference, the new
+// token takes the difference into account. If no other token is available, the
 // first 401 in a row sends the request once more with the same token, and any
-// other goes to the caller.
+// other 401 goes to the caller.
 //
-// If a new token is answered 401 too, the token was not the reason: the answer
-// goes to the caller, and for 1 s, doubling to a minute, 401s of that method
-// and path replace nothing. After three of them, to different calls or with no
-// call accepted between, those of any call replace nothing, for up to 5 seconds
-// or until a new token helps. A changed secret ends both. Nothing else is
-// repeated.
+// If a new token is answered 401 too, the token was not the reason. The answer
+// goes to the caller, and for 1 s, doubling to a minute, 401s of the same
+// method and path replace nothing. After three such 401s, to different calls or
+// with no call accepted between, 401s of any call replace nothing, for up to 5
+// seconds or until a new token helps. A changed secret ends both. Nothing else
+// is repeated.
 //
-// An error of the RoundTripper itself is an [*Error] with Op "Transport" that
-// matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
-// base's, and whether the request was acted on is unknown.
+// An error of the RoundTripper itself is an [*Error] with Op "Transport"
+// matching [providerauth.ErrNotSent]: the request did not leave. Every other
+// error is the base's, and whether the request was acted on is unknown.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	return c.session.Transport(c.partner(), base)
 }
@@ -39,7 +39,7 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 // to call.
 func (c *Client) HTTPClient() *http.Client { return c.session.HTTPClient(c.Transport(nil)) }
 
-// partner is who makes all requests.
+// partner makes all requests.
 func (c *Client) partner() session.User {
 	return session.User{Credential: bearer{c}, Keeper: c.cache.Of(struct{}{})}
 }

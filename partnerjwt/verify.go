@@ -15,11 +15,10 @@ import (
 // VerifyOptions of [Verify]. The zero value accepts any client and no
 // difference between clocks.
 type VerifyOptions struct {
-	// ClientID is the client that the token must name. Optional: "" accepts
-	// any.
+	// ClientID is the required client of the token. Optional: "" accepts any.
 	ClientID string
-	// Leeway is the difference between the clocks that is put up with, in exp
-	// and iat alike. Optional, default 0.
+	// Leeway is the tolerated difference between the clocks, in exp and iat
+	// alike. Optional, default 0.
 	Leeway time.Duration
 }
 
@@ -30,17 +29,17 @@ type Claims struct {
 	ExpiresAt time.Time
 }
 
-// Verify checks a partner's token as a receiver of it would: a gateway in
-// front of a service, or a test. It makes no request.
+// Verify checks a partner's token as its receiver would: a gateway in front of
+// a service, or a test. It makes no request.
 //
-// Only HS256 is accepted, and exp and clientId are required. A token that is
-// longer than 8 KiB, is not three base64url segments, names a critical header
-// or was issued in the future is refused. Names of members are exact:
-// "clientid" is an unknown member, and unknown members are ignored. A token is
-// refused if an object of its header or payload, at any depth, has two members
-// of one name. The error matches [ErrInvalidToken], and [ErrTokenExpired] if
-// that is what is wrong; its Fields name the rule under "token". A secret that
-// cannot be had matches [providerauth.ErrSecretUnavailable].
+// Only HS256 is accepted, and exp and clientId are required. A token is refused
+// if it is longer than 8 KiB, is not three base64url segments, names a critical
+// header or was issued in the future. It is also refused if an object of its
+// header or payload, at any depth, has two members of the same name. Names of
+// members are exact: "clientid" is an unknown member, and unknown members are
+// ignored. The error matches [ErrInvalidToken], and for an expired token
+// [ErrTokenExpired]; its Fields name the rule under "token". An unavailable
+// secret matches [providerauth.ErrSecretUnavailable].
 func Verify(ctx context.Context, token string, secret providerauth.SecretFunc, opts VerifyOptions) (Claims, error) {
 	const op = "Verify"
 	var p check.Problems

@@ -11,13 +11,13 @@ import (
 // Call makes a signed call without a token, such as /player/register. path
 // extends Config.BaseURL. in is sent as JSON, nil as no body; its members must
 // come in the documented order, so use structs and not maps. The "data" of the
-// answer's envelope is decoded into out; where none is expected, out is nil. An
-// answer without data matches [providerauth.ErrBadResponse] if out is not nil,
-// so that no out is taken for an answer that was never written.
+// answer's envelope is decoded into out; pass nil if no data is expected. An
+// answer without data matches [providerauth.ErrBadResponse] if out is not nil:
+// an out without error is always written.
 //
-// GET and HEAD, which no documented endpoint takes, are repeated where that
-// helps; any other method only if nothing was sent, or on a 429 that says when
-// to come back.
+// GET and HEAD, which no documented endpoint takes, are repeated where useful.
+// Any other method is repeated only if nothing was sent, or on a 429 stating a
+// wait.
 //
 // Errors are [*Error]. If it is Ambiguous and not Retryable, find out whether
 // the call took effect before making it again.
@@ -35,9 +35,9 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	return decode(op, resp, out)
 }
 
-// CallFor makes a signed call with the player's token. The rest is as with
-// [Client.Call]; in addition an answer that says that the token is dead
-// replaces it once, as in [Client.TransportFor].
+// CallFor makes a signed call with the player's token. It behaves as
+// [Client.Call]. In addition a rejection replaces the token once, as in
+// [Client.TransportFor].
 func (c *Client) CallFor(ctx context.Context, p Player, method, path string, in, out any) error {
 	const op = "CallFor"
 	var problems check.Problems
@@ -60,7 +60,7 @@ func newCall(op, method, path string, in any) transport.Call {
 	return call
 }
 
-// post is a call of an endpoint that is known.
+// post is a call of a documented endpoint.
 func post(op, path string, policy transport.Policy, in any) transport.Call {
 	return transport.Call{Op: op, Method: http.MethodPost, Path: path, In: in, Policy: policy}
 }

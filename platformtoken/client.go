@@ -20,46 +20,47 @@ import (
 const (
 	defaultMaxEntries = 100_000
 
-	// While a call's rejections are passed on, a token killed from outside is
-	// not replaced for it either, so the pauses stay shorter than the time in
-	// which a fight over a token should be over.
+	// longestPause bounds the pauses of the breaker. During a pause the call
+	// does not replace a token invalidated from outside either, so a pause
+	// stays shorter than the expected length of a contest.
 	longestPause = 20 * time.Second
 )
 
 // Config of a [Client].
 type Config struct {
-	// BaseURL is the platform's API root, absolute and https (http for
-	// loopback hosts). Required: there is one per merchant, and none is
-	// published. A path in it is kept.
+	// BaseURL is the platform's API root, absolute and https (http for loopback
+	// hosts). Required: it differs by merchant and is not published. A path in
+	// it is kept.
 	BaseURL string
-	// TenantID is the merchant id that the platform has given out. Required,
-	// greater than 0.
+	// TenantID is the merchant id given out by the platform. Required, greater
+	// than 0.
 	TenantID int64
 	// Secret returns the merchant's signing secret, whose text is the key; it
 	// is not decoded. Required, unless Signer is set; not usable in FIPS
-	// 140-only mode, which does not allow MD5. It is called once for
-	// every request that is signed, and while tokens cannot be had at most
-	// once a second in addition, to see whether the secret has changed.
+	// 140-only mode, which does not allow MD5. It is called once for every
+	// signed request. While no token is available it is also called at most
+	// once a second, to detect a changed secret.
 	Secret providerauth.SecretFunc
-	// Signer signs requests in place of the documented scheme, which is the
-	// default; see there for what that does not protect. It is called once for
-	// every request. Set either this or Secret.
+	// Signer signs requests in place of the default, the documented scheme; see
+	// [Signer] for the limits of that scheme. It is called once for every
+	// request. Set either Signer or Secret.
 	Signer Signer
-	// Language of the platform's messages, one code. Optional, default "en".
+	// Language code of the platform's messages. Optional, default "en".
 	Language string
-	// Rejected reports whether an answer to a call that was made with a
-	// player's token says that the token is dead. Optional, default: if the
-	// status is 401. The platform publishes neither the status nor the code of
-	// such answers, its codes differ from endpoint to endpoint, and it may
-	// refuse inside a 200: unless a dead token is answered 401, set this, or a
-	// token that another system has killed is used until it expires.
+	// Rejected reports whether an answer to a call with a player's token
+	// rejects the token. Optional, default: status 401. The platform publishes
+	// neither the status nor the code of rejections, its codes differ from
+	// endpoint to endpoint, and it may send a failure envelope under 200. Set
+	// Rejected if the platform reports an invalid token by anything but HTTP
+	// 401. Otherwise a token invalidated by another system stays in use until
+	// it expires.
 	//
-	// path extends BaseURL, as in "/player/getBalance"; code is 0 if the
-	// answer has no failure envelope. Successful answers are not asked about,
-	// nor those that leave open whether the platform acted: a 408 or 5xx to a
-	// call that creates or moves something, or to a request of HTTPClientFor
-	// that is no GET or HEAD, or without a failure envelope. It must be safe
-	// for concurrent use.
+	// path extends BaseURL, as in "/player/getBalance"; code is 0 if the answer
+	// has no failure envelope. Rejected is not called for successful answers,
+	// nor for ambiguous answers. Ambiguous is a 408 or 5xx to a call that
+	// creates or moves something, or to a request of HTTPClientFor other than
+	// GET or HEAD, or without a failure envelope. Rejected must be safe for
+	// concurrent use.
 	Rejected func(path string, status, code int) bool
 
 	// HTTPClient sends the requests. Optional. It is copied: its Transport and
@@ -67,38 +68,40 @@ type Config struct {
 	HTTPClient *http.Client
 	// Logger receives a debug record per attempt; a warning when renewals of a
 	// token begin to fail, with op, status and the token's expiry, and an info
-	// record when they recover, each at most once in 10 s; and a warning for
-	// a token whose expiry cannot be used, and for the first live token that is
-	// evicted.
-	// Records contain no URL, header or body. Optional: nil is silent.
+	// record when they recover, each at most once in 10 s; and a warning for a
+	// token with an unusable expiry, and for the first eviction of a live
+	// token. Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
 	// AttemptTimeout bounds an attempt of a call. The creation of a token may
-	// take two of them and a second. Optional, default 10 s. An attempt of a call
-	// that is never repeated ends with its caller's context, and without a deadline
-	// of the caller after 2 minutes, if that is longer.
+	// take twice AttemptTimeout plus a second. Optional, default 10 s. An
+	// attempt of a call that is never repeated ends with its caller's context
+	// instead. If the caller has no deadline, it ends after 2 minutes or
+	// AttemptTimeout, whichever is longer.
 	AttemptTimeout time.Duration
-	// MaxAttempts bounds the attempts of a call, where it may be repeated. The
-	// creation of a token is sent twice at most whatever this says. Optional,
-	// default 3.
+	// MaxAttempts bounds the attempts of a repeatable call. The creation of a
+	// token is sent at most twice, whatever MaxAttempts is. Optional, default
+	// 3.
 	MaxAttempts int
 	// MaxResponseBytes bounds the body of a successful answer to
 	// [Client.Call] and [Client.CallFor], after decompression; a longer body is
 	// providerauth.ErrBadResponse. Optional, default 32 MiB. Other answers may
 	// have 1 MiB.
 	MaxResponseBytes int
-	// RefreshBefore is how long before it expires a token is replaced, at most
-	// half its life, and by chance up to a tenth earlier. Optional, default 5
-	// minutes, less for tokens that live less than 100. Calls in flight may meet the dead token then, and are made
-	// once more.
+	// RefreshBefore is the time before expiry at which a token is replaced: at
+	// most half its life, plus a random part of up to a tenth. Optional,
+	// default 5 minutes, less for tokens living less than 100 minutes. The
+	// platform may then reject calls in flight with the old token; they are
+	// made once more.
 	RefreshBefore time.Duration
-	// KeepWarm replaces every token that is kept without waiting for a caller,
-	// and kills the player's old one each time, for players who may be gone as
-	// well. Optional.
+	// KeepWarm replaces every kept token without waiting for a caller. Each
+	// replacement invalidates the player's old token, also for players who may
+	// be gone. Optional.
 	KeepWarm bool
-	// MaxEntries bounds how many players' tokens are kept; beyond it, expired
-	// and then least recently used ones go. A player who comes back costs one
-	// new token, which kills the one that was dropped: keep it above the
-	// number of players who are active at one time. Optional, default 100,000.
+	// MaxEntries bounds the number of players whose tokens are kept. Beyond it,
+	// expired tokens are dropped first, then the least recently used. A
+	// returning player costs a new token, and the new token invalidates the
+	// dropped token. Keep MaxEntries above the number of players active at a
+	// time. Optional, default 100,000.
 	MaxEntries int
 }
 
@@ -131,16 +134,16 @@ func (c Config) LogValue() slog.Value {
 	return slog.GroupValue(append(attrs, slog.Int("max_entries", c.MaxEntries))...)
 }
 
-// Format prints what LogValue shows, under every verb.
+// Format prints the text of LogValue, under every verb.
 func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "platformtoken.Config", c.LogValue()) }
 
 // A Client gets players' tokens and makes calls with them. It is immutable and
-// safe for concurrent use. In one process there should be one Client per
-// tenant: two of them kill each other's tokens.
+// safe for concurrent use. Use a single Client per tenant in a process: two
+// Clients invalidate each other's tokens.
 type Client struct {
 	tenantID int64
 	secret   *credential.Source // nil if there is a signer
-	signer   SignerFunc         // nil if there is none; fmt prints the fields of anything but a function
+	signer   SignerFunc         // nil: none. A function, since fmt prints the fields of other values
 	language string
 	rejected func(path string, status, code int) bool // nil: 401
 	logger   *slog.Logger
@@ -149,7 +152,7 @@ type Client struct {
 }
 
 // New returns a Client. It checks the whole configuration and reports every
-// problem at once, in the Fields of an [*Error] that matches
+// problem at once, in the Fields of an [*Error] matching
 // [providerauth.ErrInvalidRequest]; it does no I/O.
 func New(cfg Config) (*Client, error) {
 	var p check.Problems
@@ -186,7 +189,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Secret != nil {
 		c.secret = credential.NewSource("Secret", cfg.Secret)
 	} else {
-		signer := cfg.Signer // no method value: one of a nil pointer may panic right here
+		signer := cfg.Signer // no method value: of a nil pointer it may panic right here
 		c.signer = func(ctx context.Context, in SignInput) (string, error) { return signer.Sign(ctx, in) }
 	}
 	c.session = session.New(session.Config{
@@ -202,25 +205,28 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Token returns the player's token, which is valid now and for at least the
-// expiry margin of 10 seconds, less for tokens of a few minutes and while renewals
-// fail. One is kept
-// per user id, made by one request however many callers want it, and replaced
-// shortly before it expires. As that kills the old one, callers wait for it.
+// Token returns the player's token, valid now and for at least the expiry
+// margin of 10 seconds. The margin is shorter for tokens of a few minutes and
+// while renewals fail. The Client keeps a token per user id, makes it by a
+// single request however many callers wait, and replaces it shortly before it
+// expires. The replacement invalidates the old token, so callers wait for it.
 //
-// An empty Currency is served by a live token of any currency. Another one than
-// the live token's makes a new token and kills that one. Such switches, and
-// replacements of tokens that were rejected, are limited for each player to
-// five at once and then one per five seconds; beyond that there is no request,
-// and the error matches [providerauth.ErrContested] and says when to come back.
+// A live token of any currency serves an empty Currency. A Currency other than
+// the live token's makes a new token and invalidates the live token. Such
+// switches, and replacements of rejected tokens, are limited for each player to
+// five at once and then one per five seconds. Beyond the limit Token sends no
+// request, and the error matches [providerauth.ErrContested] and states the
+// wait.
 //
-// If the answer to a request for a new token is lost, the request is sent once
-// more; if that is lost too, the old token is returned while it lasts, and says
-// so ([Token.Suspect]). Errors match [providerauth.ErrInvalidRequest], [providerauth.ErrUnauthorized],
-// [providerauth.ErrRateLimited], [providerauth.ErrBadResponse], [providerauth.ErrAmbiguous], [providerauth.ErrSecretUnavailable],
-// [providerauth.ErrContested] or [providerauth.ErrClosed], or are ctx's. After a failure the player's
-// next creation waits for a back-off; callers within it get the error again,
-// without a request.
+// If the answer to a token request is lost, the request is sent once more. If
+// the second answer is lost too, Token returns the old token until it expires,
+// marked by [Token.Suspect]. Errors match [providerauth.ErrInvalidRequest],
+// [providerauth.ErrUnauthorized], [providerauth.ErrRateLimited],
+// [providerauth.ErrBadResponse], [providerauth.ErrAmbiguous],
+// [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or
+// [providerauth.ErrClosed], or are ctx's. After a failure the player's next
+// creation waits for a back-off; callers within it get the error again, without
+// a request.
 func (c *Client) Token(ctx context.Context, p Player) (Token, error) {
 	if ctx == nil || !p.plain() {
 		return c.sourceOf(p).Token(ctx)
@@ -232,12 +238,12 @@ func (c *Client) Token(ctx context.Context, p Player) (Token, error) {
 	return t, nil
 }
 
-// Invalidate drops the token if it is its player's current one and may be
-// replaced now, and reports whether it did; the next Token gets another. Call it
-// when a request that did not go through the Client is answered that the token is
-// dead. If it reports false, there is no other token now, or Token has another
-// already: replacements are limited to five at once and then one per five
-// seconds. Do not call it in a loop.
+// Invalidate drops the token if it is its player's current token and may be
+// replaced now, and reports whether it did; the next Token gets a new token.
+// Call it when a request outside the Client is rejected. If it reports false,
+// no other token is available now, or Token has another already: replacements
+// are limited to five at once and then one per five seconds. Do not call it in
+// a loop.
 func (c *Client) Invalidate(t Token) bool {
 	return t.secret != nil && c.cache.Invalidate(t.Player.UserID, t.secret.ID())
 }
@@ -246,8 +252,9 @@ func (c *Client) Invalidate(t Token) bool {
 func (c *Client) Stats() providerauth.Stats { return c.session.Stats(c.cache.Stats()) }
 
 // Close ends background work and waits for creations under way. It is
-// idempotent and always returns nil. A token that is still good is returned
-// afterwards; where a new one is needed, Token fails with [providerauth.ErrClosed].
+// idempotent and always returns nil. Afterwards Token returns a kept token
+// while it is valid; if a new token is needed, Token fails with
+// [providerauth.ErrClosed].
 func (c *Client) Close() error {
 	c.cache.Close()
 	c.session.API.CloseIdle()

@@ -17,12 +17,12 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// A CreateTokenRequest says for whom a new token is.
+// A CreateTokenRequest names the player of a new token.
 type CreateTokenRequest struct {
 	// UserID is the merchant's own id of the player. Required.
 	UserID string
 	// Currency of the wallet, such as "BRL". The platform requires it of
-	// merchants with more than one currency. Optional: "" is not sent.
+	// merchants with several currencies. Optional: "" is not sent.
 	Currency string
 	// Language of the platform's messages for this call. Optional, default
 	// Config.Language.
@@ -30,10 +30,11 @@ type CreateTokenRequest struct {
 }
 
 // CreateToken makes a new token for the player (POST /auth/createToken),
-// whatever is kept, and kills the player's previous one at once. The new one
-// becomes what [Client.Token] returns. A creation for the player that is under
-// way is waited for first: there are never two at once. It is sent once; if its
-// error is Ambiguous, the previous token may be dead.
+// whatever token is kept, and invalidates the player's previous token at once.
+// [Client.Token] returns the new token from then on. CreateToken first waits
+// for a creation for the player under way: there are never two at once. The
+// request is sent once. If the error is Ambiguous, the previous token may be
+// invalid.
 //
 // Most programs need [Client.Token] instead. The page is
 // https://docs.gameboxsoft.com/en/012.html.
@@ -55,7 +56,8 @@ func (c *Client) CreateToken(ctx context.Context, req CreateTokenRequest) (Token
 	return t, nil
 }
 
-// checkLanguage accepts one code: the platform's list of them is not public.
+// checkLanguage checks the form of a code only: the platform's list of codes is
+// not public.
 func checkLanguage(p *check.Problems, language string) {
 	const longest = 35
 	for i := range len(language) {
@@ -90,7 +92,7 @@ var errTokenValue = errors.New("data.token is missing, or not " + check.TokenFor
 // anyCurrency reports whether a token made for another currency serves want.
 func anyCurrency(_, want string) bool { return want == "" }
 
-// A creation makes tokens by createToken, for a method of Client.
+// creator requests tokens with createToken, for a method of Client.
 type creator struct {
 	client       *Client
 	op, language string
@@ -157,21 +159,21 @@ func (e *envelope) token() (data createTokenData, _ error) {
 	return data, nil
 }
 
-// useless is the error of a creation whose answer has no token that can be used.
-// The platform has made one all the same, and killed the one before.
+// useless is the error of a creation whose answer has no usable token. The
+// platform has made a token all the same, and invalidated the previous token.
 type useless struct{ err error }
 
 func (u *useless) Error() string   { return u.err.Error() }
 func (u *useless) Unwrap() []error { return []error{u.err, tokencache.ErrActed} }
 
-// assumedLife is how long a token is taken to live of which nothing usable is
-// said. The platform's text says seven days and its sample lives one; a dead
-// token may not be recognisable as such.
+// assumedLife is the life of a token without a usable stated expiry. The
+// platform's text says seven days and its sample shows 24 hours. The shorter
+// life is safer: a rejection may not be recognisable as such.
 const assumedLife = 24 * time.Hour
 
-// received makes a token of the data that came at the given time. By now the
-// previous token is dead, so nothing that is odd about the new one is a reason
-// not to use it, unless it is dead too.
+// received makes a token of the data received at the given time. By now the
+// previous token is invalid, so an odd new token is still used, unless it has
+// expired.
 func (c *Client) received(data createTokenData, p Player, at expiry.Timing) (issued, error) {
 	said, readable := readExpires(data.Expires, at.Received)
 	times, _ := jwtclaims.Peek(data.Token)

@@ -9,8 +9,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// dialect is how the platform speaks: an envelope with a flag and a code. The
-// codes are not public.
+// dialect reads the platform's envelope with its flag and code. The codes are
+// not public.
 type dialect struct{ client *Client }
 
 // Read reads the answer to a call without a player's token.
@@ -28,14 +28,14 @@ func refusesTime(status int) bool {
 	return status < http.StatusMultipleChoices || status == http.StatusBadRequest || transport.RefusedStatus(status)
 }
 
-// playerReader reads the answers to calls with a player's token, some of which
-// reject it.
+// playerReader reads the answers to calls with a player's token, rejections
+// included.
 type playerReader struct{ client *Client }
 
 func (p playerReader) Read(call *transport.Call, status int, h http.Header, body []byte) apierror.Answer {
 	answer := dialect(p).Read(call, status, h, body)
 	if call.Policy != transport.Safe && (answer.Class == apierror.MayHave || answer.Class == apierror.Unread && status == http.StatusSeeOther) {
-		return answer // it may have been acted on
+		return answer // ambiguous: the platform may have acted
 	}
 	env, _ := answer.Envelope.(*envelope)
 	if p.client.rejects(call.RelativePath(), status, env) {
@@ -44,9 +44,9 @@ func (p playerReader) Read(call *transport.Call, status int, h http.Header, body
 	return answer
 }
 
-// creationReader reads the answers to createToken. Nobody but the platform knows
-// which refusals inside a success are temporary, and a temporary refusal that is
-// taken for permanent shuts the player out for a minute.
+// creationReader reads the answers to createToken. A failure envelope under a
+// 2xx status counts as temporary. Its code is not public, and a temporary error
+// mistaken for permanent would shut the player out for a minute.
 type creationReader struct{ client *Client }
 
 func (c creationReader) Read(call *transport.Call, status int, h http.Header, body []byte) apierror.Answer {
@@ -56,8 +56,8 @@ func (c creationReader) Read(call *transport.Call, status int, h http.Header, bo
 }
 
 // rejects reports whether an answer rejects the player's token. Under a status
-// that leaves open whether the platform acted, only its failure envelope can say
-// so, and only to a call that may be made twice: the callers see to that.
+// below 300, 408 or 5xx only a failure envelope can reject. Callers exclude
+// ambiguous answers to calls other than reads.
 func (c *Client) rejects(path string, status int, env *envelope) bool {
 	if !env.failed() && (status < 300 || status == http.StatusRequestTimeout || status >= 500) {
 		return false
@@ -68,8 +68,7 @@ func (c *Client) rejects(path string, status int, env *envelope) bool {
 	return c.rejected(path, status, env.code())
 }
 
-// peeked is how much of an answer is read to see whether it is a failure
-// envelope.
+// peeked bounds the bytes read in search of a failure envelope.
 const peeked = 16 << 10
 
 // Rejected reports whether the answer to a request of a RoundTripper rejects the
@@ -81,7 +80,7 @@ func (d dialect) Rejected(path string, r *http.Request, resp *http.Response) boo
 	head, _ := session.Peek(resp, peeked)
 	env := readEnvelope(head)
 	if apierror.EnvelopeClass(resp.StatusCode) == apierror.MayHave && !resend.ByItself(r.Method) {
-		return false // nothing here says whether the request was only to read
+		return false // the request may not be a read
 	}
 	return d.client.rejects(path, resp.StatusCode, env)
 }

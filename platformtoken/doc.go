@@ -1,10 +1,10 @@
-// Package platformtoken gets and uses the player tokens of the GameBox game
-// platform, whose wallet calls are made as the player.
+// Package platformtoken obtains and uses the player tokens of the GameBox game
+// platform. Wallet calls of that platform are made as the player.
 //
-// The merchant asks for a player's token with a signed request (POST
-// /auth/createToken), and sends it with every call that looks at the player's
-// wallet or moves money. A new token kills the player's previous one at once.
-// Requests of all kinds are signed.
+// The merchant requests a player's token with a signed request (POST
+// /auth/createToken), and sends the token with every call that reads the
+// player's wallet or moves money. A new token invalidates the player's previous
+// token at once. Requests of all kinds are signed.
 //
 //	client, err := platformtoken.New(platformtoken.Config{
 //		BaseURL:  os.Getenv("GAMEBOX_BASE_URL"),
@@ -18,51 +18,52 @@
 //
 // [Client.Balance], [Client.Transfer], [Client.TransferStatus] and
 // [Client.EnterGame] are typed. [Client.CallFor], [Client.HTTPClientFor] and
-// [Client.TransportFor] make any other call with a player's token,
-// [Client.Call], [Client.HTTPClient] and [Client.Transport] calls that take
-// none, and [Client.Token] returns the token itself.
+// [Client.TransportFor] make any other call with a player's token.
+// [Client.Call], [Client.HTTPClient] and [Client.Transport] make calls without
+// a token. [Client.Token] returns the token itself.
 //
 // # Rotation
 //
-// One token is kept for each player, made by one request however many callers
-// want it, and replaced shortly before it expires. There are never two requests
-// for one player's token at once. As the new token kills the old one, callers
-// wait while it is being made; calls that were on their way with the old one
-// are refused, and made once more with the new token.
+// The Client keeps a token for each player. All callers share the request for
+// it, and the Client replaces the token shortly before it expires. There are
+// never two requests for a player's token at once. The new token invalidates
+// the old token, so callers wait while it is being made. The platform rejects
+// calls in flight with the old token; the Client makes them once more with the
+// new token.
 //
-// An answer that says that a token is dead replaces the token that was sent, if
-// it is still the current one: twenty calls that meet the same dead token cause
-// one new token. Which answers say so is not published; see Config.Rejected.
+// A rejection replaces the rejected token, if it is still the current token:
+// twenty calls rejected with the same token cause a single new token. The
+// platform does not publish which answers are rejections; see Config.Rejected.
 //
-// Such an answer may also be a mistake. Where no other token is to be had, the
-// token stays in use, and its first rejection in a row has the call made once
-// more with the same token. A rejection that stands for want of another token
-// matches [providerauth.ErrContested] and is Retryable; [Client.HTTPClientFor] returns it as it
-// is.
+// A rejection may also be a mistake. If no other token is available, the token
+// stays in use, and the first rejection in a row repeats its call once with the
+// same token. A rejection returned for want of another token matches
+// [providerauth.ErrContested] and is Retryable; [Client.HTTPClientFor] returns
+// the answer as it is.
 //
-// So a call fails for want of a good token only if all of its tries were hit: by
-// another system that made a token for the player, or by a request for a token
-// that the Client had given up and the platform acted on late. Or if no new token
-// was to be had.
+// A call therefore fails for want of a valid token in two cases only. Either no
+// new token was available, or all attempts of the call were hit: by another
+// system making tokens for the player, or by a token request the Client had
+// given up and the platform acted on late.
 //
 // # Contests
 //
-// Two systems that make tokens for the same player kill each other's. The Client
-// does not fight: replacements of rejected tokens are limited for each player to
-// five at once and then one per five seconds, and where a replacement did not
+// Two systems making tokens for the same player invalidate each other's tokens.
+// The Client does not fight. It replaces a player's rejected tokens at most
+// five times at once and then once per five seconds. If a replacement did not
 // help, the player's calls to that path replace nothing for a second, doubling
-// to 20. Meanwhile calls go out with the token that there is, and callers get the
-// platform's answer, or an error that matches [providerauth.ErrContested] and says when to come
-// back. Soon after the other system stops,
-// all is well again. The same holds between processes: until they share their
-// tokens, let one of them make the wallet calls of a player.
+// to 20 s. Meanwhile calls use the current token, and callers get the
+// platform's answer, or an error that matches [providerauth.ErrContested] and
+// states the wait before the next call. Soon after the other system stops,
+// calls succeed again. The same holds between processes: until they share their
+// tokens, let a single process make a player's wallet calls.
 //
 // # Money
 //
-// A [providerauth.Amount] is exact. The platform knows whose wallet is meant by the token
-// alone. A [Client.Transfer] is not made again after an unclear result, and its
-// error is Ambiguous: store the TxID first. A transfer that is accepted may
-// still be pending.
+// A [providerauth.Amount] is exact. The platform finds the wallet by the token
+// alone. A [Client.Transfer] is not repeated after an ambiguous result, and its
+// error is Ambiguous: store the TxID first. An accepted transfer may still be
+// pending.
 //
 // # Traps
 //
@@ -70,12 +71,12 @@
 // [Signer]. In FIPS 140-only mode (GODEBUG=fips140=only) MD5 is not allowed, and
 // [New] reports a Config without a Signer.
 //
-// The pages say that a token lives 7 days and show one that lives 24 hours: the
-// Client believes what comes with the token, and assumes 24 hours where nothing
-// does. The members of a body have to come in the documented order. The platform
-// may refuse inside HTTP status 200, and its error codes are not published, so
-// branch on no code that you have not seen.
+// The platform's pages state a token life of 7 days and show a token of 24
+// hours. The Client uses the expiry sent with the token, and assumes 24 hours
+// without a usable expiry. The members of a body must come in the documented
+// order. The platform may send a failure envelope under HTTP status 200. Its
+// error codes are not published, so branch only on codes you have seen.
 //
-// Source: https://docs.gameboxsoft.com/en/012.html. What that page leaves open
-// is from the pages beside it.
+// Source: https://docs.gameboxsoft.com/en/012.html. Facts missing on that page
+// are from the pages beside it.
 package platformtoken

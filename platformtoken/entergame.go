@@ -11,17 +11,17 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An EnterGameRequest says who is to play what.
+// An EnterGameRequest names the player and the game.
 type EnterGameRequest struct {
 	// UserID is the merchant's own id of the player. Required.
 	UserID string
 	// GameID is the platform's id of the game. Required.
 	GameID int64
-	// Currency to play in. The platform requires it of merchants with more
-	// than one currency. Optional: "" is not sent.
+	// Currency to play in. The platform requires it of merchants with several
+	// currencies. Optional: "" is not sent.
 	Currency string
-	// Language of the game, one code. Only one of the platform's two pages
-	// about this call has it. Optional: "" is not sent.
+	// Language code of the game. Only one of the platform's two pages about
+	// this call has it. Optional: "" is not sent.
 	Language string
 }
 
@@ -52,8 +52,8 @@ func (r EnterGameResponse) Format(s fmt.State, _ rune) {
 func (r EnterGameResponse) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(r)) }
 
 // EnterGame returns the URL that launches the game for the player (POST
-// /game/enter). The call takes no token. It is repeated only if nothing was sent, or on a 429 that
-// says when to come back.
+// /game/enter). The call takes no token. It is repeated only if nothing was
+// sent, or on a 429 stating a wait.
 //
 // The page is https://docs.gameboxsoft.com/en/011.html.
 func (c *Client) EnterGame(ctx context.Context, req EnterGameRequest) (EnterGameResponse, error) {

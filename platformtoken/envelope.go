@@ -10,8 +10,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// An envelope is the wrapping of every answer. Each member is read for itself,
-// so that a member of an unexpected type does not hide the others.
+// An envelope is the wrapping of every answer. Members are decoded separately:
+// a member of an unexpected type does not hide the others.
 type envelope struct {
 	IsSuccess json.RawMessage `json:"isSuccess"`
 	Code      json.RawMessage `json:"code"`
@@ -54,7 +54,7 @@ func (e *envelope) open(out any) error {
 		return errNoSuccess
 	}
 	if absent(e.Code) {
-		// The flag has said it.
+		// isSuccess decides.
 	} else if code, ok := integer(e.Code); !ok || code != 0 {
 		return errContradiction
 	}
@@ -73,7 +73,7 @@ func (e *envelope) succeeds() bool { return e.err == nil && string(e.IsSuccess) 
 // failed reports whether the answer is the platform's failure envelope.
 func (e *envelope) failed() bool { return e.err == nil && string(e.IsSuccess) == "false" }
 
-// code is that of a failure envelope; 0 if the answer is none.
+// code returns the code of a failure envelope; 0 for any other answer.
 func (e *envelope) code() int {
 	if !e.failed() {
 		return 0
@@ -82,7 +82,7 @@ func (e *envelope) code() int {
 	return code
 }
 
-// message is that of a failure envelope.
+// message returns the message of a failure envelope.
 func (e *envelope) message() string {
 	if !e.failed() {
 		return ""
@@ -111,7 +111,7 @@ func integer(raw json.RawMessage) (int, bool) {
 	return int(f), true
 }
 
-// float reads a number of JSON's kind, which strconv's other forms are not.
+// float reads a JSON number. strconv alone accepts other forms too.
 func float(s string) (float64, bool) {
 	if s == "" || len(s) > 64 || s[0] != '-' && (s[0] < '0' || s[0] > '9') {
 		return 0, false

@@ -14,13 +14,13 @@ import (
 )
 
 // An Error is every error of this package. Its text holds no credential, token,
-// header value, body, e-mail address or URL query. An error that callers get
-// again within a back-off is cut to 1 KiB: it has no Body.
+// header value, body, e-mail address or URL query. An error returned again
+// within a back-off is cut to 1 KiB and has no Body.
 //
 // It matches, by errors.Is:
 //
-//   - [providerauth.ErrUnauthorized] when the platform answered 401, or an answer
-//     that Config.Rejected takes for a rejection, also after a new token was tried.
+//   - [providerauth.ErrUnauthorized] when the platform answered 401 or
+//     Config.Rejected reported a rejection, also after a new token was tried.
 //   - [providerauth.ErrRateLimited] when the platform answered 429.
 //   - [providerauth.ErrInvalidRequest] when the call is wrong. With StatusCode 0 it
 //     cost no request; else the platform answered 400 or 422.
@@ -32,33 +32,32 @@ import (
 //     player.
 //   - [providerauth.ErrNotSent] and [providerauth.ErrClosed], as their comments say.
 type Error struct {
-	// Op is the method that failed; "Transport" for the error of a
-	// RoundTripper that sent nothing.
+	// Op is the failed method; "Transport" for an error of a RoundTripper
+	// before anything was sent.
 	Op string
-	// StatusCode is the HTTP status; 0 if nothing was answered. The platform
-	// may answer 200 to what it refuses.
+	// StatusCode is the HTTP status; 0 if there was no answer. The platform may
+	// send a failure envelope under 200.
 	StatusCode int
-	// Code is that of the platform's failure envelope; 0 if the answer is
-	// none. Codes differ from endpoint to endpoint, and no list of them is
+	// Code is the code of the platform's failure envelope; 0 without a failure
+	// envelope. Codes differ from endpoint to endpoint, and no list of them is
 	// public.
 	Code int
-	// Message is the platform's text, in the language that was asked for, of at
-	// most 1 KiB. It may quote the request, so it is not part of the error's
-	// text.
+	// Message is the platform's text, in the requested language, at most 1 KiB.
+	// It may quote the request, so it is not part of the error's text.
 	Message string
-	// Fields are the rules that the call broke, by field.
+	// Fields are the broken rules of the call, by field.
 	Fields map[string]string
-	// TxID is that of the transfer; "" for every other call. A transfer whose
-	// outcome is unknown has to be found by it, with the platform's help.
+	// TxID is the id of the transfer; "" for every other call. Use it to find a
+	// transfer of unknown outcome, with the platform's help.
 	TxID string
 	// RequestID is the X-Request-Id of the answer; "" if it has none.
 	RequestID string
-	// Attempts counts all attempts, including those that found no connection.
+	// Attempts counts all attempts, including attempts without a connection.
 	Attempts int
-	// RetryAfter is the time to wait before the next call: the wait that the platform
-	// asks for, with providerauth.ErrContested the time until another token may
-	// be had, and after an earlier failure, see Failure.FailedAt, the rest of its
-	// back-off; 0 if none is known.
+	// RetryAfter is the time to wait before the next call: the wait the
+	// platform asks for; with providerauth.ErrContested the time until another
+	// token is available; after an earlier failure, see Failure.FailedAt, the
+	// rest of its back-off; 0 if none is known.
 	RetryAfter time.Duration
 	// Err is the cause; nil if the answer says everything.
 	Err error
@@ -76,7 +75,7 @@ func (e *Error) facts() apierror.Facts {
 		f.Code = strconv.Itoa(e.Code)
 	}
 	if id := text.Word(e.TxID); id != "" {
-		f.Op += " " + id // whoever reads the log has to find that transfer
+		f.Op += " " + id // readers of the log must find the transfer
 	}
 	return f
 }
@@ -88,8 +87,8 @@ func (e *Error) described() apierror.Facts {
 	return f
 }
 
-// hint explains an answer of the platform by the sentinel that the error matches; "": the
-// status does.
+// hint explains an answer by the error's sentinel; "" if the status explains
+// it.
 func (e *Error) hint() string {
 	switch {
 	case e.Is(providerauth.ErrUnauthorized):
@@ -104,15 +103,14 @@ func (e *Error) hint() string {
 // and the request id.
 func (e *Error) Error() string { return e.described().Text() }
 
-// Format prints the text of Error under every verb, also of an Error that is no
-// pointer.
+// Format prints the text of Error under every verb, also of an Error value.
 func (e Error) Format(s fmt.State, _ rune) { e.described().Print(s) }
 
-// MarshalJSON writes the text of Error as a JSON string, also of an Error that is
-// no pointer.
+// MarshalJSON writes the text of Error as a JSON string, also of an Error
+// value.
 func (e Error) MarshalJSON() ([]byte, error) { return e.described().JSON() }
 
-// Failure returns the fields that the errors of all providers share.
+// Failure returns the fields shared by the errors of all providers.
 func (e *Error) Failure() providerauth.Failure { return e.facts().Failure() }
 
 // Is reports whether the fields of the error match the sentinel target.
@@ -123,11 +121,12 @@ func (e *Error) Is(target error) bool {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Retryable reports whether the same call again can succeed and can do no
-// harm, and how long to wait first; 0 leaves that to the caller. Ask it before
-// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous call
-// that creates or moves something is never Retryable. A refusal under a status
-// that says nothing is not ok either, except of a token.
+// Retryable reports whether the same call may be repeated and can succeed, and
+// how long to wait first; 0 leaves the wait to the caller. Ask it before
+// [Error.Ambiguous]: a lost read is both, and may be repeated. An ambiguous
+// call that creates or moves something is never Retryable. A failure envelope
+// under an uninformative status is not Retryable either, except for a token
+// request.
 func (e *Error) Retryable() (after time.Duration, ok bool) { return e.facts().Retryable() }
 
 // Ambiguous reports whether the platform acted or may have acted and there is
@@ -142,15 +141,15 @@ func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 // text.
 func (e *Error) Body() string { return e.body.Text() }
 
-// copied returns a copy for one caller: all callers who waited for a token get
-// the same error.
+// copied returns a copy for a single caller: all callers waiting for a token
+// get the same error.
 func (e *Error) copied() *Error {
 	own := *e
 	own.Fields = maps.Clone(e.Fields)
 	return &own
 }
 
-// invalid is the error of a call that breaks rules; nil if it breaks none.
+// invalid returns the error of a call with broken rules; nil if none is broken.
 func invalid(op string, p check.Problems) error {
 	if p == nil {
 		return nil
@@ -186,8 +185,8 @@ func newError(op string, e *apierror.Error) *Error {
 	return own
 }
 
-// short returns the part of an error that is kept for the callers within a
-// back-off: at most 1 KiB. It has no body, and the beginning of the message.
+// short cuts an error kept for a back-off to at most 1 KiB. It drops the body
+// and keeps the beginning of the message.
 func short(err error) error {
 	var e *Error
 	if !errors.As(err, &e) {

@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// firstMilli is where numbers stop being Unix seconds and are milliseconds: as
-// the former it is the year 5138, as the latter 1973.
+// firstMilli separates Unix seconds from milliseconds: as seconds it is the
+// year 5138, as milliseconds 1973.
 const firstMilli = 1e11
 
 // longestLife is ten years in seconds: as a Unix time it is past.
 const longestLife = 10 * 365 * 24 * 60 * 60
 
 // readExpires reads the "expires" of an answer. The platform's page shows a
-// date and a time with a space between them and no zone, which is UTC: it is
-// the exp of the token beside it to the second. Also read are RFC 3339, either
-// of the two with fractions of a second, Unix times in seconds or milliseconds,
-// and a life of at most ten years in seconds from now, the platform's time of the
-// answer. What is missing, null, "" or not after 1970, such as the empty
-// DateTime of .NET, 0001-01-01, is the zero time. ok is false if there is
-// something else that cannot be read.
+// date and a time with a space between them and no zone. The zone is UTC: the
+// time equals the exp of the token beside it to the second. readExpires also
+// reads RFC 3339, both forms with fractions of a second, Unix times in seconds
+// or milliseconds, and a life of at most ten years in seconds from now, the
+// platform's time of the answer. A value missing, null, "" or not after 1970,
+// such as the empty DateTime of .NET, 0001-01-01, is the zero time. ok is false
+// for any other unreadable value.
 func readExpires(raw json.RawMessage, now time.Time) (at time.Time, ok bool) {
 	if absent(raw) {
 		return time.Time{}, true
@@ -57,7 +57,7 @@ func readExpires(raw json.RawMessage, now time.Time) (at time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// sinceEpoch makes times that nobody means zero.
+// sinceEpoch replaces times up to 1970 by the zero time.
 func sinceEpoch(at time.Time) time.Time {
 	if at.Unix() <= 0 {
 		return time.Time{}

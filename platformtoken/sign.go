@@ -13,42 +13,41 @@ import (
 	"github.com/providerauth/providerauth-go/internal/session"
 )
 
-// A Signer makes the "sign" header of a request. Without one, the Client signs
-// as the platform's integration guide says: the lowercase hexadecimal MD5 of the
-// secret, the body and the secret again, with nothing between them.
+// A Signer makes the "sign" header of a request. Without a Signer, the Client
+// signs as the platform's integration guide says: the lowercase hexadecimal MD5
+// of the secret, the body and the secret again, with nothing between them.
 //
-// Know what that scheme does not do. The timestamp is not part of what is
-// signed, nor are method and path: who sees one signed request can send its
-// body again, at any time and to any endpoint, under a timestamp of their own.
-// MD5 is not HMAC, and weak by today's measure. So it is TLS, which New insists
-// on, and the platform's own checks that protect a request. A Signer serves to
-// keep the secret in a signing service, or a scheme that the platform moves to.
+// That scheme has limits. The signature covers neither the timestamp nor method
+// and path: whoever sees a signed request can send its body again, at any time
+// and to any endpoint, under another timestamp. MD5 is not HMAC, and weak by
+// today's measure. So TLS, which New insists on, and the platform's own checks
+// protect a request. Use a Signer to keep the secret in a signing service, or
+// for a later scheme of the platform.
 //
-// Neither Config nor Client prints what a Signer holds. But no method is asked
-// how to print a Config in an unexported field of another struct, so a Signer
-// had better hold a key in a function, as a [providerauth.SecretFunc] does.
+// Neither Config nor Client prints the fields of a Signer. But fmt calls no
+// method of a Config in an unexported field of another struct. A Signer should
+// therefore hold a key in a function, as a [providerauth.SecretFunc] does.
 type Signer interface {
-	// Sign returns the value of the header, which is sent as it is. It is
-	// called once for every request that is sent, by several goroutines at
-	// once. If it fails or panics, or returns "" or something that a header
-	// cannot carry, nothing is sent and the error matches
-	// [providerauth.ErrSecretUnavailable]. It must not choose by the values of
-	// ctx: a token that is made with the signature serves all callers.
+	// Sign returns the value of the header, sent as it is. It is called once
+	// for every request sent, by several goroutines at once. If it fails or
+	// panics, or returns "" or a value that a header cannot carry, nothing is
+	// sent and the error matches [providerauth.ErrSecretUnavailable]. Its
+	// result must not depend on values of ctx: a token made with the signature
+	// serves all callers.
 	Sign(ctx context.Context, in SignInput) (string, error)
 }
 
-// A SignInput is what a [Signer] may sign.
+// A SignInput is the input of a [Signer].
 type SignInput struct {
-	// Method is POST for all endpoints that the platform documents.
+	// Method is POST for all documented endpoints.
 	Method string
-	// Path is that of the URL as it is sent, the path of Config.BaseURL
-	// included, without a query.
+	// Path is the path of the URL as sent, the path of Config.BaseURL included,
+	// without a query.
 	Path string
-	// Body is exactly what is sent; empty if there is none. It must not be
-	// changed.
+	// Body holds the bytes sent; empty if there is no body. Do not change it.
 	Body []byte
-	// Timestamp is the header of that name: Unix seconds, by a clock that the
-	// platform's answers correct.
+	// Timestamp is the value of the timestamp header: Unix seconds, by a clock
+	// corrected by the platform's answers.
 	Timestamp string
 }
 
@@ -104,7 +103,7 @@ func digest(secret string, body []byte) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// signed signs requests that take no token.
+// signed signs requests without a token.
 type signed struct {
 	client   *Client
 	language string
@@ -116,7 +115,8 @@ func (s signed) Set(r *http.Request, _ *credential.Secret, body []byte) error {
 	return s.Sign(r.Context(), r, body)
 }
 
-// Sign sets the headers of every request, where the caller has not set them.
+// Sign sets sign and timestamp, and Content-Type and Accept-Language where the
+// caller has not set them.
 func (s signed) Sign(ctx context.Context, r *http.Request, body []byte) error {
 	_, err := s.sign(ctx, r, body)
 	return err

@@ -12,17 +12,17 @@ import (
 	"github.com/providerauth/providerauth-go/internal/header"
 )
 
-// A Player is a player of the merchant, with the wallet that is meant.
+// A Player is a player of the merchant and the currency of a wallet.
 type Player struct {
 	// UserID is the merchant's own id of the player, at most 256 characters.
-	// Required. Plain ASCII is safest: the platform may rebuild what it checks
-	// the signature of.
+	// Required. Plain ASCII is safest: the platform may encode the body again
+	// before it checks the signature.
 	UserID string
 	// Currency of the wallet, such as "BRL", at most 32 characters. Optional:
-	// with "" a live token of the player is used whatever it was made for, and a new one is made for
-	// the platform's default. A player has one live token, so asking for two
-	// currencies in turn kills one token for the other each time; see
-	// [Client.Token].
+	// "" uses the player's live token of any currency. Without a live token, a
+	// new token is made for the platform's default currency. A player has a
+	// single live token, so requests for two currencies in turn invalidate a
+	// token each time; see [Client.Token].
 	Currency string
 }
 
@@ -37,13 +37,14 @@ func (p Player) check() check.Problems {
 	return problems
 }
 
-// plain reports whether the player is like nearly all of them, and needs no
-// closer look: it is on the way of every token that is handed out.
+// plain reports whether the player needs no closer check, as nearly all players
+// do. It runs on every Token call.
 func (p Player) plain() bool {
 	return p.UserID != "" && len(p.UserID) <= maxID && len(p.Currency) <= maxCurrency && visible(p.UserID) && visible(p.Currency)
 }
 
-// Ids are kept in memory, and anybody may make them up.
+// Ids are kept in memory, and anybody may invent them, so their length is
+// bounded.
 const (
 	maxID       = 256
 	maxCurrency = 32
@@ -58,17 +59,15 @@ func visible(s string) bool {
 	return true
 }
 
-// A TokenSource returns the tokens of one player. [Client.TokenSource] makes
-// one; tests may use their own.
+// A TokenSource returns the tokens of one player. [Client.TokenSource] returns
+// a TokenSource; tests may use their own.
 type TokenSource interface {
-	// Token returns a token that is valid now and for at least the expiry
-	// margin.
+	// Token returns a token valid now and for at least the expiry margin.
 	Token(ctx context.Context) (Token, error)
 }
 
-// TokenSource returns a source of the player's tokens, which come from the
-// Client as those of [Client.Token] do. If p is invalid, every call of Token
-// fails with that error.
+// TokenSource returns a source of the player's tokens, with the behaviour of
+// [Client.Token]. If p is invalid, every call of Token fails with that error.
 func (c *Client) TokenSource(p Player) TokenSource { return c.sourceOf(p) }
 
 func (c *Client) sourceOf(p Player) *source { return &source{c, p, p.check()} }
@@ -93,17 +92,18 @@ func (s *source) Token(ctx context.Context) (Token, error) {
 	return t, nil
 }
 
-// A Token is a player's token. It is a value; what is secret in it is behind a
-// pointer, so that no fmt verb, log handler or panic prints it. The zero Token
-// is no token: its Value is "".
+// A Token is a player's token. It is a value. Its secret is behind a pointer:
+// no fmt verb, log handler or panic prints it. The zero Token is no token: its
+// Value is "".
 type Token struct {
-	// Player is whose token it is, and the currency that it was made for.
+	// Player owns the token. Its Currency is the currency the token was
+	// requested for.
 	Player Player
-	// ExpiresAt is when the token expires, on this machine's clock: the life that
-	// its answer states, counted from its receipt.
+	// ExpiresAt is when the token expires, on this machine's clock: the life
+	// stated by the answer, counted from its receipt.
 	ExpiresAt time.Time
-	// ExpiryAssumed is true if the platform said nothing usable of the expiry,
-	// and ExpiresAt is 24 hours after the token came.
+	// ExpiryAssumed is true if the platform stated no usable expiry. ExpiresAt
+	// is then 24 hours after the token came.
 	ExpiryAssumed bool
 
 	secret  *credential.Secret
@@ -115,15 +115,15 @@ func NewToken(value string, expiresAt time.Time) Token {
 	return Token{ExpiresAt: expiresAt, secret: credential.New(value)}
 }
 
-// Value returns the token in the clear. It is the one way to it.
+// Value returns the token in the clear. No other method returns it.
 func (t Token) Value() string { return t.secret.Value() }
 
 // ID returns a short hash of the value, safe for logs; "" for the zero Token.
 func (t Token) ID() string { return t.secret.ID().String() }
 
-// Suspect reports whether the token may be dead: a new one was asked for, and
-// the platform's answers were lost. It is worth trying all the same, since a
-// dead token is refused, which does no harm; call [Client.Invalidate] then.
+// Suspect reports whether the token may be invalid: the Client requested a new
+// token, and the platform's answers were lost. Use the token all the same: a
+// rejected call changes nothing. If it is rejected, call [Client.Invalidate].
 // Calls through the Client do so by themselves.
 func (t Token) Suspect() bool { return t.suspect }
 
@@ -133,8 +133,8 @@ func (t Token) suspected() Token {
 }
 
 // SetAuthHeader sets the Authorization header of r, for calls that do not go
-// through [Client.TransportFor]. Calls of the platform's API have to be signed
-// in addition, as [Client.Transport] does. The zero Token sets nothing.
+// through [Client.TransportFor]. Calls of the platform's API must be signed in
+// addition, as [Client.Transport] does. The zero Token sets nothing.
 func (t Token) SetAuthHeader(r *http.Request) { header.AuthorizeRequest(r, t.secret.Bearer()) }
 
 // String names the token without its value.

@@ -11,7 +11,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/resend"
 )
 
-// maxBody bounds a request's body, which has to be read before it can be signed.
+// maxBody bounds a request's body, which is read before signing.
 const maxBody = 1 << 20
 
 // Transport returns an http.RoundTripper that signs every request as the
@@ -23,31 +23,30 @@ const maxBody = 1 << 20
 // only. A body is read into memory to be signed, and may have 1 MiB. Nothing is
 // repeated.
 //
-// An error of the RoundTripper itself is an [*Error] with Op "Transport" that
-// matches [providerauth.ErrNotSent]: the request did not leave. Every other error is the
-// base's, and whether the request was acted on is unknown.
+// An error of the RoundTripper itself is an [*Error] with Op "Transport"
+// matching [providerauth.ErrNotSent]: the request did not leave. Every other
+// error is the base's, and whether the request was acted on is unknown.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 	return &buffering{c, c.session.Transport(c.merchant(), c.over(base))}
 }
 
-// TransportFor returns an http.RoundTripper that does what [Client.Transport]
-// does and puts the player's token on every request, for the endpoints below
-// /player that need it. A nil base is the transport of Config.HTTPClient. If p
-// is invalid, every request fails with that error.
+// TransportFor returns an http.RoundTripper with the behaviour of
+// [Client.Transport]. In addition it puts the player's token on every request,
+// for the endpoints below /player that need it. A nil base is the transport of
+// Config.HTTPClient. If p is invalid, every request fails with that error.
 //
-// An answer that says that the token is dead (Config.Rejected) replaces it, if
-// it is still the current one, and sends the request once more with the new
-// token, newly signed. Twenty requests that meet the same dead token cause a
-// single new token. Where no other token is to be had, the first such answer in
-// a row sends the request once more with the same token, and any other goes to
-// the caller.
+// A rejection (Config.Rejected) replaces the token, if it is still the current
+// token, and sends the request once more with the new token, newly signed.
+// Twenty requests rejected with the same token cause a single new token. If no
+// other token is available, the first rejection in a row sends the request once
+// more with the same token, and any other rejection goes to the caller.
 //
-// If a new token is answered so too, the token was not the reason: the answer
-// goes to the caller, and for 1 s, doubling to 20 seconds, such answers to that
-// player, method and path replace nothing. After three of them, to different
-// calls or with no call accepted between, those to any call of the player
-// replace nothing, for up to 5 seconds or until a new token helps. A changed
-// secret ends both. Nothing else is repeated.
+// If a new token is rejected too, the token was not the reason. The rejection
+// goes to the caller, and for 1 s, doubling to 20 seconds, rejections of that
+// player, method and path replace nothing. After three such rejections, to
+// different calls or with no call accepted between, rejections of any call of
+// the player replace nothing, for up to 5 seconds or until a new token helps. A
+// changed secret ends both. Nothing else is repeated.
 //
 // Errors are as those of [Client.Transport].
 func (c *Client) TransportFor(p Player, base http.RoundTripper) http.RoundTripper {
@@ -65,7 +64,7 @@ func (c *Client) HTTPClientFor(p Player) *http.Client {
 	return c.session.HTTPClient(c.TransportFor(p, nil))
 }
 
-// A payload is the body of a request, with all of it at hand.
+// A payload is a request body held in memory.
 type payload struct {
 	bytes.Reader
 	data  []byte
@@ -80,11 +79,10 @@ func newPayload(data []byte, fixed bool) *payload {
 
 func (p *payload) Close() error { return nil }
 
-// Payload is what is signed.
+// Payload returns the bytes to sign.
 func (p *payload) Payload() []byte { return p.data }
 
-// buffering reads bodies into memory, so that they can be signed and sent
-// again.
+// buffering reads bodies into memory, to sign them and to send them again.
 type buffering struct {
 	client *Client
 	next   http.RoundTripper
@@ -95,8 +93,7 @@ var (
 	errLength   = errors.New("the body has not the length that ContentLength says")
 )
 
-// RoundTrip leaves requests without a body, and those that are nil, to the
-// RoundTripper behind it.
+// RoundTrip passes nil requests and requests without a body on as they are.
 func (b *buffering) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := b.send(req)
 	if resp != nil {
@@ -146,7 +143,7 @@ func readBody(req *http.Request) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// over returns the RoundTripper that requests are sent through.
+// over wraps base, or the transport of Config.HTTPClient if base is nil.
 func (c *Client) over(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = c.session.API.Base()
@@ -154,8 +151,8 @@ func (c *Client) over(base http.RoundTripper) http.RoundTripper {
 	return &rewinding{base}
 }
 
-// rewinding keeps those below from sending a body again that the caller could not
-// rewind.
+// rewinding keeps the RoundTrippers below from resending a body the caller
+// could not rewind.
 type rewinding struct{ base http.RoundTripper }
 
 func (o *rewinding) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -167,10 +164,10 @@ func (o *rewinding) RoundTrip(r *http.Request) (*http.Response, error) {
 	return o.base.RoundTrip(r)
 }
 
-// rewind is the GetBody of a body that the caller could not rewind. Once its
-// header is out, nobody below may send again what the caller's own request would
-// not have let it send again. net/http writes the header before it reads a body
-// of a type that it does not know.
+// rewind is the GetBody of a body the caller could not rewind. After its header
+// is out, no RoundTripper below may send the body again if the caller's own
+// request would not have allowed it. net/http writes the header before it reads
+// a body of an unknown type.
 type rewind struct{ last *payload }
 
 func (r *rewind) body() (io.ReadCloser, error) {

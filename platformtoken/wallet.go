@@ -12,9 +12,9 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// A Balance is what is in a player's wallet.
+// A Balance is the balance of a player's wallet.
 type Balance struct {
-	// Amount may be zero or negative, and longer than what a transfer takes.
+	// Amount may be zero or negative, and longer than an amount of a transfer.
 	Amount providerauth.Amount
 	// Currency of the amount; "" if the platform does not say.
 	Currency string
@@ -22,8 +22,8 @@ type Balance struct {
 
 var errBalance = errors.New("data.balance is missing, or not a number of at most 38 digits, and 40 after the point")
 
-// Balance returns what is in the player's wallet, exactly as the platform
-// states it (POST /player/getBalance). It is repeated where that helps.
+// Balance returns the balance of the player's wallet, exactly as the platform
+// states it (POST /player/getBalance). The call is repeated where useful.
 //
 // The page is https://docs.gameboxsoft.com/en/013.html.
 func (c *Client) Balance(ctx context.Context, p Player) (Balance, error) {
@@ -57,8 +57,8 @@ func (e *envelope) balance() (b Balance, _ error) {
 	return b, nil
 }
 
-// A Direction says which way a transfer goes. As a text and in JSON it is its
-// String, for logs and an API of your own. The platform wants the number: in a body
+// A Direction is the way of a transfer. As a text and in JSON it is its String,
+// for logs and an API of your own. The platform expects the number: in a body
 // for [Client.Call] or [Client.CallFor] use int(d).
 type Direction int
 
@@ -85,7 +85,7 @@ func (d Direction) MarshalText() ([]byte, error) {
 	return words(directions[:]).marshal(int(d)), nil
 }
 
-// UnmarshalText reads what MarshalText writes, and any number.
+// UnmarshalText reads the texts of MarshalText, and any number.
 func (d *Direction) UnmarshalText(b []byte) error {
 	n, err := words(directions[:]).read(string(b))
 	if err == nil {
@@ -94,12 +94,13 @@ func (d *Direction) UnmarshalText(b []byte) error {
 	return err
 }
 
-// UnmarshalJSON reads the text, or the number that the platform writes.
+// UnmarshalJSON reads the text, or the platform's number.
 func (d *Direction) UnmarshalJSON(b []byte) error { return unmarshalWord(b, d) }
 
-// A TransferState is how far a transfer has come. The platform documents three;
-// treat any other as TransferProcessing. As a text and in JSON it is its String, for
-// logs and an API of your own; it is read from the platform's number, too.
+// A TransferState is the progress of a transfer. The platform documents three
+// states; treat any other as TransferProcessing. As a text and in JSON a
+// TransferState is its String, for logs and an API of your own. It can also be
+// read from the platform's number.
 type TransferState int
 
 const (
@@ -108,7 +109,7 @@ const (
 	TransferProcessing TransferState = 1
 	// TransferSucceeded: the money has moved.
 	TransferSucceeded TransferState = 2
-	// TransferFailed: it has not, and will not.
+	// TransferFailed: the money has not moved, and will not.
 	TransferFailed TransferState = 3
 )
 
@@ -134,7 +135,7 @@ func (s TransferState) MarshalText() ([]byte, error) {
 	return words(states[:]).marshal(int(s)), nil
 }
 
-// UnmarshalText reads what MarshalText writes, and any number.
+// UnmarshalText reads the texts of MarshalText, and any number.
 func (s *TransferState) UnmarshalText(b []byte) error {
 	n, err := words(states[:]).read(string(b))
 	if err == nil {
@@ -143,10 +144,10 @@ func (s *TransferState) UnmarshalText(b []byte) error {
 	return err
 }
 
-// UnmarshalJSON reads the text, or the number that the platform writes.
+// UnmarshalJSON reads the text, or the platform's number.
 func (s *TransferState) UnmarshalJSON(b []byte) error { return unmarshalWord(b, s) }
 
-// A TransferRequest says what is to be moved.
+// A TransferRequest describes a transfer to make.
 type TransferRequest struct {
 	// TxID is the merchant's own id of the transfer, used once only. Store it
 	// before the call. Required.
@@ -154,19 +155,19 @@ type TransferRequest struct {
 	// Direction is TransferIn or TransferOut. Required.
 	Direction Direction
 	// Amount in the currency of the player's wallet, greater than 0, of at most
-	// 18 digits; a balance that has more has to be rounded. Required.
+	// 18 digits; round a longer balance. Required.
 	Amount providerauth.Amount
 }
 
-// A Transfer is a transfer that the platform has accepted.
+// A Transfer is a transfer accepted by the platform.
 type Transfer struct {
-	// TxID is that of the request.
+	// TxID is the id given in the request.
 	TxID string
-	// RecordID is the platform's id of it, which [Client.TransferStatus] asks
-	// by.
+	// RecordID is the platform's id of the transfer, for
+	// [Client.TransferStatus].
 	RecordID string
-	// State is TransferProcessing as long as the outcome is pending: that
-	// there is no error does not mean that the money has moved.
+	// State is TransferProcessing while the outcome is pending: without an
+	// error the money may still not have moved.
 	State TransferState
 }
 
@@ -183,18 +184,18 @@ var (
 )
 
 // Transfer moves money into the player's wallet or out of it (POST
-// /player/transfer). The platform knows whose wallet by the token alone, so
-// name the currency in p where the merchant has several. If the player's account
-// is in a bad state, it is the merchant who must not make the call.
+// /player/transfer). The platform finds the wallet by the token alone, so name
+// the currency in p if the merchant has several. It is the merchant's duty not
+// to make the call for a player whose account is in a bad state.
 //
-// A transfer is never repeated after an unclear result. Its error is then
-// Ambiguous, names the TxID, and is not Retryable: the money may have moved. As
-// the platform answers questions by its own RecordID only, which was lost with
-// the answer, its support has to be asked what became of the TxID; what a
-// second transfer with that TxID is answered is not documented. An error that
-// matches [providerauth.ErrNotSent] means that nothing was sent, whatever kept the token from
-// being had. A token that is answered to be dead is replaced once, and the
-// refused transfer sent again.
+// A transfer is never repeated after an ambiguous result. Its error is then
+// Ambiguous, names the TxID, and is not Retryable: the money may have moved.
+// The platform answers questions by its own RecordID only, and the RecordID was
+// lost with the answer. So ask the platform's support about the TxID. The
+// answer to a second transfer with the same TxID is not documented. An error
+// matching [providerauth.ErrNotSent] means nothing was sent, whatever the
+// reason for the missing token. A rejection replaces the token once and sends
+// the rejected transfer again.
 //
 // The page is https://docs.gameboxsoft.com/en/014.html.
 func (c *Client) Transfer(ctx context.Context, p Player, req TransferRequest) (Transfer, error) {
@@ -224,7 +225,7 @@ func (c *Client) Transfer(ctx context.Context, p Player, req TransferRequest) (T
 	return t, nil
 }
 
-// ofTransfer is an error of the package with the id of the transfer.
+// ofTransfer adds the id of the transfer to an error of the package.
 func ofTransfer(txID string, err error) error {
 	var e *Error
 	if !errors.As(err, &e) {
@@ -258,9 +259,9 @@ func (e *envelope) transfer(txID string) (Transfer, error) {
 	return Transfer{TxID: txID, RecordID: recordID, State: state}, nil
 }
 
-// TransferStatus returns how far a transfer has come (POST
-// /player/getTransferStatus). recordID is the platform's id of it, from
-// [Transfer]. It is repeated where that helps.
+// TransferStatus returns the state of a transfer (POST
+// /player/getTransferStatus). recordID is the platform's id from [Transfer].
+// The call is repeated where useful.
 //
 // The page is https://docs.gameboxsoft.com/en/015.html.
 func (c *Client) TransferStatus(ctx context.Context, p Player, recordID string) (TransferState, error) {

@@ -39,8 +39,8 @@ var (
 	signature = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-// fault returns what is wrong with an answer that should have this code and be
-// signed with this secret; "" for nothing.
+// fault returns the fault of an answer expected with this code and signed with
+// this secret; "" if there is none.
 func (a *answer) fault(code, secret string) string {
 	if fault := a.redirectFault(); fault != "" {
 		return fault
@@ -107,7 +107,7 @@ func (a *answer) signatureFault(secret string) string {
 	return "the signature of the answer is wrong, or made with another secret"
 }
 
-// text returns a JSON string as one, "" for anything else.
+// text returns the value of a JSON string, "" for anything else.
 func text(raw json.RawMessage) string {
 	var s string
 	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {

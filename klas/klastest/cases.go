@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A suite collects what is found. Every body is made anew.
+// A suite collects findings. Every body is made anew.
 type suite struct {
 	opt Options
 	endpoint
@@ -26,11 +26,11 @@ type suite struct {
 // An expectation is the right answer to a webhook.
 type expectation struct {
 	code   string
-	secret string // that signs the answer
-	rule   string // why; "" for that of the code
+	secret string // of the answer's signature
+	rule   string // the reason; "" for the rule of the code
 }
 
-// rules say for each code what is answered so.
+// rules describe the case of each code.
 var rules = map[string]string{
 	codeOK:        "OK with currency and balance, signed with the secret that signed the webhook",
 	codeBody:      "ERR_INVALID_BODY for a signed body that is not exactly one JSON object in UTF-8",
@@ -38,8 +38,8 @@ var rules = map[string]string{
 	codeIntegrity: "ERR_INTEGRITY_CHECK_FAILED, signed, for a body that does not come whole or lacks a single right X-Signature",
 }
 
-// send sends r and reports an answer that is not as expected. It returns the
-// answer, nil if there is none.
+// send sends r and reports an unexpected answer. It returns the answer, nil if
+// there is none.
 func (s *suite) send(name string, r *http.Request, want expectation) *answer {
 	right := want.rule
 	if right == "" {
@@ -61,7 +61,7 @@ func (s *suite) expect(name string, r *http.Request, code, secret string) {
 	s.send(name, r, expectation{code: code, secret: secret})
 }
 
-// expectSigned sends a body that is signed as it should be.
+// expectSigned sends a correctly signed body.
 func (s *suite) expectSigned(name, body, code string) { s.expectRule(name, body, code, "") }
 
 // expectRule is expectSigned with a rule of its own.
@@ -69,7 +69,7 @@ func (s *suite) expectRule(name, body, code, rule string) {
 	s.send(name, NewRequest(s.opt.Secret, []byte(body)), expectation{code, s.opt.Secret, rule})
 }
 
-// members are those of a good webhook, in Klas's order.
+// members are the members of a good webhook, in Klas's order.
 func (s *suite) members() [][2]string {
 	quote := func(v string) string {
 		b, _ := json.Marshal(v) // a string
@@ -89,7 +89,8 @@ func (s *suite) body() string { return compact(s.members()) }
 // compact returns members as an object without white space.
 func compact(members [][2]string) string { return object(members, "{", `":`, ",", "}") }
 
-// with returns one with this JSON in place of a member's value; "" drops it.
+// with returns a good webhook with this JSON in place of a member's value; ""
+// drops the member.
 func (s *suite) with(name, value string) string {
 	var changed [][2]string
 	for _, m := range s.members() {
@@ -215,9 +216,9 @@ func (s *suite) refusesFields() {
 	}
 }
 
-// readsExactNames sends names in another case. Behind a signature that is about
-// who reads which field: if a gateway reads player_id and the endpoint Player_ID,
-// they decide about two players. encoding/json ignores the case of a name.
+// readsExactNames sends names in another case. Behind a signature the danger is
+// two readers: if a gateway reads player_id and the endpoint Player_ID, they
+// decide about two players. encoding/json ignores the case of a name.
 func (s *suite) readsExactNames() {
 	const rule = "names in JSON are case-sensitive: %s is an unknown field, which is ignored, and %s alone decides. " +
 		"encoding/json does not tell them apart"
@@ -249,9 +250,9 @@ func (s *suite) readsExactNames() {
 // otherCase are the names of members in another case.
 var otherCase = [...]string{"Request_ID", "Timestamp", "Session_ID", "Player_ID"}
 
-// refusesAnswers sends back what the endpoint signs itself: requests and answers
-// are signed alike. An answer may repeat the fields of its request, so a webhook
-// with all fields and a status_code is refused too.
+// refusesAnswers sends back the endpoint's own signed answers: requests and
+// answers are signed alike. An answer may repeat the fields of its request, so
+// a webhook with all fields and a status_code is refused too.
 func (s *suite) refusesAnswers() {
 	const rule = "ERR_BAD_PARAMS: requests and answers are signed alike, and anybody can get a signed answer, so a body with a status_code is not a webhook"
 	junk := NewRequest("", []byte("not JSON"))
@@ -283,7 +284,7 @@ func (s *suite) refusesAnswers() {
 	}
 }
 
-// cutOff sends less than was announced, as a connection that breaks.
+// cutOff sends less than announced, as a broken connection does.
 func (s *suite) cutOff() {
 	if !s.breaks() {
 		return
@@ -339,8 +340,8 @@ func (s *suite) rotation() {
 	s.expectSigned("current secret during a rotation", s.body(), codeOK)
 }
 
-// concurrency mixes webhooks of all kinds: state that they share shows as an
-// answer or a signature of another one.
+// concurrency mixes webhooks of all kinds: if they share state, an answer or a
+// signature belongs to another webhook.
 func (s *suite) concurrency() {
 	const each = 16
 	kinds := []func(){

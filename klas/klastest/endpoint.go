@@ -13,23 +13,23 @@ import (
 	"time"
 )
 
-// An endpoint is what the suite sends to.
+// An endpoint receives the requests of the suite.
 type endpoint interface {
 	// do sends a request and returns the answer.
 	do(r *http.Request) (*answer, error)
-	// dial returns a line for a body that stops before its end.
+	// dial returns a line for a body stopping before its end.
 	dial() *line
 	// breaks reports whether do passes the read error of a body on.
 	breaks() bool
 	close()
 }
 
-// A line is a way to an endpoint for one request, without a limit in time.
+// A line is a way to an endpoint for a single request, without a limit in time.
 type line struct {
 	client *http.Client
 	to     *http.Request // has the URL and the context
 	// returned receives the handler's panic, or nil, when the handler returns.
-	// It is nil where that cannot be seen.
+	// It is nil where the return cannot be seen.
 	returned <-chan any
 	// ended is called when the connection ends. An http.Transport does not
 	// return then while it waits for the rest of a body.
@@ -67,8 +67,8 @@ func (h handler) do(r *http.Request) (a *answer, err error) {
 	return &answer{resp.StatusCode, resp.Header, w.Body.Bytes()}, nil
 }
 
-// dial starts a server with one connection. It is in memory, so that it runs in
-// a bubble of testing/synctest.
+// dial starts a server with a single connection. The connection is in memory,
+// so the server runs in a bubble of testing/synctest.
 func (h handler) dial() *line {
 	client, server := net.Pipe()
 	returned, closed := make(chan any, 1), make(chan struct{})
@@ -112,9 +112,9 @@ func (h handler) dial() *line {
 	}
 }
 
-// A wire sends one request down a connection. Unlike an http.Transport, it does
-// not close the connection after the answer while the request is not complete: that
-// would release a handler that still reads.
+// A wire sends a single request down a connection. Unlike an http.Transport, it
+// does not close the connection after the answer while the request is
+// incomplete: closing would release a handler still reading.
 type wire struct{ net.Conn }
 
 func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -123,7 +123,7 @@ func (w wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.ReadResponse(bufio.NewReader(w), r)
 }
 
-// A listener accepts one connection.
+// A listener accepts a single connection.
 type listener struct {
 	conn     net.Conn
 	accepted bool
@@ -171,7 +171,7 @@ func newRemote(target *http.Request, opt Options) *remote {
 			DialContext:         e.conns.dial,
 			TLSHandshakeTimeout: 10 * time.Second,
 			ForceAttemptHTTP2:   true,
-			MaxIdleConnsPerHost: 100, // those of the concurrent webhooks
+			MaxIdleConnsPerHost: 100, // for the concurrent webhooks
 		}
 	}
 	e.client.CheckRedirect = stay
@@ -199,7 +199,7 @@ func (e *remote) dial() *line {
 		original = http.DefaultTransport
 	}
 	transport, ok := original.(*http.Transport)
-	if !ok || transport.DialTLSContext != nil { // whose connection cannot be wrapped: HTTP/2 needs its type
+	if !ok || transport.DialTLSContext != nil { // the connection cannot be wrapped: HTTP/2 needs its type
 		l.blind = true
 		return l
 	}
@@ -211,12 +211,12 @@ func (e *remote) dial() *line {
 	return l
 }
 
-// close closes the connections of the default client. Those of the operator's
-// client are the operator's.
+// close closes the connections of the default client. The operator closes the
+// connections of its own client.
 func (e *remote) close() { e.conns.close() }
 
-// conns are the connections of a Transport. Its CloseIdleConnections leaves those
-// that are not idle yet.
+// conns are the connections of a Transport. Its CloseIdleConnections leaves
+// connections not idle yet.
 type conns struct {
 	under func(ctx context.Context, network, addr string) (net.Conn, error) // nil: a net.Dialer's
 	ended func()                                                            // nil: nobody asks
@@ -272,6 +272,6 @@ func (w watched) Read(p []byte) (int, error) {
 }
 
 func (w watched) Close() error {
-	defer w.ended() // after a message of TLS that ends it
+	defer w.ended() // after TLS's closing message
 	return w.Conn.Close()
 }

@@ -13,7 +13,7 @@ import (
 // A finding reads like the failure of a test. Secrets, signatures and the
 // session_id are not in it.
 type finding struct {
-	name, what        string // the case, and what is wrong
+	name, what        string // the case and its fault
 	sent, came, right string
 }
 
@@ -27,7 +27,7 @@ func (f finding) error() error {
 	return errors.New(text)
 }
 
-// found keeps a finding, unless it is known from another goroutine.
+// found keeps a finding, unless another goroutine has found it already.
 func (s *suite) found(f finding) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *suite) came(a *answer) string {
 	return fmt.Sprintf("HTTP %d %s, %s", a.status, how, s.bytes(a.body))
 }
 
-// shownBytes is how much of a body a finding shows.
+// shownBytes bounds the part of a body in a finding.
 const shownBytes = 300
 
 func (s *suite) bytes(body []byte) string {
@@ -89,7 +89,7 @@ func (s *suite) bytes(body []byte) string {
 	return fmt.Sprintf("%d bytes %s%s", len(body), s.mask(text), end)
 }
 
-// mask takes out of a text what the options keep secret.
+// mask replaces the secret options in a text.
 func (s *suite) mask(text string) string {
 	for _, m := range [][2]string{
 		{s.opt.Secret, "[Options.Secret]"},

@@ -1,9 +1,9 @@
-// Package klastest plays Klas: it makes signed webhooks, and tests whether an
-// operator's /authenticate endpoint answers them as Klas's pages and package
-// klas have it. It computes signatures by itself, with crypto/hmac, so that it
-// does not agree with a fault of the package that it tests.
+// Package klastest plays Klas: it makes signed webhooks, and tests an
+// operator's /authenticate endpoint against Klas's pages and package klas. It
+// computes signatures by itself, with crypto/hmac, so it does not share a fault
+// of the package under test.
 //
-// In a test of one's own code, with [NewRequest]:
+// In a test of your own code, with [NewRequest]:
 //
 //	w := httptest.NewRecorder()
 //	handler.ServeHTTP(w, klastest.NewRequest("secret", body))
@@ -55,38 +55,38 @@ func sign(secret string, body []byte) string {
 
 // Options of [TestHandler] and [TestURL].
 type Options struct {
-	// Secret is the endpoint's current one. Required.
+	// Secret is the endpoint's current secret. Required.
 	Secret string
-	// PreviousSecret is one that the endpoint still accepts beside it.
-	// Optional: without it rotation is not tested.
+	// PreviousSecret is a further secret the endpoint still accepts. Optional:
+	// without it rotation is not tested.
 	PreviousSecret string
-	// PlayerID and SessionID are of a player whom the endpoint accepts.
-	// Optional, default those of the example on Klas's page.
+	// PlayerID and SessionID belong to a player the endpoint accepts. Optional,
+	// default the values of the example on Klas's page.
 	PlayerID, SessionID string
-	// MaxBodyBytes is the longest body that the endpoint reads. Optional,
-	// default 1 MiB.
+	// MaxBodyBytes is the length of the longest body the endpoint reads.
+	// Optional, default 1 MiB.
 	MaxBodyBytes int64
-	// HandlerTimeout is how long the endpoint may take for an answer, such as
-	// klas.Config.HandlerTimeout. A body that stops before its end has to be
-	// answered, or its connection closed, within this time and 2 s more.
+	// HandlerTimeout is the endpoint's time limit for an answer, such as
+	// klas.Config.HandlerTimeout. If a body stops before its end, the endpoint
+	// must answer or close the connection within this time and 2 s more.
 	// Optional, default 5 s. If it is negative, no body stops.
 	HandlerTimeout time.Duration
 	// Client sends the webhooks of TestURL. Its CheckRedirect is not used: no
-	// redirect is followed. Optional, default a client that gives up after 30 s
-	// and leaves no connection open.
+	// redirect is followed. Optional, default a client with a timeout of 30 s,
+	// which leaves no connection open.
 	Client *http.Client
 }
 
-// TestHandler tests an endpoint, which is h itself, whatever path it is mounted
-// at. The error joins one error for each finding. A finding names the case, such
-// as "duplicate signature", and says what was sent, what came and what is right,
-// without secrets. The error is nil if there is nothing to find.
+// TestHandler tests an endpoint, h itself, whatever path it is mounted at. The
+// error joins an error for each finding; it is nil without findings. A finding
+// names the case, such as "duplicate signature", and describes the request, the
+// answer and the right answer, without secrets.
 //
-// It calls h.ServeHTTP some hundred times, also concurrently, with the time of
-// now and a different request_id each time, so that an endpoint that checks the
-// one or remembers the other passes. One of the calls comes from an http.Server
-// in memory, without a ReadTimeout: its body stops before its end. A handler that
-// needs the ReadTimeout of its own server is tested with [TestURL], and with a
+// It calls h.ServeHTTP some hundred times, also concurrently. Each call has the
+// current time and a new request_id, so endpoints that check the time or
+// remember the request_id pass. A single call comes from an http.Server in
+// memory, without a ReadTimeout: its body stops before its end. If a handler
+// needs the ReadTimeout of its own server, test it with [TestURL], and with a
 // negative Options.HandlerTimeout here.
 func TestHandler(h http.Handler, opt Options) error {
 	if h == nil {
@@ -95,11 +95,11 @@ func TestHandler(h http.Handler, opt Options) error {
 	return test(opt, func(Options) endpoint { return handler{h} })
 }
 
-// TestURL tests an endpoint where it runs: url is the whole of it,
-// {WEBHOOK_URL}/authenticate. It is [TestHandler] but for the body that is cut
-// off, to which no answer could be read. What stands before the endpoint is
-// tested with it: a gateway that refuses long bodies itself is a finding, and so
-// is a redirect.
+// TestURL tests an endpoint where it runs: url is the whole URL,
+// {WEBHOOK_URL}/authenticate. It is [TestHandler] without the cut-off body,
+// since its answer could not be read. Everything in front of the endpoint is
+// tested with it: a gateway refusing long bodies itself is a finding, and so is
+// a redirect.
 func TestURL(ctx context.Context, url string, opt Options) error {
 	if ctx == nil {
 		return errors.New("klastest: the context is nil")

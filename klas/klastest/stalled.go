@@ -10,17 +10,16 @@ import (
 	"time"
 )
 
-// margin is what the answer to a body that stops may take beyond
-// Options.HandlerTimeout, and lastAnswer how long an answer is waited for after
-// the rest of the body was sent.
+// margin is the extra time for the answer to a stopped body, beyond
+// Options.HandlerTimeout. lastAnswer is the wait for an answer after the rest
+// of the body was sent.
 const (
 	margin     = 2 * time.Second
 	lastAnswer = time.Second
 )
 
-// stalled sends a body that stops before its end, on a connection that stays
-// open. A client that does this to many connections holds the endpoint's
-// goroutines.
+// stalled sends a body that stops before its end, and keeps the connection
+// open. A client can hold the endpoint's goroutines with many such connections.
 func (s *suite) stalled() {
 	if s.opt.HandlerTimeout < 0 {
 		return
@@ -30,7 +29,7 @@ func (s *suite) stalled() {
 	rule := fmt.Sprintf("ERR_INTEGRITY_CHECK_FAILED, or the end of the connection, within Options.HandlerTimeout and %v. "+
 		"Set a read deadline on the connection, or the ReadTimeout of the http.Server", margin)
 
-	// A client buffers 4 KiB, so that a short part of a body would not leave.
+	// A client buffers 4 KiB, so a short part of a body would not leave.
 	body := []byte(s.body())
 	body = append(body, bytes.Repeat([]byte(" "), max(0, min(int(s.opt.MaxBodyBytes), 8<<10)-len(body)))...)
 	cut := len(body) - 10
@@ -76,7 +75,7 @@ func (s *suite) stalled() {
 	}
 }
 
-// wait waits for the handler to return, and reports whether it did.
+// wait waits for the handler, and reports whether it returned.
 func (l *line) wait(limit time.Duration) (panicked any, returned bool) {
 	if l.returned == nil {
 		return nil, true

@@ -55,35 +55,36 @@ func (s *Server) Truncate(n int, only ...func(*http.Request) bool) { s.sim.Trunc
 // Reset resets the connections of the next n requests before acting.
 func (s *Server) Reset(n int, only ...func(*http.Request) bool) { s.sim.Reset(n, only...) }
 
-// FaultsLeft is how many of the faults that were asked for are not used up: each
-// call of FailNext, LoseAnswers, ActLate, Truncate, Reset or FailActed counts as
-// one. A test whose parts share a server checks that it is 0 between them.
+// FaultsLeft is the number of requested faults not used up: each call of
+// FailNext, LoseAnswers, ActLate, Truncate, Reset or FailActed counts as a
+// single fault. A test whose parts share a server checks for 0 between them.
 func (s *Server) FaultsLeft() int { return s.sim.FaultsLeft() }
 
-// FailActed acts on the next n requests and answers them with status, a JSON message
-// and header: a failure that does not mean that nothing was done.
+// FailActed acts on the next n requests and answers them with status, a JSON
+// message and header: a failure after the act.
 func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http.Request) bool) {
 	s.sim.FailActed(n, status, header, only...)
 }
 
-// StrayCalls rejects one in n of the calls whose token is good, as 401: with
-// seed 0 every n-th of them, else each by chance, drawn from a source that
-// starts with seed. Several rules add up, and the first whose filters accept a
-// call decides on it; n of 0 or less ends all of them. Filters must not read the
-// body.
+// StrayCalls rejects a share of 1/n of the calls with a good token, as 401:
+// with seed 0 every n-th call, otherwise each call at random, drawn from a
+// source started with seed. Several rules add up, and the first rule whose
+// filters accept a call decides on it; n of 0 or less ends all rules. Filters
+// must not read the body.
 func (s *Server) StrayCalls(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.strayCalls.Add(n, seed, only...)
 }
 
-// Strays is how many calls were rejected so.
+// Strays returns the number of calls rejected in this way.
 func (s *Server) Strays() (calls int) { return s.strayCalls.Taken() }
 
 // Stall acts on the next n requests and sends the header of the answer without its
 // body. The connection stays open until the client leaves or Close.
 func (s *Server) Stall(n int, only ...func(*http.Request) bool) { s.sim.Stall(n, only...) }
 
-// Stream answers the next n requests with 200, header and every text received from
-// events, flushed by itself, until events is closed. The server does not act.
+// Stream answers the next n requests with 200, header and every text received
+// from events, each flushed separately, until events is closed. The server does
+// not act.
 func (s *Server) Stream(n int, events <-chan string, header http.Header, only ...func(*http.Request) bool) {
 	s.sim.Stream(n, events, header, only...)
 }
@@ -93,15 +94,16 @@ func (s *Server) ByteOrderMark(n int, only ...func(*http.Request) bool) {
 	s.sim.ByteOrderMark(n, only...)
 }
 
-// ClearFaults takes back what is left of all faults of this page, Delay included.
+// ClearFaults takes back all remaining faults of this page, Delay included.
 // Interceptors stay.
 func (s *Server) ClearFaults() {
 	s.sim.ClearFaults()
 	s.strayCalls.Add(0, 0)
 }
 
-// Delay makes every answer come d after the act; 0 ends it.
+// Delay sends every answer d after the act; 0 ends it.
 func (s *Server) Delay(d time.Duration, only ...func(*http.Request) bool) { s.sim.Delay(d, only...) }
 
-// Intercept puts wrap(next) in front of the server; nil removes all of them.
+// Intercept puts wrap(next) in front of the server; nil removes all
+// interceptors.
 func (s *Server) Intercept(wrap func(next http.Handler) http.Handler) { s.sim.Intercept(wrap) }

@@ -1,8 +1,7 @@
-// Package partnerjwttest is PiTrade's Partner API as a test server: it checks
-// the signature, the clock and the client of every token, and answers as the
-// documentation says. It has faults to be asked for, runs on a socket or, for
-// testing/synctest, in memory, and shares no code with the package that it
-// tests.
+// Package partnerjwttest is PiTrade's Partner API as a test server. It checks
+// the signature, the clock and the client of every token, and answers as
+// documented. It injects faults on request, runs on a socket or, for
+// testing/synctest, in memory, and shares no code with the package under test.
 //
 //	srv := partnerjwttest.NewServer(partnerjwttest.Options{})
 //	defer srv.Close()
@@ -11,15 +10,14 @@
 // # Faults
 //
 // FailNext, FailActed, LoseAnswers, ActLate, Truncate, Reset, Stall, Stream and
-// ByteOrderMark are used up in the order in which they were asked for, at most one
-// by each request that the
-// optional filters accept; a count of math.MaxInt is without end, one of 0 or
-// less takes back what is left, and ClearFaults everything. net/http repeats a GET by itself where a kept
-// connection breaks without an answer, so that a single LoseAnswers, ActLate or
-// Reset can pass unnoticed.
+// ByteOrderMark are used up in the order of the calls, at most one by each
+// request accepted by the optional filters. A count of math.MaxInt is without
+// end. A count of 0 or less takes back the rest, and ClearFaults everything.
+// net/http repeats a GET by itself where a kept connection breaks without an
+// answer, so a single LoseAnswers, ActLate or Reset can pass unnoticed.
 //
 // StrayCalls rejects a share of the calls although their token is good: every
-// n-th, or by chance.
+// n-th, or at random.
 package partnerjwttest
 
 import (
@@ -35,20 +33,20 @@ import (
 	"github.com/providerauth/providerauth-go/partnerjwt"
 )
 
-// Options of a [Server]. The zero value is a server on a socket that knows
-// one client, ClientID with Secret, and tolerates no difference of clocks.
+// Options of a [Server]. The zero value is a server on a socket with a single
+// client, ClientID with Secret. It tolerates no difference of clocks.
 type Options struct {
-	// InMemory makes the server listen in memory instead of on a socket, so
-	// that it runs inside a testing/synctest bubble. Make it inside the bubble
-	// and close it there.
+	// InMemory makes the server listen in memory instead of on a socket, for
+	// use inside a testing/synctest bubble. Make it inside the bubble and close
+	// it there.
 	InMemory bool
-	// ClientID and Secret are the credentials that are known. Default
-	// "client-1" and "secret-1".
+	// ClientID and Secret are the accepted credentials. Default "client-1" and
+	// "secret-1".
 	ClientID, Secret string
 	// Leeway is how far iat may be ahead, and exp behind, the server's clock.
 	// Default 0.
 	Leeway time.Duration
-	// Portfolio is what GET /portfolio answers. Default: two holdings.
+	// Portfolio is the answer of GET /portfolio. Default: two holdings.
 	Portfolio []partnerjwt.Holding
 }
 
@@ -58,9 +56,9 @@ type Server struct {
 	sim  *simulator.Server
 	opt  Options
 	mu   sync.Mutex
-	keys []string // secrets that verify
+	keys []string // accepted secrets
 	dead map[string]bool
-	// trades counts the trades that the provider has acted on.
+	// trades counts the trades the server has acted on.
 	trades int
 	seen   map[string]int
 
@@ -68,7 +66,7 @@ type Server struct {
 }
 
 // NewServer starts a server; Close it. It panics if no port of the loopback
-// interface can be had, as net/http/httptest does.
+// interface is free, as net/http/httptest does.
 func NewServer(opt Options) *Server {
 	if opt.ClientID == "" {
 		opt.ClientID = "client-1"
@@ -106,15 +104,14 @@ func (s *Server) Config() partnerjwt.Config {
 	}
 }
 
-// Rotate makes secrets the ones that verify, in place of those before. Two of
-// them are an overlap.
+// Rotate replaces the accepted secrets. Two secrets are an overlap.
 func (s *Server) Rotate(secrets ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keys = slices.Clone(secrets)
 }
 
-// RevokeTokens makes every token that was seen so far be refused.
+// RevokeTokens rejects every token seen so far.
 func (s *Server) RevokeTokens() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,14 +120,14 @@ func (s *Server) RevokeTokens() {
 	}
 }
 
-// Tokens is the number of different tokens that were presented and accepted.
+// Tokens is the number of different accepted tokens.
 func (s *Server) Tokens() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.seen)
 }
 
-// Trades is the number of trades that were acted on, lost answers included.
+// Trades is the number of trades acted on, lost answers included.
 func (s *Server) Trades() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -148,7 +145,7 @@ func (s *Server) authenticated(next http.Handler) http.Handler {
 	})
 }
 
-// failureEnvelope is what FailActed answers. PiTrade documents no such body.
+// failureEnvelope is the answer of FailActed. PiTrade documents no such body.
 func failureEnvelope(int) (body []byte, contentType string) {
 	return []byte(`{"message":"The simulator was asked to fail"}`), "application/json"
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/providerauth/providerauth-go/internal/simulator"
 )
 
-// The codes of this server's failures, and the statuses that it answers them
-// with unless Options.FailuresInOK is set. The platform's own are not public:
-// these are made up.
+// The codes of this server's failures, with their statuses unless
+// Options.FailuresInOK is set. The platform's own codes are not public: these
+// are invented.
 const (
 	CodeRequest   = 9001 // 400: a member of the body or a header is wrong
 	CodeSign      = 9002 // 403: the signature does not match
 	CodeTimestamp = 9003 // 403: the timestamp is too far off
-	CodeToken     = 9004 // 401: there is no token, or it is dead or expired
+	CodeToken     = 9004 // 401: there is no token, or it is invalid or expired
 	CodePlayer    = 9005 // 403: the token is another player's
 	CodeTxID      = 9006 // 409: the txId has been used
 	CodeBalance   = 9007 // 409: there is not enough in the wallet
@@ -47,7 +47,7 @@ func WriteFailure(w http.ResponseWriter, status, code int, message string) {
 	simulator.WriteJSON(w, status, refusal{Code: code, Message: message})
 }
 
-// A failure is what a request is refused with.
+// A failure is a failure envelope with its status.
 type failure struct {
 	status, code int
 	message      string
@@ -71,7 +71,7 @@ var (
 	errEndpoint  = &failure{http.StatusNotFound, CodeRecord, "There is no such endpoint"}
 )
 
-// failBody is what FailNext answers.
+// failBody is the answer of FailNext.
 func failBody(status int) (body []byte, contentType string) {
 	if status >= http.StatusBadGateway {
 		return fmt.Appendf(nil, "<html><head><title>%[1]d</title></head><body><h1>%[1]d</h1></body></html>\n", status), "text/html"
@@ -79,7 +79,7 @@ func failBody(status int) (body []byte, contentType string) {
 	return failureEnvelope(status)
 }
 
-// failureEnvelope is what FailActed answers.
+// failureEnvelope is the answer of FailActed.
 func failureEnvelope(int) (body []byte, contentType string) {
 	body, err := json.Marshal(refusal{Code: CodeFault, Message: "The simulator was asked to fail"})
 	if err != nil {

@@ -61,38 +61,39 @@ func (s *Server) Truncate(n int, only ...func(*http.Request) bool) {
 // Reset resets the connections of the next n requests before acting.
 func (s *Server) Reset(n int, only ...func(*http.Request) bool) { s.sim.Reset(n, only...) }
 
-// FaultsLeft is how many of the faults that were asked for are not used up: each
-// call of FailNext, LoseAnswers, ActLate, Truncate, Reset or FailActed counts as
-// one. A test whose parts share a server checks that it is 0 between them.
+// FaultsLeft is the number of requested faults not used up: each call of
+// FailNext, LoseAnswers, ActLate, Truncate, Reset or FailActed counts as a
+// single fault. A test whose parts share a server checks for 0 between them.
 func (s *Server) FaultsLeft() int { return s.sim.FaultsLeft() }
 
-// FailActed acts on the next n requests and answers them with status, the platform's failure envelope
-// and header: a failure that does not mean that nothing was done.
+// FailActed acts on the next n requests and answers them with status, the
+// platform's failure envelope and header: a failure after the act.
 func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http.Request) bool) {
 	s.sim.FailActed(n, status, header, only...)
 }
 
-// StrayCalls rejects one in n of the calls whose token is good, as CodeToken: with
-// seed 0 every n-th of them, else each by chance, drawn from a source that
-// starts with seed. Several rules add up, and the first whose filters accept a
-// call decides on it; n of 0 or less ends all of them. Filters must not read the
-// body.
+// StrayCalls rejects a share of 1/n of the calls with a good token, as
+// CodeToken: with seed 0 every n-th call, otherwise each call at random, drawn
+// from a source started with seed. Several rules add up, and the first rule
+// whose filters accept a call decides on it; n of 0 or less ends all rules.
+// Filters must not read the body.
 func (s *Server) StrayCalls(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.strayCalls.Add(n, seed, only...)
 }
 
-// StrayTokens does to good token requests what [Server.StrayCalls] does to
-// calls: they are rejected as CodeSign, before the server acts.
+// StrayTokens does the same to good token requests as [Server.StrayCalls] to
+// calls. It rejects them as CodeSign, before the server acts.
 func (s *Server) StrayTokens(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.strayTokens.Add(n, seed, only...)
 }
 
-// Strays is how many calls and token requests were rejected so.
+// Strays returns the numbers of calls and token requests rejected in this way.
 func (s *Server) Strays() (calls, tokens int) { return s.strayCalls.Taken(), s.strayTokens.Taken() }
 
-// RepeatTokens answers one in n token requests with the player's token once more, if
-// that is still good. seed and the filters are as with [Server.StrayCalls]; n of
-// 1 repeats it each time, n of 0 or less ends it.
+// RepeatTokens answers a share of 1/n of the token requests with the player's
+// token once more, if the token is still good. seed and the filters are as with
+// [Server.StrayCalls]; n of 1 repeats the token each time, n of 0 or less ends
+// it.
 func (s *Server) RepeatTokens(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.repeats.Add(n, seed, only...)
 }
@@ -103,8 +104,9 @@ func (s *Server) Stall(n int, only ...func(*http.Request) bool) {
 	s.sim.Stall(n, mark(ByLost, only)...)
 }
 
-// Stream answers the next n requests with 200, header and every text received from
-// events, flushed by itself, until events is closed. The server does not act.
+// Stream answers the next n requests with 200, header and every text received
+// from events, each flushed separately, until events is closed. The server does
+// not act.
 func (s *Server) Stream(n int, events <-chan string, header http.Header, only ...func(*http.Request) bool) {
 	s.sim.Stream(n, events, header, only...)
 }
@@ -114,7 +116,7 @@ func (s *Server) ByteOrderMark(n int, only ...func(*http.Request) bool) {
 	s.sim.ByteOrderMark(n, only...)
 }
 
-// ClearFaults takes back what is left of all faults of this page, Delay included.
+// ClearFaults takes back all remaining faults of this page, Delay included.
 // Interceptors stay.
 func (s *Server) ClearFaults() {
 	s.sim.ClearFaults()
@@ -123,10 +125,11 @@ func (s *Server) ClearFaults() {
 	s.repeats.Add(0, 0)
 }
 
-// Delay makes every answer come d after the act; 0 ends it.
+// Delay sends every answer d after the act; 0 ends it.
 func (s *Server) Delay(d time.Duration, only ...func(*http.Request) bool) { s.sim.Delay(d, only...) }
 
-// Intercept puts wrap(next) in front of the server; nil removes all of them.
+// Intercept puts wrap(next) in front of the server; nil removes all
+// interceptors.
 func (s *Server) Intercept(wrap func(next http.Handler) http.Handler) {
 	s.sim.Intercept(wrap)
 	if wrap == nil {
@@ -134,11 +137,11 @@ func (s *Server) Intercept(wrap func(next http.Handler) http.Handler) {
 	}
 }
 
-// faultHeader tells the handler which fault a request has met. It is set by a
-// filter, which sees the header that the handler will see.
+// faultHeader tells the handler the fault of a request. A filter sets it, in
+// the header the handler will see.
 const faultHeader = "Platformtokentest-Fault"
 
-// mark adds a filter that is asked last, so only when the fault is certain.
+// mark adds a filter. It is asked last, so only when the fault is certain.
 func mark(by Origin, only []func(*http.Request) bool) []func(*http.Request) bool {
 	return append(slices.Clone(only), func(r *http.Request) bool {
 		r.Header.Set(faultHeader, string(by))

@@ -1,9 +1,9 @@
-// Package platformtokentest is the GameBox platform as a test server: a new
-// token kills the player's previous one at once, signatures are checked over
-// the bytes that were received, and the wallet endpoints move money, so that it
-// can be asserted that none was lost. It has faults to be asked for, runs on a
+// Package platformtokentest is the GameBox platform as a test server. A new
+// token invalidates the player's previous token at once, signatures are checked
+// over the received bytes, and the wallet endpoints move money, so tests can
+// assert that none was lost. The server injects faults on request, runs on a
 // socket or, for testing/synctest, in memory, and shares no code with the
-// package that it tests.
+// package under test.
 //
 //	srv := platformtokentest.NewServer(platformtokentest.Options{})
 //	defer srv.Close()
@@ -16,22 +16,21 @@
 // token in addition: POST /player/getBalance, /player/transfer,
 // /player/getTransferStatus.
 //
-// The platform's guide says that members have to come in the documented order
-// and types; the server refuses bodies that it would not write itself byte for
-// byte, /game/getRecords excepted. What the platform does not document (codes,
-// statuses of failures, whether a token's currency matters) is made up, and said
-// where it is.
+// The platform's guide requires members in the documented order and types. The
+// server refuses bodies that differ from its own encoding in any byte,
+// /game/getRecords excepted. Facts missing in the platform's documentation
+// (codes, statuses of failures, whether a token's currency matters) are
+// invented, and marked where they occur.
 //
 // # Faults
 //
 // FailNext, FailActed, LoseAnswers, ActLate, Truncate, Reset, Stall, Stream and
-// ByteOrderMark are used up in the order in which they were asked for, at most one
-// by each request that the
-// optional filters accept; a count of math.MaxInt is without end, one of 0 or
-// less takes back what is left, and ClearFaults everything.
+// ByteOrderMark are used up in the order of the calls, at most one by each
+// request accepted by the optional filters. A count of math.MaxInt is without
+// end. A count of 0 or less takes back the rest, and ClearFaults everything.
 //
 // StrayCalls and StrayTokens reject a share of the requests although their
-// credential is good: every n-th, or by chance. RepeatTokens issues a token
+// credential is good: every n-th, or at random. RepeatTokens issues a token
 // again.
 package platformtokentest
 
@@ -57,12 +56,12 @@ import (
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
 
-// Options of a [Server]. The zero value is a server on a socket that knows one
-// merchant, whose tokens live 24 hours, and that takes any timestamp.
+// Options of a [Server]. The zero value is a server on a socket with a single
+// merchant and tokens of 24 hours. It takes any timestamp.
 type Options struct {
-	// InMemory makes the server listen in memory instead of on a socket, so
-	// that it runs inside a testing/synctest bubble. Make it inside the bubble
-	// and close it there.
+	// InMemory makes the server listen in memory instead of on a socket, for
+	// use inside a testing/synctest bubble. Make it inside the bubble and close
+	// it there.
 	InMemory bool
 	// TenantID and Secret are the merchant's. Default 1 and
 	// "0123456789abcdef0123456789abcdef".
@@ -71,12 +70,12 @@ type Options struct {
 	// TokenLifetime of new tokens. Default 24 hours, as the sample on the
 	// platform's page; its text says 7 days.
 	TokenLifetime time.Duration
-	// TimestampTolerance is how far a request's timestamp may be from the
-	// server's clock, before and after. Default 0: it is not looked at, since
-	// the platform's is not public.
+	// TimestampTolerance is the greatest difference between a request's
+	// timestamp and the server's clock, before and after. Default 0: timestamps
+	// are not checked, since the platform's tolerance is not public.
 	TimestampTolerance time.Duration
-	// FailuresInOK answers all failures with status 200. [Server.Config] then
-	// has a Rejected that knows CodeToken.
+	// FailuresInOK answers all failures with status 200. The Rejected of
+	// [Server.Config] then recognises CodeToken.
 	FailuresInOK bool
 	// Pending leaves transfers pending until [Server.Settle].
 	Pending bool
@@ -88,7 +87,7 @@ type Server struct {
 	opt Options
 
 	mu        sync.Mutex
-	secrets   []string // that verify
+	secrets   []string // accepted
 	tokens    map[string]*TokenRecord
 	byUser    map[string][]*TokenRecord
 	running   map[string]map[*http.Request]bool // for a token, by user
@@ -102,7 +101,7 @@ type Server struct {
 }
 
 // NewServer starts a server; Close it. It panics if no port of the loopback
-// interface can be had, as net/http/httptest does.
+// interface is free, as net/http/httptest does.
 func NewServer(opt Options) *Server {
 	opt.TenantID = cmp.Or(opt.TenantID, 1)
 	opt.Secret = cmp.Or(opt.Secret, "0123456789abcdef0123456789abcdef")
@@ -131,7 +130,7 @@ func (s *Server) Config() platformtoken.Config {
 	return cfg
 }
 
-// RotateSecrets makes secrets the ones that verify, in place of those before.
+// RotateSecrets replaces the accepted secrets.
 func (s *Server) RotateSecrets(secrets ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -191,7 +190,7 @@ func (s *Server) answer(r *http.Request) (any, error) {
 	return nil, errEndpoint
 }
 
-// signed checks the four headers that every call has. The mutex is held.
+// signed checks the four headers of every call. The mutex is held.
 func (s *Server) signed(r *http.Request, body []byte) error {
 	for _, name := range []string{"sign", "timestamp", "Accept-Language", "Content-Type"} {
 		if v := r.Header.Values(name); len(v) != 1 || v[0] == "" {
@@ -218,8 +217,8 @@ func (s *Server) signed(r *http.Request, body []byte) error {
 	return nil
 }
 
-// decode reads a body into in, which has the documented members in their
-// order, and refuses one that in would not be written as.
+// decode reads a body into in, whose members have the documented order. It
+// refuses a body that differs from the encoding of in.
 func (s *Server) decode(body []byte, in any) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()

@@ -14,13 +14,13 @@ import (
 type Origin string
 
 const (
-	ByClient  Origin = "client"  // a request that was answered
+	ByClient  Origin = "client"  // an answered request
 	ByLost    Origin = "lost"    // a request whose answer was lost or cut
-	ByLate    Origin = "late"    // a request that the client had given up
+	ByLate    Origin = "late"    // a request given up by the client
 	ByOutside Origin = "outside" // OutsideCreate
 )
 
-// A TokenRecord is what the server remembers of a token.
+// A TokenRecord is the server's record of a token.
 type TokenRecord struct {
 	Number    int // counts the tokens of all players, from 1
 	Value     string
@@ -28,11 +28,11 @@ type TokenRecord struct {
 	Origin    Origin
 	CreatedAt time.Time // on this machine's clock, as the next two
 	ExpiresAt time.Time
-	DiedAt    time.Time // when the player's next token killed it; zero: it has not been
-	KilledBy  Origin    // that token's origin
+	DiedAt    time.Time // when the player's next token invalidated it; zero: it has not
+	KilledBy  Origin    // the origin of the next token
 }
 
-// Token returns what is known of a token.
+// Token returns the record of a token.
 func (s *Server) Token(value string) (TokenRecord, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,16 +53,16 @@ func (s *Server) Tokens(userID string) []TokenRecord {
 	return all
 }
 
-// Created is the number of tokens that were made for a player, lost and late
-// ones and those of OutsideCreate included.
+// Created is the number of tokens made for a player, including lost and late
+// tokens and those of OutsideCreate.
 func (s *Server) Created(userID string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.byUser[userID])
 }
 
-// MaxConcurrent is how many requests for a token of the player were under way
-// at one time at most; those that the client had given up do not count.
+// MaxConcurrent is the largest number of simultaneous token requests for the
+// player; requests given up by the client do not count.
 func (s *Server) MaxConcurrent(userID string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *Server) MaxConcurrent(userID string) int {
 }
 
 // OutsideCreate makes a token for the player as another system would, and
-// kills the one before. It returns the new token's value.
+// invalidates the previous token. It returns the new token's value.
 func (s *Server) OutsideCreate(userID string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *Server) create(p platformtoken.Player, by Origin) *TokenRecord {
 	return t
 }
 
-// claims are those of the sample on the platform's page.
+// claims are the claims of the sample on the platform's page.
 type claims struct {
 	SID       string `json:"sid"`
 	Sub       string `json:"sub"`
@@ -173,10 +173,10 @@ func text(s *string) string {
 	return *s
 }
 
-// tracked counts the requests for tokens that are under way.
+// tracked counts the token requests under way.
 func (s *Server) tracked(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Header.Del(faultHeader) // a client has no say in this
+		r.Header.Del(faultHeader) // clients must not set it
 		if r.URL.Path != "/auth/createToken" {
 			next.ServeHTTP(w, r)
 			return
@@ -194,7 +194,7 @@ func (s *Server) tracked(next http.Handler) http.Handler {
 	})
 }
 
-// track counts a request until the function that it returns is called.
+// track counts a request until the returned function is called.
 func (s *Server) track(userID string, r *http.Request) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,17 +10,17 @@ import (
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
 
-// A TransferRecord is a transfer that the server has acted on.
+// A TransferRecord is a transfer accepted by the server.
 type TransferRecord struct {
 	TxID, RecordID string
-	Player         platformtoken.Player // whose token it came with
+	Player         platformtoken.Player // the owner of its token
 	Direction      platformtoken.Direction
 	Amount         string
 	State          platformtoken.TransferState
 }
 
-// Deposit puts money into a player's wallet that no transfer has brought: what
-// was won. It panics if amount is not a decimal number.
+// Deposit puts money into a player's wallet without a transfer, such as a win.
+// It panics if amount is not a decimal number.
 func (s *Server) Deposit(p platformtoken.Player, amount string) {
 	a, ok := new(big.Rat).SetString(amount)
 	if !ok {
@@ -31,14 +31,14 @@ func (s *Server) Deposit(p platformtoken.Player, amount string) {
 	s.wallet(p).Add(s.wallet(p), a)
 }
 
-// Balance is what is in a player's wallet, as a decimal number.
+// Balance is the balance of a player's wallet, as a decimal number.
 func (s *Server) Balance(p platformtoken.Player) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return decimal(s.wallet(p))
 }
 
-// Total is what the merchant and all wallets have together. The merchant begins
+// Total is the sum of the merchant's money and all wallets. The merchant begins
 // with nothing and may owe: only Deposit changes the total.
 func (s *Server) Total() string {
 	s.mu.Lock()
@@ -51,7 +51,7 @@ func (s *Server) Total() string {
 }
 
 // Transfer returns the transfer with the merchant's id txID, if the server has
-// accepted one.
+// accepted it.
 func (s *Server) Transfer(txID string) (TransferRecord, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -61,8 +61,8 @@ func (s *Server) Transfer(txID string) (TransferRecord, bool) {
 	return TransferRecord{}, false
 }
 
-// Settle ends a transfer that Options.Pending has left pending, and reports
-// whether it was.
+// Settle ends a transfer left pending by Options.Pending, and reports whether
+// it was pending.
 func (s *Server) Settle(txID string, state platformtoken.TransferState) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -97,7 +97,7 @@ func (s *Server) wallet(p platformtoken.Player) *big.Rat {
 	return w
 }
 
-// decimal is the shortest plain form of a number that has one.
+// decimal is the shortest plain form of a number with a finite decimal form.
 func decimal(r *big.Rat) string {
 	s := r.FloatString(36)
 	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
@@ -124,7 +124,7 @@ func (s *Server) getBalance(r *http.Request, body []byte) (any, error) {
 	}{json.Number(decimal(s.wallet(p))), p.Currency}, nil
 }
 
-// transfer is POST /player/transfer. Only the token says whose wallet.
+// transfer is POST /player/transfer. Only the token names the wallet.
 func (s *Server) transfer(r *http.Request, body []byte) (any, error) {
 	p, err := s.bearer(r)
 	if err != nil {
