@@ -1,5 +1,5 @@
-// Package timebox runs code that may ignore its context, and goes on without it
-// when the context ends.
+// Package timebox runs code, and goes on without it when the context ends: the
+// code may ignore its context.
 package timebox
 
 import (
@@ -18,8 +18,8 @@ var (
 	ErrNotBegun = errors.New("did not begin in time")
 )
 
-// A Panic is the error of code that panicked or ended its goroutine. Error names
-// the type of the value only: the value may hold a secret.
+// A Panic is the error after a panic or runtime.Goexit. Error names the type of
+// the value only: the value may hold a secret.
 type Panic struct {
 	Value any    // nil if the code called runtime.Goexit
 	Stack []byte // where it panicked; nil if it called runtime.Goexit
@@ -32,11 +32,11 @@ func (p *Panic) Error() string {
 	return fmt.Sprintf("panicked with a %T", p.Value)
 }
 
-// Abandoned counts the runs that nobody waits for. The zero Abandoned is ready to
+// Abandoned counts the runs no caller waits for. The zero Abandoned is ready to
 // use. It is safe for concurrent use.
 type Abandoned struct {
-	// Grace is how long Run waits after the end of its context for code that
-	// honours the context. Default 0.
+	// Grace is the wait of Run after the end of its context, for code with
+	// respect for the context. Default 0.
 	Grace time.Duration
 
 	running atomic.Int64
@@ -45,7 +45,7 @@ type Abandoned struct {
 // Running returns how many abandoned runs have not ended.
 func (a *Abandoned) Running() int64 { return a.running.Load() }
 
-// Go calls f on a goroutine of its own, as a run that nobody waits for. A panic
+// Go calls f on a goroutine of its own, as a run no caller waits for. A panic
 // of f is dropped.
 func (a *Abandoned) Go(f func()) {
 	a.running.Add(1)
@@ -70,7 +70,7 @@ const (
 	abandoned        // Run has returned ErrLate or ErrNotBegun
 )
 
-// A run is one call of f.
+// A run is a call of f.
 type run[T any] struct {
 	state atomic.Int32
 	done  chan struct{} // closed when finished

@@ -35,7 +35,7 @@ type Cache[K, S comparable, T any] struct {
 
 	probedAt atomic.Int64
 	probing  atomic.Bool
-	probes   atomic.Uint64 // probes that found a secret
+	probes   atomic.Uint64 // successful probes of a secret
 	warnOnce sync.Once
 	reports  *reports
 	counters
@@ -75,9 +75,9 @@ func New[K, S comparable, T any](cfg Config[K, S, T]) *Cache[K, S, T] {
 
 func equalScopes[S comparable](have, want S) bool { return have == want }
 
-// Get returns a token for key that serves scope. It waits only if there is no
-// usable token, and then no longer than ctx. Its errors are those of the
-// Retriever, providerauth.ErrContested, providerauth.ErrClosed and ctx.Err().
+// Get returns a token for key and scope. It waits only if there is no usable
+// token, and then no longer than ctx. Its errors are those of the Retriever,
+// providerauth.ErrContested, providerauth.ErrClosed and ctx.Err().
 func (c *Cache[K, S, T]) Get(ctx context.Context, key K, scope S) (T, error) {
 	var s *snapshot[S, T]
 	var now time.Time // with the readings of both clocks
@@ -141,7 +141,7 @@ func (c *Cache[K, S, T]) Replace(ctx context.Context, key K, scope S, r Retrieve
 	return c.force(ctx, &flight[K, S, T]{cache: c, key: key, scope: scope, retriever: r, kind: replacement})
 }
 
-// Renew is Replace for a retriever that spends the grant of the current token.
+// Renew is Replace for a retriever with the grant of the current token.
 // SingleUse only.
 func (c *Cache[K, S, T]) Renew(ctx context.Context, key K, scope S, r Retriever[K, S, T]) (T, error) {
 	return c.force(ctx, &flight[K, S, T]{cache: c, key: key, scope: scope, retriever: r, kind: renewal})
@@ -196,7 +196,7 @@ func (c *Cache[K, S, T]) Close() {
 }
 
 // current returns the key's snapshot, which may be a tombstone or nil, and the
-// time as that snapshot counts it.
+// time by the snapshot's clocks.
 func (c *Cache[K, S, T]) current(key K) (*snapshot[S, T], int64) {
 	t := time.Now()
 	if c.many == nil {
