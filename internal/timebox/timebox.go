@@ -32,11 +32,11 @@ func (p *Panic) Error() string {
 	return fmt.Sprintf("panicked with a %T", p.Value)
 }
 
-// Abandoned counts the runs no caller waits for. The zero Abandoned is ready to
-// use. It is safe for concurrent use.
+// Abandoned counts the runs that nobody waits for. The zero Abandoned is ready
+// to use. It is safe for concurrent use.
 type Abandoned struct {
-	// Grace is the wait of Run after the end of its context, for code with
-	// respect for the context. Default 0.
+	// Grace is how long Run waits after the end of its context for code that
+	// honours the context. Default 0.
 	Grace time.Duration
 
 	running atomic.Int64

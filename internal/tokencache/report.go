@@ -35,7 +35,7 @@ type report struct {
 	failure   error         // of the last failed flight
 	token     credential.ID // the current token
 	expiresAt int64         // Unix ns
-	flights   int           // failed in a row
+	flights   int           // failed flights in a row
 	leftOut   int           // lines of its kind before this line
 }
 

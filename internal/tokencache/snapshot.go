@@ -26,7 +26,7 @@ type state uint8
 const (
 	lasting   state = iota // a token, fresh until its refreshAt
 	stale                  // a token past its refreshAt
-	rotating               // a stale token in a running flight to its death; Exclusive only
+	rotating               // a stale token, about to be killed by a running flight; Exclusive only
 	tombstone              // the tombstone of a rejected token
 )
 
