@@ -12,10 +12,10 @@
 //     previous token.
 //   - klas: Klas Gaming. Handlers for the webhooks that Klas sends.
 //
-// Each of the first four has a Config, a New with a report of every problem in
-// it, a Client for all goroutines, typed calls, Call for the other endpoints,
-// and Transport or HTTPClient for code with requests of its own. Each package
-// has a simulator beside it, such as assetpay/assetpaytest.
+// Each of the first four has a Config, a New that reports every problem of it,
+// a Client for all goroutines, typed calls, Call for the other endpoints, and
+// Transport or HTTPClient for code with requests of its own. Each package has a
+// simulator beside it, such as assetpay/assetpaytest.
 //
 // # Secrets
 //

@@ -24,8 +24,8 @@ import (
 // token serves all callers.
 type SecretFunc = func(ctx context.Context) (string, error)
 
-// SecretsFunc returns all secrets for verification, the current secret first.
-// It must be safe for concurrent use, and should honour ctx. Its callers do not
+// SecretsFunc returns all secrets that verify, the current secret first. It
+// must be safe for concurrent use, and should honour ctx. Its callers do not
 // change the list.
 type SecretsFunc = func(ctx context.Context) ([]string, error)
 
@@ -42,8 +42,8 @@ func StaticSecret(value string) SecretFunc {
 }
 
 // StaticSecrets returns a SecretsFunc for a constant list: the current secret
-// and the previous secrets still in use for verification. It returns nil if
-// [StaticSecret] would return nil for any of them.
+// and the previous secrets that still verify. It returns nil if [StaticSecret]
+// would return nil for any of them.
 //
 //go:noinline
 func StaticSecrets(current string, previous ...string) SecretsFunc {
@@ -283,10 +283,9 @@ func (c *cachedSecret) note(value string, err error) {
 
 type freshSecret struct{}
 
-// FreshSecret returns a context with a request to a SecretFunc: return the
-// secret as it is now, not a value from a cache. The clients call their
-// SecretFunc under such a context when the provider has rejected a token or the
-// secret.
+// FreshSecret returns a context that asks a SecretFunc for the secret as it is
+// now, instead of a value from a cache. The clients call their SecretFunc under
+// such a context when the provider has rejected a token or the secret.
 func FreshSecret(ctx context.Context) context.Context {
 	return context.WithValue(ctx, freshSecret{}, true)
 }

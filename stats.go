@@ -8,12 +8,12 @@ import "time"
 // callers would cost more than the call.
 type Stats struct {
 	Waits         uint64    // callers who waited for a flight, a request for a token shared by all waiting callers
-	Refreshes     uint64    // flights with a token as the result
-	Failures      uint64    // flights without a token as the result
+	Refreshes     uint64    // flights that brought a token
+	Failures      uint64    // flights that brought no token
 	Invalidations uint64    // tokens dropped after a rejection
 	Contested     uint64    // calls with ErrContested, and rejections passed on for want of another token
 	Evictions     uint64    // users dropped to make room
-	EvictedLive   uint64    // evictions of a token still to be killed by a new token; platformtoken only
+	EvictedLive   uint64    // evictions of a token that a new token will kill; platformtoken only
 	Entries       int       // users with a token
 	InFlight      int       // flights under way
 	Abandoned     int       // requests still running in an http.RoundTripper after the end of their context

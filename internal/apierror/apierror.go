@@ -28,7 +28,8 @@ const (
 	// Refused: the provider's own failure envelope, raised before the provider
 	// acted.
 	Refused
-	// MayHave: the provider's own failure envelope, but no proof of inaction.
+	// MayHave: the provider's own failure envelope, but no proof that nothing
+	// was done.
 	MayHave
 )
 
@@ -159,8 +160,8 @@ func CredentialRefused(err error) bool {
 	return errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
 }
 
-// Advised is an error with its own statement whether the call may be made
-// again. The error of every provider is Advised.
+// Advised is an error that says for itself whether the call may be made again.
+// The error of every provider does.
 type Advised interface {
 	error
 	Retryable() (time.Duration, bool)
@@ -248,6 +249,6 @@ func TemporaryStatus(status int) bool {
 	return CloudflareStatus(status)
 }
 
-// CloudflareStatus reports whether a status comes from Cloudflare: it cannot
-// reach the provider, or gets no usable answer from it.
+// CloudflareStatus reports whether Cloudflare answers with this status when it
+// cannot reach the provider, or gets no usable answer from it.
 func CloudflareStatus(status int) bool { return 520 <= status && status <= 527 || status == 530 }

@@ -34,7 +34,7 @@ type Clock struct {
 	confirmed bool          // a request signed with offset was accepted
 	refusals  int           // of requests signed with offset, in a row
 
-	dropped   time.Duration // the last useless offset
+	dropped   time.Duration // the last offset that did not help
 	droppedAt time.Time
 	pause     time.Duration // how long dropped is not tried again; 0: nothing was dropped
 

@@ -1,5 +1,5 @@
-// Package credential holds unprintable secrets: token values, and the functions
-// for keys and passwords.
+// Package credential holds values that must not be printed: token values, and
+// the functions for keys and passwords.
 package credential
 
 import (

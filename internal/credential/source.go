@@ -224,8 +224,8 @@ func (s *Source) saw(value string) (version uint64) {
 }
 
 // Version is 0 before Get returned a value for the first time and grows
-// whenever Get returns another value than the last time. A retrieval failed
-// with an earlier version may succeed now. Version does not grow if the
+// whenever Get returns another value than the last time. A retrieval that
+// failed with an earlier version may succeed now. Version does not grow if the
 // function fails and then returns the same value as before.
 func (s *Source) Version() uint64 {
 	s.mu.Lock()

@@ -12,7 +12,8 @@ import (
 // printed as RFC 3339, and far later times overflow.
 const maxDate = 253402300799
 
-// maxPeek is the length in bytes of the longest token of a provider.
+// maxPeek is the length in bytes of the longest token that a provider may
+// issue.
 const maxPeek = 16 << 10
 
 // Times are a token's own statements, in UTC. The zero time stands for a claim

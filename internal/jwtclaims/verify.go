@@ -156,7 +156,7 @@ func checkHeader(segment string, into any) ([]byte, error) {
 
 // payload holds the claims for golang-jwt's validation. Its types are our own:
 // those of golang-jwt take strings for dates, know no upper limit and depend on
-// package-wide settings open to change by anyone.
+// package-wide settings that anyone may change.
 type payload struct {
 	claims        any // the target of raw
 	raw           []byte

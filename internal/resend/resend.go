@@ -201,7 +201,7 @@ func (g *Guard) Refused(err error) bool {
 	return g.proven || g.http2 && !g.spent && refusal(err)
 }
 
-// MayRewind reports whether the server has certainly refused the request which
+// MayRewind reports whether the server has certainly refused the request that
 // net/http is about to send again, even if net/http has read from its body. The
 // Guard then counts the sending.
 func (g *Guard) MayRewind() bool {

@@ -10,7 +10,7 @@ import (
 
 const (
 	firstPause    = time.Second
-	maxPauseOfAll = 5 * time.Second // a token killed by its replacement waits for the end of the pause
+	maxPauseOfAll = 5 * time.Second // a token that was really killed is replaced only after the pause
 	maxPauses     = 10_000
 )
 

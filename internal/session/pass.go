@@ -19,7 +19,7 @@ const (
 )
 
 // maxRefusals is how often a request is sent again after a server refused it
-// over HTTP/2 and proved it unprocessed.
+// over HTTP/2 and proved that it did not process it.
 const maxRefusals = 2
 
 // pass sends the request by the base. A Guard keeps net/http from sending it

@@ -17,9 +17,9 @@ const maxDiscard = 16 << 10
 
 // Peek returns the beginning of the body, at most n bytes, and puts it back.
 // whole reports whether head is the whole body. Peek takes at most 100 ms, and
-// reads no possible stream: of a success, it reads bodies with an announced
-// length of at most n. If whole is false, the Client looks at the answer again
-// when its caller has read the body.
+// reads no body that may be a stream: of a success, it reads bodies with an
+// announced length of at most n. If whole is false, the Client looks at the
+// answer again when its caller has read the body.
 func Peek(resp *http.Response, n int) (head []byte, whole bool) {
 	if resp.Body == nil || resp.Body == http.NoBody {
 		return nil, true

@@ -42,7 +42,7 @@ func misused(rule string) *apierror.Error {
 }
 
 // RoundTrip sends the request with a secret. Its own errors have the provider's
-// type and mean: nothing was sent. Every other error is the base's.
+// type and mean that nothing was sent. Every other error is the base's.
 func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req == nil || req.URL == nil {
 		return nil, t.Unsent(req, misused("is required"))
@@ -100,7 +100,7 @@ type requestSender struct {
 }
 
 // A sending is the part of a request for the base. The base may still hold it
-// when the request is over, so no two sendings share a request.
+// when the request is over, so each sending has its own copy.
 type sending struct {
 	req   http.Request // the copy for the base
 	guard resend.Guard
@@ -118,7 +118,7 @@ func (r *requestSender) send(_ context.Context, s *credential.Secret) verdict {
 		if !r.sent {
 			r.fault = r.Unsent(r.req, err)
 		}
-		return unclear // an answer from before stands
+		return unclear // an earlier answer stands
 	}
 	if r.sent {
 		discard(r.resp)

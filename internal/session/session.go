@@ -50,8 +50,8 @@ func (o *Options) Attrs() []slog.Attr {
 	}
 }
 
-// Dialect is the language of a provider. Its methods are safe for concurrent
-// use.
+// Dialect reads a provider's answers and makes its errors. Its methods are safe
+// for concurrent use.
 type Dialect interface {
 	// Read reads the answer to a call. The class Rejected has the token
 	// replaced.

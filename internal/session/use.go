@@ -32,11 +32,11 @@ type Keeper interface {
 	Reject(id credential.ID) (first bool)
 	// Accept notes that the provider took the token.
 	Accept(token *credential.Secret)
-	// Contested counts a rejection whose token was not replaced, and returns
-	// the time until a replacement is possible.
+	// Contested counts a rejection that stands because the token was not
+	// replaced, and returns the time until a replacement is possible.
 	Contested() (wait time.Duration)
-	// Probe asks for the secret behind the tokens, and returns a number. The
-	// number changes with the secret.
+	// Probe checks the secret behind the tokens for a change, and returns a
+	// number that changes with the secret.
 	Probe() (epoch uint64)
 }
 
@@ -49,20 +49,21 @@ type sender interface {
 	again() bool
 }
 
-// maxReplaced bounds the repeats of a request with another token. A second
-// repeat needs other requests to replace the token while this request is under
-// way.
+// maxReplaced bounds the repeats of a request with another token. There is a
+// second repeat only if other requests have the token replaced while this
+// request is under way.
 const maxReplaced = 4
 
 // use sends a request with the user's secret, and once more after a rejection.
 // The rejected token is dropped if it is still current and another may be had.
-// If the rejection corrected the clock behind the token's signature, the
+// If the rejection corrected the clock that the token was signed by, the
 // correction may be the cure, so the request is sent again whatever was tried
 // before. A rejection may be a mistake: if no other token is to be had, the
 // first rejection in a row has the request sent once more with the same token.
 //
-// An error means: nothing was sent. A final rejection for want of another token
-// is contested for the returned duration; 0: it is not contested.
+// An error means that nothing was sent. If a rejection stands because there is
+// no other token, it is contested for the returned duration; 0: it is not
+// contested.
 func (c *Client) use(ctx context.Context, u *User, method, path string, r sender) (contested time.Duration, _ error) {
 	secret, err := c.current(ctx, u)
 	if err != nil {

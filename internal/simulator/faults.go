@@ -115,8 +115,8 @@ func (s *Server) ActLate(n int, d time.Duration, only ...func(*http.Request) boo
 }
 
 // Truncate lets the provider act on the next n requests, announces the whole
-// answer, sends the first half of its body and breaks the connection. Answers
-// without a body are lost.
+// answer, sends the first half of its body and breaks the connection. An answer
+// that cannot have a body is lost.
 func (s *Server) Truncate(n int, only ...func(*http.Request) bool) {
 	s.faults.add(n, fault{kind: truncate, only: only})
 }
@@ -144,7 +144,8 @@ func (s *Server) FaultsLeft() int {
 
 // Stall lets the provider act on the next n requests and sends the header of
 // the answer, which announces the body, and nothing of the body. The connection
-// stays open until the client leaves or Close. Answers without a body are lost.
+// stays open until the client leaves or Close. An answer that cannot have a
+// body is lost.
 func (s *Server) Stall(n int, only ...func(*http.Request) bool) {
 	s.faults.add(n, fault{kind: stall, only: only})
 }

@@ -54,8 +54,9 @@ type Options struct {
 	// Server.Client reaches it then.
 	InMemory bool
 
-	// BasePath is the path of the server's root. Default "/base": a client with
-	// absolute paths fails there. "/" mounts the server at the root.
+	// BasePath is the path at which the server is mounted. Default "/base": a
+	// client that builds absolute paths fails there. "/" mounts the server at
+	// the root.
 	BasePath string
 
 	// FailBody makes the body and Content-Type of FailNext's answers. It must

@@ -20,7 +20,7 @@ type ClockServer interface {
 	Delay(d time.Duration, only ...func(*http.Request) bool)
 }
 
-// A ClockSubject is a client with self-signed tokens. Its simulator refuses
+// A ClockSubject is a client that signs its own tokens. Its simulator refuses
 // tokens issued in its future.
 type ClockSubject struct {
 	Server ClockServer

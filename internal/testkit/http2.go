@@ -65,12 +65,13 @@ const (
 	RefusedStream = 7
 )
 
-// ResetStream is a frame. It resets a stream with a code.
+// ResetStream returns a frame that resets a stream with a code.
 func ResetStream(stream uint32, code byte) []byte {
 	return frame(frameReset, 0, stream, 0, 0, 0, code)
 }
 
-// GoAway is the last frame of a connection: no stream after last is processed.
+// GoAway returns the frame that ends a connection: no stream after last is
+// processed.
 func GoAway(last uint32) []byte {
 	return frame(frameGoAway, 0, 0, binary.BigEndian.AppendUint64(nil, uint64(last)<<32)...)
 }

@@ -35,8 +35,8 @@ func Shown[E error](v any) string {
 	return b.String()
 }
 
-// Printed returns v as fmt, slog and a panic print it: for types with values in
-// their JSON but not in print. E is as in Shown.
+// Printed returns v as fmt, slog and a panic print it: for types that hide
+// their values in print, but not in JSON. E is as in Shown.
 func Printed[E error](v any) string {
 	var b bytes.Buffer
 	for _, verb := range verbs[E](v) {

@@ -111,7 +111,7 @@ func succeeded(resp *http.Response, err error) error {
 	return nil
 }
 
-// A Subject is a client of a simulator with rejections of good credentials.
+// A Subject is a client of a simulator that can reject good credentials.
 type Subject struct {
 	// Token gets a token.
 	Token func() error
@@ -166,8 +166,8 @@ func Strays(t *testing.T, open func(t *testing.T) (s Subject, closing func())) {
 }
 
 // BadEndpoints expects no failed call to a good endpoint, beside an endpoint
-// with a rejection of every token and an endpoint with a rejection of every
-// second token.
+// that always rejects the token and an endpoint that rejects it every other
+// time.
 func BadEndpoints(t *testing.T, open func(t *testing.T) (s Subject, closing func())) {
 	duration := 10 * time.Minute
 	if !Long() {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A Vault holds a changeable secret for a test.
+// A Vault holds a secret that a test changes.
 type Vault struct {
 	mu     sync.Mutex
 	secret string
@@ -51,8 +51,8 @@ func (v *Vault) Asked() int {
 }
 
 // ChangedSecret runs in a bubble. It expects calls with a wrong secret to cost
-// a single token request, and a token within two seconds of the right secret's
-// return. token gets a token where none is kept.
+// a single token request, and a token two seconds after the right secret is
+// back. token gets a token where none is kept.
 func ChangedSecret(t *testing.T, secret *Vault, token func() error, requests func() int) {
 	t.Helper()
 	right, _ := secret.Get(t.Context())

@@ -48,7 +48,7 @@ func NewWire(t *testing.T, h http.Handler) *Wire {
 	running.Go(func() { _ = server.Serve(w) })
 	t.Cleanup(func() {
 		w.client.CloseIdleConnections()
-		_ = server.Shutdown(context.Background()) // Shutdown also waits for handlers at work after their answer
+		_ = server.Shutdown(context.Background()) // Shutdown also waits for handlers that go on after their answer
 		running.Wait()
 	})
 	return w

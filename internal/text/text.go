@@ -92,8 +92,9 @@ func IsUUID(s string) bool {
 	return true
 }
 
-// PathTemplate returns path with {id} for each possible id of a person or
-// secret: any segment but 1 to 32 letters, _ . or -, or "v" and a number.
+// PathTemplate returns path with {id} for each segment that may be a person's
+// id or a secret: every segment but 1 to 32 letters, _ . or -, or "v" and a
+// number.
 func PathTemplate(path string) string {
 	segments := strings.Split(path, "/")
 	for i, s := range segments {

@@ -45,7 +45,7 @@ type Abandoned struct {
 // Running returns how many abandoned runs have not ended.
 func (a *Abandoned) Running() int64 { return a.running.Load() }
 
-// Go calls f on a goroutine of its own, as a run no caller waits for. A panic
+// Go calls f on a goroutine of its own, as a run that nobody waits for. A panic
 // of f is dropped.
 func (a *Abandoned) Go(f func()) {
 	a.running.Add(1)

@@ -35,7 +35,7 @@ type Cache[K, S comparable, T any] struct {
 
 	probedAt atomic.Int64
 	probing  atomic.Bool
-	probes   atomic.Uint64 // successful probes of a secret
+	probes   atomic.Uint64 // probes that found a secret
 	warnOnce sync.Once
 	reports  *reports
 	counters
@@ -141,7 +141,7 @@ func (c *Cache[K, S, T]) Replace(ctx context.Context, key K, scope S, r Retrieve
 	return c.force(ctx, &flight[K, S, T]{cache: c, key: key, scope: scope, retriever: r, kind: replacement})
 }
 
-// Renew is Replace for a retriever with the grant of the current token.
+// Renew is Replace for a retriever that spends the grant of the current token.
 // SingleUse only.
 func (c *Cache[K, S, T]) Renew(ctx context.Context, key K, scope S, r Retriever[K, S, T]) (T, error) {
 	return c.force(ctx, &flight[K, S, T]{cache: c, key: key, scope: scope, retriever: r, kind: renewal})

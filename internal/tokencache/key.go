@@ -6,7 +6,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
-// A Key is a key of a Cache, for callers with requests under its tokens.
+// A Key is a key of a Cache, for callers that make requests with its tokens.
 type Key[K, S comparable, T any] struct {
 	cache *Cache[K, S, T]
 	key   K

@@ -27,13 +27,13 @@ type attempt struct {
 	answer
 	made      bool // false: the call ended before there was anything to send
 	success   bool
-	unsent    bool  // proof: nothing was sent
-	temporary bool  // no answer yet, but a later attempt may get an answer
+	unsent    bool  // it is proven that nothing was sent
+	temporary bool  // no answer, but a later attempt may get an answer
 	kind, err error // see apierror.Error
 	took      time.Duration
 }
 
-// answer is the part of an answer for an error.
+// answer is the part of an answer that an error shows.
 type answer struct {
 	status     int // 0: none
 	header     http.Header
@@ -121,12 +121,13 @@ func (r *run) send(ctx context.Context, outer *http.Request, s *sending) {
 	r.answered(ctx, limited, rep)
 }
 
-// unrepeatedTimeout bounds an attempt of an unrepeated call without a caller's
-// deadline. AssetPay's own SDK gives deposits 100 s.
+// unrepeatedTimeout bounds an attempt of a call with the policy Once whose
+// caller set no deadline. AssetPay's own SDK gives deposits 100 s.
 const unrepeatedTimeout = 2 * time.Minute
 
-// limit is the longest duration of an attempt. The fate of an unrepeated call
-// is unknown after a time limit, so the caller's deadline is the limit.
+// limit is the longest duration of an attempt. After a time limit, the fate of
+// a call with the policy Once is unknown, so the caller's deadline is the
+// limit.
 func (r *run) limit(ctx context.Context) time.Duration {
 	c := r.client
 	if r.call.Policy != Once {

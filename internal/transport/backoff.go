@@ -15,7 +15,8 @@ const (
 )
 
 // backoff returns how long to wait after the given number of attempts: any time
-// up to a doubling bound. Callers failed together do not come back together.
+// up to a bound that doubles. Callers that failed together then do not come
+// back together.
 func backoff(attempts int) time.Duration {
 	bound := backoffCap
 	if attempts <= 5 {

@@ -16,7 +16,7 @@ import (
 const (
 	maxBody      = 1 << 20   // of an answer, after decompression, unless Call.Long
 	maxErrorBody = 16 << 10  // kept of an answer other than a success
-	maxDrain     = 256 << 10 // read beyond, to keep the connection usable
+	maxDrain     = 256 << 10 // read beyond that, to keep the connection usable
 )
 
 var (

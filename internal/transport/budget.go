@@ -13,9 +13,9 @@ const (
 // ten repeats without a success between them, calls fail with their first
 // error. First attempts are never held back.
 //
-// A repeat costs tokens. They come back when its call gets through; a call
-// through at once gives a token. Any answer from a working provider counts, a
-// refusal included.
+// A repeat costs tokens. They come back when its call gets through; a call that
+// gets through at once gives a token. Any answer from a working provider
+// counts, a refusal included.
 //
 // The zero budget is full.
 type budget struct {

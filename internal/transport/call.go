@@ -45,11 +45,11 @@ type Call struct {
 }
 
 // Signer sets credentials, signature and timestamp on the header of a request,
-// and changes nothing else. It is called for every attempt, with a new header
-// and the bytes of the body. It must not change the bytes. The Idempotency-Key
-// header, which makes net/http repeat a request by itself, is refused under
-// every policy but Safe. The duration of Sign does not count towards
-// AttemptTimeout. Its error ends the call without a request.
+// and changes nothing else. It is called for every attempt, with a header that
+// no other attempt has seen and the bytes that will be sent. It must not change
+// the bytes. The Idempotency-Key header, which makes net/http repeat a request
+// by itself, is refused under every policy but Safe. The duration of Sign does
+// not count towards AttemptTimeout. Its error ends the call without a request.
 type Signer interface {
 	Sign(ctx context.Context, r *http.Request, body []byte) error
 }
@@ -61,7 +61,7 @@ type Reader interface {
 	Read(call *Call, status int, h http.Header, body []byte) apierror.Answer
 }
 
-// Response is a successful answer: a 2xx without a failure envelope.
+// Response is a successful answer: a 2xx that is no failure envelope.
 type Response struct {
 	Status   int
 	Header   http.Header
@@ -90,7 +90,7 @@ func (r *Response) Unusable(reason error) *apierror.Error {
 	return e
 }
 
-// kept is the part of an answer's body for an error.
+// kept is the part of an answer's body that an error keeps.
 func kept(body []byte) []byte {
 	if len(body) <= maxErrorBody {
 		return body
@@ -116,7 +116,7 @@ func (c *Client) Do(ctx context.Context, call Call) (*Response, error) {
 	return r.result()
 }
 
-// Check returns the error of a call which Do would refuse without a request.
+// Check returns the error of a call that Do would refuse without a request.
 // Call Check before fetching a token for the call. Check also marshals call.In,
 // so Do can be called repeatedly.
 func (c *Client) Check(ctx context.Context, call *Call) error {

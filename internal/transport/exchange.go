@@ -33,7 +33,7 @@ type reply struct {
 // exchange sends the request and reads the answer. An http.Transport honours
 // its context. Any other RoundTripper may ignore it, so it runs on a goroutine
 // of its own if the caller's context can end; a panic is an error there. The
-// goroutine uses only the constant fields of the run: after ErrLate it goes on
+// goroutine uses nothing of the run that may change: after ErrLate it goes on
 // alone.
 func (r *run) exchange(ctx context.Context, cancel context.CancelFunc, req *http.Request) (reply, error) {
 	e := exchange{r.client.rt, req, cancel, r.maxBody()}

@@ -45,8 +45,8 @@ func clean(err error) error {
 	return &apierror.Opaque{Text: describe(err), Cause: err, Passing: temporary(err)}
 }
 
-// describe makes up a text from harmless parts: only the type of an unknown
-// error.
+// describe makes up a text from harmless parts. Of an unknown error it shows
+// only the type.
 func describe(err error) string {
 	var (
 		dns  *net.DNSError
@@ -117,8 +117,8 @@ func alert(op *net.OpError) bool {
 }
 
 // temporary reports whether a later attempt may fare better than the attempt
-// failed with err. An unknown host name, a bad certificate and a TLS alert last
-// longer than any back-off.
+// that failed with err. An unknown host name, a bad certificate and a TLS alert
+// last longer than any back-off.
 func temporary(err error) bool {
 	var (
 		dns  *net.DNSError

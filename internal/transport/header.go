@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// idempotencyKey reports whether h has a header which lets net/http send a
+// idempotencyKey reports whether h has a header that makes net/http send a
 // request of any method again by itself.
 func idempotencyKey(h http.Header) bool {
 	const name = "X-Idempotency-Key"
@@ -17,7 +17,7 @@ func idempotencyKey(h http.Header) bool {
 	return false
 }
 
-// unsendable names the part of h which HTTP cannot carry, or returns "". It
+// unsendable names the part of h that HTTP cannot carry, or returns "". It
 // never returns a value of h: a value may be a credential.
 func unsendable(h http.Header) string {
 	for name, values := range h {

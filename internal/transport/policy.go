@@ -17,15 +17,15 @@ const (
 	Safe Policy = iota
 
 	// Rotating calls kill or spend the result of the last call. Sent once,
-	// whatever MaxAttempts says; only attempts without a byte sent are
+	// whatever MaxAttempts says; only attempts of which nothing was sent are
 	// repeated.
 	Rotating
 
-	// Once calls create or move something. Repeated
-	// only if nothing was sent, or on a 429 with a readable Retry-After. A 503
-	// is never repeated, whatever it says: a gateway may have written it after
-	// the request went through. Such a call is ambiguous without a proof of the
-	// provider's inaction.
+	// Once calls create or move something. Repeated only if nothing was sent,
+	// or on a 429 with a readable Retry-After. A 503 is never repeated,
+	// whatever it says: a gateway may have written it after the request went
+	// through. Such a call is ambiguous unless something proves that the
+	// provider did not act.
 	Once
 )
 

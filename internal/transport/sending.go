@@ -22,7 +22,7 @@ type sending struct {
 // payload is a body of a type unknown to net/http: net/http then writes the
 // header before it reads the body. Bodies of idempotent calls have a type known
 // to net/http: header and body leave in a single write. If a server refuses the
-// connection, its answer is then heard; a second write would fail before.
+// connection, its answer is then heard; a second write would fail before that.
 type payload struct{ bytes.Reader }
 
 func (p *payload) Close() error { return nil }
@@ -66,7 +66,7 @@ func (s *sending) rewind() (io.ReadCloser, error) {
 	return s.reader(), nil
 }
 
-// reader returns the body loaded last, in net/http's view.
+// reader returns the body loaded last, as net/http is to see it.
 func (s *sending) reader() io.ReadCloser {
 	if s.once {
 		return s.last
@@ -74,7 +74,7 @@ func (s *sending) reader() io.ReadCloser {
 	return io.NopCloser(&s.last.Reader)
 }
 
-// unsent reports whether there is a proof: no byte of the request left. A
+// unsent reports whether it is proven that no byte of the request left. A
 // transport without support for the hooks proves it by the type of its error,
 // or not at all. Our own pool never sends without the hooks.
 func (s *sending) unsent(ours bool, err error) bool {

@@ -21,8 +21,7 @@ var (
 )
 
 // join returns base extended by path, which may have a query. There is exactly
-// a single slash between the two, and every other slash and escape stays as it
-// is.
+// one slash between the two, and every other slash and escape stays as it is.
 func join(base *url.URL, path string) (url.URL, *misuse) {
 	if base.Host == "" {
 		return url.URL{}, noBase
@@ -54,8 +53,8 @@ func join(base *url.URL, path string) (url.URL, *misuse) {
 	return u, nil
 }
 
-// climbs reports whether path changes if a server tidies up paths, encoded dots
-// included.
+// climbs reports whether a server that tidies up paths, even decoded paths,
+// would take path for another path.
 func climbs(path string) bool {
 	if !strings.Contains(path, ".") {
 		return false
