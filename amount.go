@@ -15,8 +15,8 @@ import (
 // provider wants a JSON number, use [Number]. The zero Amount was never set, and
 // does not marshal.
 //
-// An Amount that was read from JSON or text may have up to 38 digits, more than
-// [ParseAmount] takes: providers that compute with floats write
+// An Amount read from JSON or text may have up to 38 digits, more than
+// [ParseAmount] takes: providers with float arithmetic write
 // 1.4210854715202004e-14 for nothing. Such an Amount is exact as well, but no
 // call of this module sends it.
 type Amount struct{ d decimal.Decimal }
@@ -54,8 +54,8 @@ func (a Amount) Minor(decimals uint8) (units int64, err error) {
 // String returns the plain form, without an exponent; "0" for the zero Amount.
 func (a Amount) String() string { return a.d.String() }
 
-// IsSet reports whether the Amount was ever set. It is true for an Amount that
-// was set to 0.
+// IsSet reports whether the Amount was ever set. It is true for an Amount set
+// to 0.
 func (a Amount) IsSet() bool { return a.d.IsSet() }
 
 // Sign returns -1, 0 or 1.
@@ -64,7 +64,7 @@ func (a Amount) Sign() int { return a.d.Sign() }
 // Cmp returns -1 if a is less than b, 0 if they are equal, 1 if it is more.
 func (a Amount) Cmp(b Amount) int { return a.d.Cmp(b.d) }
 
-// MarshalText returns the plain form. An Amount that was never set is an error.
+// MarshalText returns the plain form. It fails for an Amount never set.
 func (a Amount) MarshalText() ([]byte, error) {
 	if !a.IsSet() {
 		return nil, decimal.ErrSyntax
@@ -104,12 +104,12 @@ func (a *Amount) unmarshalNumber(b []byte) error {
 	return nil
 }
 
-// Number is an [Amount] that is a number in JSON, in its shortest form without an
-// exponent, and is read from numbers only: the form of GameBox and PiTrade. Use
-// it in your own structs for Call of platformtoken and partnerjwt.
+// Number is an [Amount] in the form of GameBox and PiTrade. In JSON it is a
+// number, in its shortest form without an exponent. It is read from numbers
+// only. Use it in your own structs for Call of platformtoken and partnerjwt.
 type Number struct{ Amount }
 
-// MarshalJSON writes a JSON number. A Number that was never set is an error.
+// MarshalJSON writes a JSON number. It fails for a Number never set.
 func (n Number) MarshalJSON() ([]byte, error) { return n.MarshalText() }
 
 // UnmarshalJSON reads a JSON number exactly, exponents included, of up to 38

@@ -1,7 +1,6 @@
-// Package providerauth is the vocabulary that the provider packages of this
-// module share: the meaning of an error, secrets, exact amounts, and the figures
-// of a client. It makes no requests. A program imports it beside the packages of
-// its providers.
+// Package providerauth is the shared vocabulary of the provider packages: the
+// meaning of an error, secrets, exact amounts, and the figures of a client. It
+// makes no requests. A program imports it beside the packages of its providers.
 //
 // # The packages
 //
@@ -13,16 +12,16 @@
 //     previous token.
 //   - klas: Klas Gaming. Handlers for the webhooks that Klas sends.
 //
-// Each of the first four has a Config, a New that reports every problem of it, a
-// Client that is shared by all goroutines, typed calls, Call for the other
-// endpoints, and Transport or HTTPClient for code that has its own requests. Each
-// package has a simulator beside it, such as assetpay/assetpaytest.
+// Each of the first four has a Config, a New that reports every problem of it,
+// a Client for all goroutines, typed calls, Call for the other endpoints, and
+// Transport or HTTPClient for code with requests of its own. Each package has a
+// simulator beside it, such as assetpay/assetpaytest.
 //
 // # Secrets
 //
-// Config takes a [SecretFunc], so that a rotated secret takes effect without a
-// restart. [StaticSecret] is a constant, [FileSecret] a mounted file,
-// [CachedSecret] stands before a vault.
+// Config takes a [SecretFunc]: a rotated secret takes effect without a restart.
+// [StaticSecret] is a constant, [FileSecret] a mounted file, [CachedSecret]
+// stands before a vault.
 //
 // # Errors
 //

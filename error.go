@@ -50,26 +50,27 @@ type Error interface {
 	// Ambiguous reports whether the provider may have acted although there is
 	// no usable result.
 	Ambiguous() bool
-	// Failure returns the fields that the errors of all providers share.
+	// Failure returns the fields common to the errors of all providers.
 	Failure() Failure
 }
 
-// Failure is the part of an error that all providers share, for logs and metrics.
-// It holds no credential, but Path may hold a person's id.
+// Failure is the common part of the errors of all providers, for logs and
+// metrics. It holds no credential, but Path may hold a person's id.
 type Failure struct {
 	Provider   string        // the package, such as "assetpay"
-	Op         string        // the method that failed
+	Op         string        // the failed method
 	Method     string        // of the HTTP request; "" if there was none
 	Path       string        // below Config.BaseURL, without query; "" if there was no request
 	StatusCode int           // 0: there was no answer
 	Code       string        // the provider's own; "": none
 	RequestID  string        // for the provider's support; "": none
-	Attempts   int           // including attempts that found no connection
+	Attempts   int           // including attempts without a connection
 	RetryAfter time.Duration // 0: unknown
-	// FailedAt is when the token request failed whose back-off keeps this call from
-	// making another: the error is from then, and RetryAfter is the time that is
-	// left. Zero: the error is this call's own.
+	// FailedAt is set if this call made no token request because of a back-off.
+	// It is the time of the failed token request behind the back-off, and the
+	// error is from then. RetryAfter is the remaining time. Zero: the error is
+	// this call's own.
 	FailedAt time.Time
-	// Fields are the rules that the call broke, by field.
+	// Fields are the broken rules of the call, by field.
 	Fields map[string]string
 }

@@ -14,23 +14,24 @@ import (
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
-// SecretFunc returns a credential at the moment it is needed, so that a rotated
-// credential takes effect without a restart. It must be safe for concurrent use,
-// and should honour ctx. A value that is empty, begins or ends with white space,
-// or holds control characters is ErrSecretUnavailable. The error of a SecretFunc
-// is not printed, since a vault may quote what it was asked for; errors.Is and
-// errors.As see it, such as errors.Is(err, fs.ErrNotExist) for a missing file. It must not choose a value by the values of ctx: a token that
-// is made with it serves all callers.
+// SecretFunc returns a credential at the moment of its use. A rotated
+// credential therefore takes effect without a restart. It must be safe for
+// concurrent use, and should honour ctx. An empty value, white space at the
+// ends and control characters are ErrSecretUnavailable. The error of a
+// SecretFunc is not printed: the error of a vault may quote its request.
+// errors.Is and errors.As see it, such as errors.Is(err, fs.ErrNotExist) for a
+// missing file. A SecretFunc must not choose a value by the values of ctx: its
+// token serves all callers.
 type SecretFunc = func(ctx context.Context) (string, error)
 
 // SecretsFunc returns all secrets that verify, the current secret first. It
-// must be safe for concurrent use, and should honour ctx. The list is not
-// changed.
+// must be safe for concurrent use, and should honour ctx. Its callers do not
+// change the list.
 type SecretsFunc = func(ctx context.Context) ([]string, error)
 
-// StaticSecret returns a SecretFunc that always returns value. It returns nil for
-// a value that no provider can accept, so that New reports the field as missing:
-// an empty value, white space at the ends, or control characters.
+// StaticSecret returns a SecretFunc for a constant value. It returns nil for a
+// value no provider can accept: an empty value, white space at the ends, or
+// control characters. New then reports the field as missing.
 //
 //go:noinline
 func StaticSecret(value string) SecretFunc {
@@ -40,9 +41,9 @@ func StaticSecret(value string) SecretFunc {
 	return func(context.Context) (string, error) { return value, nil }
 }
 
-// StaticSecrets returns a SecretsFunc that always returns the current secret and
-// the previous secrets that still verify. It returns nil if [StaticSecret] would
-// for any of them.
+// StaticSecrets returns a SecretsFunc for a constant list: the current secret
+// and the previous secrets that still verify. It returns nil if [StaticSecret]
+// would return nil for any of them.
 //
 //go:noinline
 func StaticSecrets(current string, previous ...string) SecretsFunc {
@@ -55,12 +56,12 @@ func StaticSecrets(current string, previous ...string) SecretsFunc {
 	return func(context.Context) ([]string, error) { return list, nil }
 }
 
-// FileSecret returns a SecretFunc for a file that holds one secret, such as a
-// mounted Kubernetes secret. One line break at the end is cut. A changed file is
-// read again: each call looks at its inode, time and size. A file that is
-// missing, empty, half written, longer than 64 KiB or no usable secret keeps the
-// last value, and is an error if there is none. FileSecret returns nil if path is
-// empty.
+// FileSecret returns a SecretFunc for a file with a single secret, such as a
+// mounted Kubernetes secret. It cuts a single line break at the end. A changed
+// file is read again: each call looks at its inode, time and size. If the file
+// is missing, empty, half written, longer than 64 KiB or no usable secret, the
+// last value stays in use; without a last value, the call fails. FileSecret
+// returns nil if path is empty.
 func FileSecret(path string) SecretFunc {
 	if path == "" {
 		return nil
@@ -69,8 +70,8 @@ func FileSecret(path string) SecretFunc {
 	return f.get
 }
 
-// FileSecrets is [FileSecret] for a file with one secret a line, the current
-// secret first.
+// FileSecrets is [FileSecret] for a file with a secret on each line, the
+// current secret first.
 func FileSecrets(path string) SecretsFunc {
 	if path == "" {
 		return nil
@@ -174,12 +175,12 @@ func usableLines(content string) ([]string, error) {
 	return slices.Clip(list), nil
 }
 
-// CachedSecret returns a SecretFunc for a vault: it calls f at most once in ttl,
-// and one call at a time. While f fails or has not returned, the last value is
-// served, for at most ten times ttl. Without a value, callers within a second of a
-// failure get that failure. Under a context of [FreshSecret], as after a
-// rejection, it calls f again within ttl, but at most once a second. It returns
-// nil if f is nil, and f if ttl is not positive.
+// CachedSecret returns a SecretFunc for a vault: it calls f at most once in
+// ttl, one call at a time. While f fails or has not returned, the last value is
+// served, for at most ten times ttl. Without a value, callers within a second
+// of a failure get the same failure. Under a context of [FreshSecret], as after
+// a rejection, it calls f again within ttl, but at most once a second.
+// CachedSecret returns nil if f is nil, and f if ttl is not positive.
 func CachedSecret(f SecretFunc, ttl time.Duration) SecretFunc {
 	if f == nil || ttl <= 0 {
 		return f
@@ -197,7 +198,7 @@ type cachedSecret struct {
 	value string
 	got   time.Time // when f returned value; zero: never
 	asked time.Time // when f returned last
-	err   error     // that it returned then
+	err   error     // of f's last call; nil: it succeeded
 }
 
 // A glance is a cachedSecret as a caller finds it: a value, a failure of a moment
@@ -270,7 +271,7 @@ func (c *cachedSecret) ask(ctx context.Context) (string, error) {
 	return "", err
 }
 
-// note keeps what f has returned.
+// note keeps the result of f.
 func (c *cachedSecret) note(value string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -35,9 +35,9 @@ const (
 
 // EnvelopeClass returns the class of a failure envelope whose code is not known
 // to the provider's package: MayHave under 408 and 5xx, otherwise Refused. An
-// envelope proves that the provider itself answered, not when its work failed.
-// Under 408 it may come from a time limit of the provider's framework, which
-// answers while the work goes on.
+// envelope proves an answer of the provider itself, but not the end of its
+// work. Under 408 it may come from a time limit of the provider's framework,
+// which answers while the work goes on.
 func EnvelopeClass(status int) Class {
 	if status == http.StatusRequestTimeout || status >= http.StatusInternalServerError {
 		return MayHave
@@ -75,17 +75,17 @@ type Error struct {
 	// Op names the call, Method and Path its request: Path is below the base
 	// URL and has no query. They are empty where no call was made.
 	Op, Method, Path string
-	// Kind is the sentinel that describes the failure; nil: the status says it.
+	// Kind is the sentinel of the failure; nil: the status describes it.
 	Kind error
 	// Err is the error underneath; nil: there is none.
 	Err error
-	// Fields are the rules that the call broke, by field. They are not part of
+	// Fields are the broken rules of the call, by field. They are not part of
 	// the text.
 	Fields map[string]string
 
-	// Status is that of the last attempt; 0 if it was not answered. Where the
-	// caller's context or the signature ended the call, it is that of the last
-	// answer before.
+	// Status is the status of the last attempt; 0 if it was not answered. If
+	// the caller's context or the signature ended the call, Status comes from
+	// the last answer before.
 	Status int
 	// Header and Body belong to Status. The body is cut after 16 KiB, but a
 	// failure envelope under a 2xx is whole: it has to be read.
@@ -149,19 +149,19 @@ func (e *Error) Contested(wait time.Duration) *Error {
 // says.
 func (e *Error) later() bool { return e.Temporary || e.Answer.Later }
 
-// Ambiguous reports whether err means that the provider may have acted and there
-// is no usable result.
+// Ambiguous reports whether the provider may have acted without a usable
+// result.
 func Ambiguous(err error) bool { return errors.Is(err, providerauth.ErrAmbiguous) }
 
 // CredentialRefused reports whether the provider refused the credential of the
-// request itself, so that a request for something else would be refused too.
+// request itself. It would refuse a request for something else too.
 func CredentialRefused(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
 }
 
-// Advised is an error that says for itself whether the call may be made again,
-// as the error of every provider does.
+// Advised is an error that says for itself whether the call may be made again.
+// The error of every provider does.
 type Advised interface {
 	error
 	Retryable() (time.Duration, bool)
@@ -176,9 +176,9 @@ func Of(err error) *Error {
 	return Other(err)
 }
 
-// Own returns the error of a provider's package that err is or wraps. An [*Error]
-// has none: the reason for an error from below may be an error of that package,
-// which does not describe the call.
+// Own returns the error of a provider's package in the chain of err. It looks
+// for none in an [*Error]: the cause of an error from below may be an error of
+// the same package, but it does not describe the call.
 func Own[E error](err error) (own E, ok bool) {
 	if _, below := err.(*Error); below {
 		return own, false
@@ -210,8 +210,8 @@ func (e *Error) Because(why error) *Error {
 	return &own
 }
 
-// Other wraps an error that says nothing of its meaning. A deadline that has
-// passed may be met the next time.
+// Other wraps an error of unknown meaning. It is temporary after a missed
+// deadline: the next call may meet it.
 func Other(err error) *Error {
 	return &Error{Err: err, Temporary: errors.Is(err, context.DeadlineExceeded)}
 }
@@ -249,6 +249,6 @@ func TemporaryStatus(status int) bool {
 	return CloudflareStatus(status)
 }
 
-// CloudflareStatus reports whether a status is one that Cloudflare answers when
-// it cannot reach the provider, or gets no usable answer from it.
+// CloudflareStatus reports whether Cloudflare answers with this status when it
+// cannot reach the provider, or gets no usable answer from it.
 func CloudflareStatus(status int) bool { return 520 <= status && status <= 527 || status == 530 }

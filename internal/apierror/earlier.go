@@ -12,7 +12,7 @@ type Earlier struct {
 	Left time.Duration // of the back-off
 }
 
-// Error says that the failure is an earlier one, and when it was.
+// Error adds the age of the failure to its text.
 func (e *Earlier) Error() string { return e.Err.Error() + e.note() }
 
 func (e *Earlier) note() string {

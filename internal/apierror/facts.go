@@ -16,8 +16,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
-// Facts are the fields that the errors of all providers have in common. The
-// text and the meaning of an error are decided here for all of them.
+// Facts are the common fields of the errors of all providers. The text and the
+// meaning of an error are decided here for all of them.
 type Facts struct {
 	Package, Op string
 	StatusCode  int
@@ -27,13 +27,13 @@ type Facts struct {
 	Attempts    int
 	RetryAfter  time.Duration
 	Err         error
-	// Hint explains an answer that nothing else explains; "": the status does.
+	// Hint explains an answer if nothing else does; "": the status explains it.
 	Hint string
 }
 
-// Text is the text of the error. It holds nothing that the provider wrote but
-// texts in the form of a code, a field name or a UUID: an answer may repeat the
-// request. The calls that reach any endpoint name theirs.
+// Text is the text of the error. Of the provider's own words it holds only
+// codes, field names and UUIDs: an answer may repeat the request. Calls to any
+// endpoint name their endpoint.
 func (f Facts) Text() string {
 	var b strings.Builder
 	b.WriteString(f.Package)
@@ -183,8 +183,8 @@ func (f Facts) Retryable() (time.Duration, bool) {
 	return after, ok
 }
 
-// Failure is the part of the error that all providers share. Method and Path are
-// those of the call that failed, if f.Err knows them.
+// Failure is the common part of the errors of all providers. Method and Path
+// come from the failed call, if f.Err knows them.
 func (f Facts) Failure() providerauth.Failure {
 	e := f.own()
 	failure := providerauth.Failure{

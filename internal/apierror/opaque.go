@@ -10,10 +10,10 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 )
 
-// Opaque is an error that does not print its cause, which may hold a URL, a
-// secret, or an answer. errors.Is and errors.As see the cause, but for its
-// ambiguity: the cause may be the error of another call. There is no Unwrap,
-// since reporters that print every error of a chain would print the cause too.
+// Opaque is an error with a hidden cause: the cause may hold a URL, a secret,
+// or an answer. errors.Is and errors.As see the cause, but for its ambiguity:
+// the cause may be the error of another call. There is no Unwrap: some
+// reporters print every error of a chain, and would print the cause too.
 type Opaque struct {
 	// Text describes the failure, without the cause.
 	Text string
@@ -37,8 +37,8 @@ func (o *Opaque) Is(target error) bool {
 	return target != providerauth.ErrAmbiguous && errors.Is(o.Cause, target)
 }
 
-// Timeout and Temporary make it a net.Error, so that errors.As for that
-// interface finds this error and not the cause.
+// Timeout and Temporary make Opaque a net.Error: errors.As for a net.Error then
+// finds the Opaque and not the cause.
 func (o *Opaque) Timeout() bool {
 	var t interface{ Timeout() bool }
 	return errors.As(o.Cause, &t) && t.Timeout()
@@ -47,8 +47,8 @@ func (o *Opaque) Timeout() bool {
 // Temporary reports whether a later attempt may succeed.
 func (o *Opaque) Temporary() bool { return o.Passing }
 
-// Excerpt is the beginning of an answer, at most 4 KiB. It is a function so
-// that nothing prints it: an answer may quote the request.
+// Excerpt is the beginning of an answer, at most 4 KiB. It is a function,
+// because functions are not printed: an answer may quote the request.
 type Excerpt func() string
 
 // NewExcerpt returns the excerpt of body.

@@ -7,6 +7,6 @@
 //   - parameters_test.go: functions have at most four parameters
 //   - source_test.go: calls that the library does not make
 //
-// Each file begins with its table. A rule with exceptions lists them beside it
-// and fails for an exception that is not needed any more.
+// Each file begins with its table. A rule with exceptions lists them beside it.
+// It fails for an unnecessary exception.
 package archtest

@@ -1,3 +1,3 @@
-// Package benchmarks compares this SDK with other modules. It is a module of its
-// own, so that no operator inherits them.
+// Package benchmarks compares this SDK with other modules. It is a module of
+// its own: no operator inherits the other modules.
 package benchmarks

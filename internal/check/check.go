@@ -21,8 +21,8 @@ import (
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
-// Problems are the rules that were broken, by field. The zero value is ready
-// for use and allocates nothing until there is a problem.
+// Problems are the broken rules, by field. The zero value is ready for use and
+// allocates nothing until there is a problem.
 type Problems map[string]string
 
 const required = "required"
@@ -38,8 +38,8 @@ func (p *Problems) Add(field, rule string) {
 	(*p)[field] = rule
 }
 
-// BaseURL returns the URL that raw is, nil if it breaks a rule: it is required,
-// must be absolute, https or, for a loopback host, http, and have no userinfo,
+// BaseURL parses raw. It returns nil if raw breaks a rule: raw is required and
+// must be absolute, https or, for a loopback host, http, without userinfo,
 // query or fragment.
 func (p *Problems) BaseURL(field, raw string) *url.URL {
 	if raw == "" {
@@ -93,7 +93,7 @@ func loopback(host string) bool {
 	return err == nil && addr.IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
-// HTTPClient checks a client that the SDK is to copy; nil is fine.
+// HTTPClient checks a client before the SDK copies it; nil is fine.
 func (p *Problems) HTTPClient(c *http.Client) {
 	if c == nil {
 		return
@@ -107,7 +107,7 @@ func (p *Problems) HTTPClient(c *http.Client) {
 // maxDuration keeps sums and multiples of durations from overflowing.
 const maxDuration = 10 * 365 * 24 * time.Hour
 
-// Duration refuses durations that are negative or beyond ten years.
+// Duration refuses negative durations and durations beyond ten years.
 func (p *Problems) Duration(field string, d time.Duration) {
 	switch {
 	case d < 0:
@@ -120,9 +120,9 @@ func (p *Problems) Duration(field string, d time.Duration) {
 // maxBackdate is the default of a Backdate.
 const maxBackdate = 5 * time.Second
 
-// Backdate returns how far in the past the iat of a token of the given life lies:
-// d, by default 5 s or a twelfth of the life, or 0 if d is negative. It refuses
-// fractions of a second, and what leaves nothing of the life.
+// Backdate returns how far in the past the iat of a token of the given life
+// lies: d, by default 5 s or a twelfth of the life, or 0 if d is negative. It
+// refuses fractions of a second, and a d as long as the life or longer.
 func (p *Problems) Backdate(field string, d, life time.Duration) time.Duration {
 	switch {
 	case d == 0:
@@ -142,8 +142,8 @@ func (p *Problems) Count(field string, n int) {
 	}
 }
 
-// Require checks an identifier, an email address or another text that is sent as
-// it is: it must not be empty, and must keep the rules of [Problems.Optional].
+// Require checks an identifier, an email address or another text for a request.
+// The text must not be empty, and must keep the rules of [Problems.Optional].
 func (p *Problems) Require(field, value string) {
 	if value == "" {
 		p.Add(field, required)
@@ -152,9 +152,9 @@ func (p *Problems) Require(field, value string) {
 	p.Optional(field, value)
 }
 
-// Optional checks a text that may be empty: it must be UTF-8 (two ids of bad
-// bytes could become one), without control characters and without white space at
-// its ends.
+// Optional checks a text; "" is fine. The text must be UTF-8 (two ids of bad
+// bytes could become the same id), without control characters and without white
+// space at its ends.
 func (p *Problems) Optional(field, value string) {
 	switch {
 	case value == "":
@@ -167,20 +167,21 @@ func (p *Problems) Optional(field, value string) {
 	}
 }
 
-// AtMost checks that a text has at most that many code points.
+// AtMost checks the length of a text in code points.
 func (p *Problems) AtMost(runes int, field, value string) {
 	if utf8.ValidString(value) && utf8.RuneCountInString(value) > runes {
 		p.Add(field, fmt.Sprintf("must have at most %d characters", runes))
 	}
 }
 
-// The rule that a missing secret breaks, and what it says of static secrets.
+// Missing is the rule of a missing secret. StaticNote is its part about static
+// secrets.
 const (
 	Missing    = "required " + StaticNote
 	StaticNote = "(a static secret that is empty, begins or ends with white space, or holds control characters counts as missing)"
 )
 
-// RequireSecret checks that there is a secret. It does not call f.
+// RequireSecret checks the presence of a secret. It does not call f.
 func (p *Problems) RequireSecret(field string, f providerauth.SecretFunc) {
 	if f == nil {
 		p.Add(field, Missing)
@@ -197,7 +198,7 @@ func (p *Problems) HMACKey(field string, f providerauth.SecretFunc) {
 	}
 }
 
-// RequireHMACKeys checks that there is a list of keys, each of which keeps the
+// RequireHMACKeys checks the presence of a list of keys, and each key by the
 // rule of [Problems.HMACKey].
 func (p *Problems) RequireHMACKeys(field string, f providerauth.SecretsFunc) {
 	if f == nil {
@@ -212,7 +213,7 @@ func (p *Problems) RequireHMACKeys(field string, f providerauth.SecretsFunc) {
 	}
 }
 
-// LogSecret is what a log may say of a credential.
+// LogSecret describes a credential for a log without its value.
 func LogSecret(f providerauth.SecretFunc) string {
 	if f == nil {
 		return "not set"
@@ -226,8 +227,9 @@ const MaxToken = 16 << 10
 // TokenForm is the rule of [TokenValue], for errors.
 const TokenForm = "1 to 16384 visible ASCII characters without spaces"
 
-// TokenValue reports whether s can be a token in an Authorization header. Opaque
-// tokens have characters that RFC 6750 forbids, such as the "|" of Laravel Sanctum.
+// TokenValue reports whether s can be a token in an Authorization header.
+// Opaque tokens have characters forbidden by RFC 6750, such as the "|" of
+// Laravel Sanctum.
 func TokenValue(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
@@ -237,8 +239,8 @@ func TokenValue(s string) bool {
 	return s != "" && len(s) <= MaxToken
 }
 
-// LogURL returns a base URL for a log. In the place of an invalid URL, which may
-// hold a password, it returns the rule that is broken.
+// LogURL returns a base URL for a log. For an invalid URL it returns the broken
+// rule: the URL may hold a password.
 func LogURL(raw string) string {
 	if raw == "" {
 		return ""
@@ -250,8 +252,8 @@ func LogURL(raw string) string {
 	return u.String()
 }
 
-// Out refuses a place for an answer that nothing can be written to: the call
-// would be made and its answer lost. nil is fine: no answer is wanted.
+// Out refuses an unwritable place for an answer: the call would be made and its
+// answer lost. nil is fine: no answer is wanted.
 func (p *Problems) Out(field string, out any) {
 	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
 		p.Add(field, "must be nil or a pointer that is not nil")

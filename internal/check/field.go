@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// JSONField returns which field of v path names, in the spelling of v's type;
-// path is the Field of a [json.UnmarshalTypeError]. From Go 1.27 on that is the
-// body's own text: its spelling, the indices of arrays, and the keys of maps,
-// which may be anything. So a field in a map is the map's, and "" is v itself.
+// JSONField translates the Field of a [json.UnmarshalTypeError] into the name
+// of a field of v, in the spelling of v's type. From Go 1.27 on, path is the
+// body's own text: its spelling, the indices of arrays, and the keys of maps
+// with any content. For a field in a map, JSONField returns the map's name. ""
+// is v itself.
 func JSONField(v any, path string) string {
 	var names []string
 	t := reflect.TypeOf(v)
@@ -37,9 +38,9 @@ func JSONField(v any, path string) string {
 	return strings.Join(names, ".")
 }
 
-// member returns the field of a struct that has a name in JSON, however that is
-// spelled, and its type; nil if there is none. One that is embedded has no name
-// in JSON, but one in the path before Go 1.27.
+// member finds the field of a struct by its JSON name, in any capitalisation,
+// and returns its name and type; nil if there is none. An embedded struct has
+// no name in JSON, but before Go 1.27 the path holds its name.
 func member(t reflect.Type, spelled string) (name string, of reflect.Type) {
 	if t.Kind() != reflect.Struct {
 		return "", nil

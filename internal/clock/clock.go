@@ -14,18 +14,19 @@ const (
 	never      = 10 * 365 * 24 * time.Hour // a Date this far off is wrong itself
 	firstPause = time.Minute
 	maxPause   = time.Hour
-	apart      = time.Second // between two answers that agree
+	apart      = time.Second // between two agreeing answers
 	enough     = 5           // refusals in a row: as many mistakes are too unlikely
 	settled    = 250 * time.Millisecond
 )
 
 // A Clock is safe for concurrent use. The zero Clock is uncorrected.
 //
-// An answer that is accepted needs no correction. A refusal whose Date differs
-// from our clock sets an offset at once, but only tentatively: an edge cache may
-// have written the Date. If a request signed with that offset is refused too, the
+// An accepted answer needs no correction. A refusal whose Date differs from our
+// clock sets an offset at once, but only tentatively: an edge cache may have
+// written the Date. If a request signed with the new offset is refused too, the
 // offset is dropped, and not tried again for a minute, doubling to an hour. An
-// offset with which a request was accepted is dropped after five refusals in a row.
+// offset with which a request was accepted is dropped after five refusals in a
+// row.
 type Clock struct {
 	mu        sync.Mutex
 	offset    time.Duration // the provider's time less ours
@@ -56,8 +57,8 @@ type Answer struct {
 	// Refused is true if the provider refused a credential, or the time in the
 	// request.
 	Refused bool
-	// Stamp is that of the clock when the request, or the credential in it, was
-	// signed. 0: it carries no time of this clock.
+	// Stamp is the clock's stamp at the signing of the request, or of the
+	// credential in it. 0: the request carries no time of this clock.
 	Stamp uint32
 }
 
@@ -79,15 +80,15 @@ func (c *Clock) Sign(local time.Time) (now time.Time, stamp uint32) {
 	return local.Round(0).Add(c.offset), c.changes + 1
 }
 
-// NextSecond returns how long after local the provider's next second has begun for
-// certain: its clock may be a little behind, and a token of that second would be
-// issued in its future.
+// NextSecond returns the time from local until the provider's next second has
+// certainly begun. The provider's clock may be a little behind: a token of this
+// next second would be issued in its future.
 func (c *Clock) NextSecond(local time.Time) time.Duration {
 	now, _ := c.Sign(local)
 	return now.Truncate(time.Second).Add(time.Second + settled).Sub(now)
 }
 
-// Stamp returns a number, never 0, that changes with the correction.
+// Stamp returns the number of the current correction, never 0.
 func (c *Clock) Stamp() uint32 {
 	_, stamp := c.Sign(time.Now())
 	return stamp
@@ -169,12 +170,13 @@ func (c *Clock) drop(now time.Time) {
 	c.set(0)
 }
 
-// paused reports whether the difference is the one that did not help.
+// paused reports whether the difference equals the dropped offset within the
+// pause.
 func (c *Clock) paused(s sighting) bool {
 	return c.pause > 0 && Elapsed(c.droppedAt, s.at) < c.pause && (s.diff-c.dropped).Abs() <= s.tolerance
 }
 
-// sight compares an accepted answer with the one before.
+// sight compares an accepted answer with the accepted answer before.
 func (c *Clock) sight(a *Answer) {
 	s, ok := a.sighting()
 	last := c.sighted
@@ -191,7 +193,7 @@ func (c *Clock) sight(a *Answer) {
 	}
 }
 
-// sighting returns what the answer's Date says. ok is false if it says nothing.
+// sighting reads the answer's Date. ok is false if the Date is of no use.
 func (a *Answer) sighting() (s sighting, ok bool) {
 	date := Date(a.Header)
 	if date.IsZero() {
@@ -203,8 +205,8 @@ func (a *Answer) sighting() (s sighting, ok bool) {
 	return sighting{a.Received, diff, took + slack}, diff.Abs() <= never
 }
 
-// Date returns the Date of an answer; zero if it has none that can be read, or
-// comes out of a cache (Age).
+// Date returns the Date of an answer; zero if it has no readable Date, or comes
+// out of a cache (Age).
 func Date(h http.Header) time.Time {
 	if len(h["Age"]) > 0 || len(h["Date"]) == 0 {
 		return time.Time{}

@@ -6,12 +6,11 @@ import (
 	"time"
 )
 
-// ErrMarshal is the error of a token's MarshalJSON: a token that marshals
-// silently without its value is worse than none.
+// ErrMarshal is the error of a token's MarshalJSON: an error is better than a
+// token marshalled silently without its value.
 var ErrMarshal = errors.New("a token does not marshal; use Value")
 
-// Text is the String of a provider's token: which one it is and until when it
-// is good.
+// Text is the String of a provider's token: its ID and its expiry.
 func Text(pkg string, s *Secret, expiresAt time.Time) string {
 	return pkg + ".Token(id " + s.ID().String() + ", expires " + expiresAt.UTC().Format(time.RFC3339) + ")"
 }

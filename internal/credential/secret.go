@@ -1,5 +1,5 @@
-// Package credential holds what must not be printed: token values, and the
-// functions that supply keys and passwords.
+// Package credential holds values that must not be printed: token values, and
+// the functions for keys and passwords.
 package credential
 
 import (
@@ -8,12 +8,11 @@ import (
 )
 
 // A Secret is a token value. Its content sits in a closure, because a pointer
-// is not enough: where a verb does not fit one, as in %s of a struct that
-// holds it in an unexported field, fmt prints what it points to, and printers
-// that follow every pointer exist as well. A function shows an address at most
-// to all of them. For the same reason two Secrets made of one value are not
-// reflect.DeepEqual; compare their IDs. The methods may be called on nil,
-// which is the empty value.
+// is not enough. If a verb does not fit a pointer, fmt prints the value behind
+// it, as in %s of a struct with the pointer in an unexported field. Other
+// printers follow every pointer. A function shows them an address at most. For
+// the same reason two Secrets of the same value are not reflect.DeepEqual;
+// compare their IDs. The methods may be called on nil, the empty value.
 type Secret struct {
 	bearer func() string // "Bearer " and the value
 	stamp  uint32
@@ -30,8 +29,8 @@ func New(value string) *Secret {
 	return &Secret{bearer: func() string { return bearer }}
 }
 
-// Signed returns the value of a credential that was signed here, with the stamp of
-// the clock that its times are by.
+// Signed returns the value of a credential signed here, with the stamp of the
+// clock behind its times.
 func Signed(value string, stamp uint32) *Secret {
 	s := New(value)
 	if s != nil {
@@ -56,10 +55,10 @@ func (s *Secret) Value() string {
 	return s.bearer()[len(scheme):]
 }
 
-// Bearer returns the value as an Authorization header holds it, nil if it is
-// empty. The slice is the caller's: one that all share would cost an allocation
-// less, and a RoundTripper that edits headers in place would change the token
-// for everybody.
+// Bearer returns the value of an Authorization header, nil if the secret is
+// empty. The slice is the caller's. A shared slice would save an allocation,
+// but a RoundTripper could edit the header in place and so change the token for
+// everybody.
 func (s *Secret) Bearer() []string {
 	if s == nil || s.bearer == nil {
 		return nil
@@ -78,9 +77,9 @@ func (s *Secret) ID() ID {
 	return ID(sum[:len(ID{})])
 }
 
-// An ID says which secret is meant without giving it away: the first half of
-// the value's SHA-256. It is safe to show for values that cannot be guessed,
-// as tokens are. The ID of an empty value is zero.
+// An ID identifies a secret without giving it away: the first half of the
+// value's SHA-256. It is safe to show for unguessable values such as tokens.
+// The ID of an empty value is zero.
 type ID [16]byte
 
 // String returns the first 12 hexadecimal digits, enough to tell the tokens

@@ -12,7 +12,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/text"
 )
 
-// staticCode is the code that all functions of StaticSecret share. The compiler
+// staticCode is the common code of all functions of StaticSecret. The compiler
 // copies the code of a function literal only where it inlines the function
 // around it.
 var (
@@ -40,8 +40,8 @@ func StaticValues(f providerauth.SecretsFunc) (values []string, ok bool) {
 	return values, err == nil
 }
 
-// A Source asks a [providerauth.SecretFunc], refuses what is not usable, and notices changes. It
-// remembers no value. Safe for concurrent use.
+// A Source asks a [providerauth.SecretFunc], refuses unusable values, and
+// notices changes. It remembers no value. Safe for concurrent use.
 type Source struct {
 	field string
 	f     providerauth.SecretFunc
@@ -55,15 +55,15 @@ type Source struct {
 	running *supply // nil: none
 }
 
-// NewSource returns a Source over f, named after the field of the
-// configuration that holds it. With a nil f, Get always fails.
+// NewSource returns a Source over f, named after its field of the
+// configuration. With a nil f, Get always fails.
 func NewSource(field string, f providerauth.SecretFunc) *Source {
 	_, static := StaticValue(f)
 	return &Source{field: field, f: f, static: static}
 }
 
-// NewHMACKey returns a [NewSource] whose values are keys of HMAC. Get refuses
-// those that FIPS 140-only mode refuses.
+// NewHMACKey returns a [NewSource] for keys of HMAC. Get refuses keys forbidden
+// in FIPS 140-only mode.
 func NewHMACKey(field string, f providerauth.SecretFunc) *Source {
 	s := NewSource(field, f)
 	s.hmac = true
@@ -77,13 +77,13 @@ func (s *Source) Get(ctx context.Context) (string, error) {
 }
 
 // GetVersion returns the result of a call of the function. One call runs at a
-// time, and all callers share its result. If the call fails, panics or returns a value that
-// is not usable, the error is an [*apierror.Error] that matches
-// [providerauth.ErrSecretUnavailable]; it names the field and the rule. errors.Is
-// and errors.As see the function's own error through it, but its text does
-// not: the error of a vault may quote the request. A context that has
-// ended before, or that its owner cancels meanwhile, says nothing of the secret,
-// and its error is returned as it is. version is [Source.Version] with this value; 0
+// time, and all callers share its result. If the call fails, panics or returns
+// an unusable value, the error is an [*apierror.Error] and matches
+// [providerauth.ErrSecretUnavailable]. It names the field and the rule.
+// errors.Is and errors.As see the function's own error through it, but its text
+// does not: the error of a vault may quote the request. If the context ended
+// before, or its owner cancels it meanwhile, its error is returned as it is: it
+// says nothing of the secret. version is [Source.Version] with this value; 0
 // beside an error.
 func (s *Source) GetVersion(ctx context.Context) (value string, version uint64, _ error) {
 	if err := ctx.Err(); err != nil {
@@ -113,13 +113,13 @@ func (s *Source) GetVersion(ctx context.Context) (value string, version uint64, 
 	return value, s.saw(value), nil
 }
 
-// broken is the failure of a function for the reason given, without what it said
-// itself.
+// broken is the failure of a function for the given reason, without the
+// function's own error text.
 func broken(rule string, cause error) *apierror.Opaque {
 	return &apierror.Opaque{Text: rule, Cause: cause, Passing: true}
 }
 
-// A supply is a call of the function, for all callers that wait for it. mu of the
+// A supply is a call of the function, shared by all waiting callers. mu of the
 // Source guards waiting; value and err are for others once done is closed.
 type supply struct {
 	fresh   bool // it asks for a fresh secret
@@ -133,9 +133,9 @@ type supply struct {
 	late  bool // nobody waited for it any longer when it ended
 }
 
-// call waits for a call of the function that is under way, or starts it. A call
-// under way may be of no use: nobody waited for it and its context ended, or it
-// does not ask for a fresh secret. Then the function is called once more.
+// call waits for the running call of the function, or starts a call. A running
+// call may be of no use: nobody waited for it and its context ended, or it does
+// not ask for a fresh secret. Then the function is called once more.
 func (s *Source) call(ctx context.Context) (string, error) {
 	switch {
 	case s.f == nil:
@@ -159,8 +159,8 @@ func (s *Source) call(ctx context.Context) (string, error) {
 	}
 }
 
-// join returns the call that is under way, and starts it if there is none. It has
-// the values of its first caller's context.
+// join returns the running call, and starts a call if there is none. The call
+// has the values of its first caller's context.
 func (s *Source) join(ctx context.Context, fresh bool) *supply {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,8 +174,9 @@ func (s *Source) join(ctx context.Context, fresh bool) *supply {
 	return s.running
 }
 
-// leave ends the context of a call that nobody waits for. A function that ignores
-// its context keeps the goroutine, and there is no other.
+// leave ends the context of the call if nobody waits for it any more. A
+// function may ignore its context and keep its goroutine; no second goroutine
+// is started.
 func (s *Source) leave(c *supply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,7 +209,7 @@ func (s *Source) guarded(ctx context.Context) (value string, err error) {
 	return s.f(ctx)
 }
 
-// seed keeps the hash that a Source remembers from being of any use elsewhere.
+// seed makes the remembered hash of a Source useless elsewhere.
 var seed = maphash.MakeSeed()
 
 func (s *Source) saw(value string) (version uint64) {
@@ -222,10 +223,10 @@ func (s *Source) saw(value string) (version uint64) {
 	return s.version
 }
 
-// Version is 0 before Get returned a value for the first time and grows whenever
-// Get returns another value than the last time. A retrieval that failed with an
-// earlier version may succeed now. Version does not grow when a function that
-// failed returns the same value as before.
+// Version is 0 before Get returned a value for the first time and grows
+// whenever Get returns another value than the last time. A retrieval that
+// failed with an earlier version may succeed now. Version does not grow if the
+// function fails and then returns the same value as before.
 func (s *Source) Version() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()

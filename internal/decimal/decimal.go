@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// MaxDigits is the number of digits that an amount of ours may have, before and
+// MaxDigits is the longest length in digits of an amount from us, before and
 // after the point together. A zero before the point does not count.
 const MaxDigits = 18
 
-// maxText bounds the work on input; the rest of it can only be zeros that do
-// not matter.
+// maxText bounds the work on input; the rest can only be leading or trailing
+// zeros.
 const maxText = 64
 
 // The errors of this package. None quotes the input.
@@ -24,12 +24,13 @@ var (
 	ErrLength = errors.New("must have at most 38 digits, and at most 40 after the point")
 )
 
-// A limit is how long an amount may be. What other systems state is taken as it
-// is, within bounds: one that computes with floats writes 17 digits wherever
-// the point may be, and 1.4210854715202004e-14 where it means zero. 38 digits
-// are what the decimal types of databases hold, and 40 after the point what a
-// float leaves of amounts with eight decimals. What we state ourselves is kept
-// to what every system can be expected to read.
+// A limit is the longest length of an amount.
+//
+// Amounts from other systems are taken as written, within bounds. A system with
+// float arithmetic writes 17 digits wherever the point may be, and
+// 1.4210854715202004e-14 for zero. The decimal types of databases hold 38
+// digits, and a float has up to 40 digits after the point for amounts with
+// eight decimals. Amounts from us are short enough for every system.
 type limit struct {
 	digits, scale int
 	err           error
@@ -40,11 +41,11 @@ var (
 	theirs = limit{38, 40, ErrLength}
 )
 
-// A Decimal is an exact amount. It is a struct rather than a string so that no
-// conversion gets around the checks. The zero Decimal is 0, but not [Decimal.IsSet].
+// A Decimal is an exact amount. It is a struct: a conversion to a string type
+// would get around the checks. The zero Decimal is 0, but not [Decimal.IsSet].
 type Decimal struct {
-	// s is the plain form: no exponent, no zeros that do not matter, no "-0".
-	// Empty if the amount was never set.
+	// s is the plain form: no exponent, no superfluous zeros, no "-0". Empty if
+	// the amount was never set.
 	s string
 }
 
@@ -54,8 +55,8 @@ type Decimal struct {
 // fraction are dropped: "1.50" is 1.5. More than [MaxDigits] are ErrDigits.
 func Parse(s string) (Decimal, error) { return parse(s, ours) }
 
-// ParseLong is Parse for what another system has written: up to 38 digits, and
-// 40 after the point. More are ErrLength.
+// ParseLong is Parse for text from another system: up to 38 digits, and 40
+// after the point. More are ErrLength.
 func ParseLong(s string) (Decimal, error) { return parse(s, theirs) }
 
 func parse(s string, l limit) (Decimal, error) {
@@ -95,8 +96,8 @@ func FromMinor(units int64, decimals uint8) (Decimal, error) {
 	return plain(units < 0, strconv.FormatUint(magnitude, 10), int(decimals), ours)
 }
 
-// Minor returns d times ten to the power of decimals. ok is false if that is no
-// integer, or none that an int64 holds.
+// Minor returns d times ten to the power of decimals. ok is false if the result
+// is no integer or does not fit into an int64.
 func (d Decimal) Minor(decimals uint8) (units int64, ok bool) {
 	whole, fraction, _ := strings.Cut(d.String(), ".")
 	missing := int(decimals) - len(fraction)
@@ -119,7 +120,7 @@ func (d Decimal) Minor(decimals uint8) (units int64, ok bool) {
 }
 
 // IsSet reports whether d was made by a function of this package. A zero
-// Decimal is most likely an amount that somebody forgot.
+// Decimal is most likely a forgotten amount.
 func (d Decimal) IsSet() bool { return d.s != "" }
 
 // String returns the plain form, which is also a JSON number.
@@ -149,8 +150,8 @@ func (d Decimal) Cmp(other Decimal) int {
 	}
 	a, aFraction, _ := strings.Cut(strings.TrimPrefix(d.s, "-"), ".")
 	b, bFraction, _ := strings.Cut(strings.TrimPrefix(other.s, "-"), ".")
-	// In plain form the longer whole part is the greater one, and parts of one
-	// length compare as texts do. So do fractions of any length.
+	// In plain form the longer whole part is greater. Whole parts of equal
+	// length compare as texts do, and so do fractions of any length.
 	return sign * cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b), cmp.Compare(aFraction, bFraction))
 }
 
@@ -191,7 +192,7 @@ func scan(s string, l limit) (n number, err error) {
 	return n, nil
 }
 
-// digits cuts s behind the digits that it begins with.
+// digits cuts s after its leading digits.
 func digits(s string) (found, rest string) {
 	i := 0
 	for i < len(s) && s[i] >= '0' && s[i] <= '9' {

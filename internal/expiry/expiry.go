@@ -11,8 +11,8 @@ const (
 	// maxLife bounds the life of a token. A deadline beyond it is a mistake.
 	maxLife = 10 * 365 * 24 * time.Hour
 
-	// step is how far the clocks of this machine may disagree about the time that
-	// an answer took.
+	// step is the largest difference between the clocks of this machine about
+	// the duration of an answer.
 	step = 2 * time.Second
 )
 
@@ -43,23 +43,23 @@ type Timing struct {
 var (
 	// ErrNoLife means: the answer does not say when its token expires.
 	ErrNoLife = errors.New("the answer does not say when the token expires")
-	// ErrOvertaken means: so much time passed while the answer was under way that
-	// its token may have expired.
+	// ErrOvertaken means: the token may have expired while its answer was under
+	// way.
 	ErrOvertaken = errors.New("the machine was suspended, or its clock was set, while the token was under way")
 )
 
 // Expiry returns when the token of an answer expires, on this machine's clock, with
 // the monotonic reading of the receipt.
 //
-// It needs no correct clock. A deadline less the answer's Date, less the time of
-// issue, and less our own time are three answers to how long the token lives. The
-// shortest positive answer of all deadlines counts, at most Longest, and from
-// receipt: a wrong clock makes a life too short, or its answer is not positive. An
-// answer beyond ten years does not count either. past names the deadlines that are
-// past, or beyond ten years, by Date and by our own time.
+// It needs no correct clock. A deadline less the answer's Date, less the time
+// of issue, and less our own time are three answers to how long the token
+// lives. The shortest positive answer of all deadlines counts, at most Longest,
+// and from receipt: a wrong clock makes a life too short, or its answer is not
+// positive. An answer beyond ten years does not count either. past names the
+// deadlines in the past, or beyond ten years, by Date and by our own time.
 //
-// If our clocks disagree about the time that the answer took, life is counted from
-// as long before the receipt as the longer time.
+// If our clocks disagree about the duration of the answer, life is counted from
+// the receipt less the longer duration.
 func (l Life) Expiry(t Timing) (at time.Time, assumed bool, past []string, err error) {
 	var life time.Duration
 	lost := t.lost()
@@ -92,7 +92,7 @@ func (l Life) Expiry(t Timing) (at time.Time, assumed bool, past []string, err e
 	return t.Received.Add(life), assumed, past, nil
 }
 
-// shortest returns the shortest positive time from one of the given times to the
+// shortest returns the shortest positive time from any given time to the
 // deadline; 0: there is none.
 func shortest(deadline time.Time, from ...time.Time) (left time.Duration) {
 	for _, f := range from {
@@ -104,7 +104,7 @@ func shortest(deadline time.Time, from ...time.Time) (left time.Duration) {
 	return left
 }
 
-// lost returns the time that the answer took, if the clocks disagree about it.
+// lost returns the duration of the answer, if the clocks disagree about it.
 func (t Timing) lost() time.Duration {
 	wall, monotonic := t.Received.Round(0).Sub(t.Sent.Round(0)), t.Received.Sub(t.Sent)
 	if t.Sent.IsZero() || (wall-monotonic).Abs() <= step {

@@ -1,11 +1,10 @@
 // Package fips tells which inputs crypto refuses in FIPS 140-only mode
-// (GODEBUG=fips140=only). Crypto panics on them, so they have to be found
-// before they are used.
+// (GODEBUG=fips140=only). Crypto panics on them, so find them before use.
 //
 // crypto/fips140 of Go 1.25 does not tell this mode from fips140=on, and the
-// library reads no environment. So each function makes one attempt and
-// recovers. The result is not kept: since Go 1.26 the mode can be lifted for a
-// single goroutine, by crypto/fips140.WithoutEnforcement.
+// library reads no environment. So each function makes an attempt and recovers.
+// The result is not kept: since Go 1.26 the mode can be lifted for a single
+// goroutine, by crypto/fips140.WithoutEnforcement.
 package fips
 
 import (
@@ -17,8 +16,8 @@ import (
 // minHMACKey is 112 bits.
 const minHMACKey = 14
 
-// HMACKey returns the rule that an HMAC key breaks in FIPS 140-only mode. It
-// returns "" for a key that can be used, outside this mode for every key.
+// HMACKey returns the broken rule of an HMAC key in FIPS 140-only mode. It
+// returns "" for a usable key, and outside this mode for every key.
 func HMACKey(key string) (rule string) {
 	if len(key) >= minHMACKey {
 		return ""
@@ -32,8 +31,8 @@ func HMACKey(key string) (rule string) {
 	return ""
 }
 
-// MD5 returns the rule that keeps MD5 from being used in FIPS 140-only mode. It
-// returns "" outside this mode.
+// MD5 returns the rule against MD5 in FIPS 140-only mode. It returns "" outside
+// this mode.
 func MD5() (rule string) {
 	defer func() {
 		if recover() != nil {

@@ -41,7 +41,7 @@ func Authorize(h http.Header, values []string) {
 	h["Authorization"] = values
 }
 
-// AuthorizeRequest is Authorize for a request that an operator has built. It does
+// AuthorizeRequest is Authorize for a request built by an operator. It does
 // nothing without a request or without values.
 func AuthorizeRequest(r *http.Request, values []string) {
 	if r == nil || values == nil {

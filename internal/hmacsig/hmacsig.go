@@ -13,14 +13,13 @@ import (
 )
 
 // Keys signs and verifies under a list of secrets. Keying a hash costs more
-// than hashing a webhook, so Keys keeps the keyed states until it is given
-// another list.
+// than hashing a webhook, so Keys keeps the keyed states until the next list.
 //
-// Keys is not safe for concurrent use and is meant for a sync.Pool. That bounds
-// what is kept, and for how long: a state that is used again is used with the
-// secrets of that moment, and one that is not is dropped by the second
-// collection that comes by, which is a matter of minutes in an idle process.
-// A table keyed by secret would have to be told when a secret is out of use.
+// Keys is not safe for concurrent use and is meant for a sync.Pool. The pool
+// bounds the number of states and their life. A reused state gets the secrets
+// of the moment. The second garbage collection drops an unused state, within
+// minutes in an idle process. A table keyed by secret would have to be told
+// when a secret is out of use.
 //
 // The zero Keys holds no secrets.
 type Keys struct {
@@ -35,9 +34,9 @@ func (k *Keys) Holds(secrets []string) bool {
 	return len(k.secrets) > 0 && slices.Equal(k.secrets, secrets)
 }
 
-// Use makes secrets the ones to sign and verify with, in their order. None of
-// them may be empty: anybody can sign with an empty key. None may break the rule
-// of [fips.HMACKey]: crypto/hmac panics.
+// Use makes secrets the list for signing and verification, in its order. None
+// of them may be empty: anybody can sign with an empty key. None may break the
+// rule of [fips.HMACKey]: crypto/hmac panics.
 func (k *Keys) Use(secrets []string) {
 	if k.Holds(secrets) {
 		return
@@ -49,9 +48,9 @@ func (k *Keys) Use(secrets []string) {
 	}
 }
 
-// Verify returns the index of the first secret under which signature, 64
-// hexadecimal digits of either case, is that of body; -1 if there is none. It
-// tries them all, and compares in constant time.
+// Verify returns the index of the first secret for which signature, 64
+// hexadecimal digits of either case, is the signature of body; -1 if there is
+// none. Verify tries all secrets, and compares in constant time.
 func (k *Keys) Verify(body []byte, signature string) int {
 	var want [sha256.Size]byte
 	if len(signature) != len(k.text) {
@@ -71,8 +70,8 @@ func (k *Keys) Verify(body []byte, signature string) int {
 	return found
 }
 
-// Sign returns the signature of body under the secret of that index, in lower
-// case.
+// Sign returns the signature of body under the secret with the given index, in
+// lower case.
 func (k *Keys) Sign(index int, body []byte) string {
 	k.mac(index, body)
 	hex.Encode(k.text[:], k.sum[:])
@@ -100,8 +99,8 @@ func Sign(secret string, body []byte) string {
 }
 
 // Verify reports whether signature, 64 hexadecimal digits of either case, is
-// that of body under secret. It is false if secret is empty, or too short for
-// FIPS 140-only mode.
+// the signature of body under secret. It is false if secret is empty, or too
+// short for FIPS 140-only mode.
 func Verify(secret string, body []byte, signature string) bool {
 	k := keyed(secret)
 	if k == nil {

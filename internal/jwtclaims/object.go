@@ -9,14 +9,14 @@ import (
 )
 
 // RFC 7515 and RFC 7519 compare the names of members letter by letter, and
-// forbid two members of one name. encoding/json ignores case and takes the last
-// of two members, so that two readers of one token may see different users.
+// forbid two members of the same name. encoding/json ignores case and takes the
+// last of two members: two readers of the same token could see different users.
 // checkObject and decode compare names as the RFCs do, after escapes.
 
-// checkObject checks that data is one JSON object in UTF-8, and that no object
-// in it, at any depth, has two members of one name. part is "header" or
-// "payload". The error names a member only if a struct of into has a field for
-// it: any other name is content of the token.
+// checkObject checks data: a single JSON object in UTF-8, without two members
+// of the same name in any object at any depth. part is "header" or "payload".
+// The error names a member only if a struct of into has a field for it: any
+// other name is content of the token.
 func checkObject(part string, data []byte, into ...any) error {
 	switch {
 	case !utf8.Valid(data):
@@ -33,7 +33,7 @@ func checkObject(part string, data []byte, into ...any) error {
 	return checkNames(dec, part, types)
 }
 
-// checkNames reads one value, at path, which is decoded into types.
+// checkNames reads a value, at path, before it is decoded into types.
 func checkNames(dec *json.Decoder, path string, types []reflect.Type) error {
 	token, err := dec.Token()
 	if err != nil {
@@ -73,8 +73,8 @@ func checkNames(dec *json.Decoder, path string, types []reflect.Type) error {
 	return nil
 }
 
-// fieldTypes returns the types of the fields that take a member, nil if there
-// are none.
+// fieldTypes returns the types of all fields for a member, nil if there are
+// none.
 func fieldTypes(types []reflect.Type, name string) (of []reflect.Type) {
 	for _, t := range types {
 		if t != nil && t.Kind() == reflect.Pointer {
@@ -97,10 +97,10 @@ func jsonName(f reflect.StructField) string {
 	return name
 }
 
-// decode decodes data, at path, into the value that v is. The members of a
-// struct, and of structs and pointers to structs in its fields, have exactly the
-// names of the fields' json tags; a field without a tag takes none. Any other
-// type is decoded by encoding/json, and so must hold no struct.
+// decode decodes data, at path, into v. The members of a struct, and of structs
+// and pointers to structs in its fields, have exactly the names of the fields'
+// json tags; a field without a tag takes none. Any other type is decoded by
+// encoding/json, and so must hold no struct.
 func decode(path string, data []byte, v reflect.Value) error {
 	if v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Struct && string(data) != "null" {
 		v.Set(reflect.New(v.Type().Elem()))

@@ -9,25 +9,26 @@ import (
 )
 
 // maxDate is 9999-12-31T23:59:59Z in Unix seconds. Later times cannot be
-// printed as RFC 3339, and far later ones overflow.
+// printed as RFC 3339, and far later times overflow.
 const maxDate = 253402300799
 
-// maxPeek is the length in bytes of the longest token that a provider may issue.
+// maxPeek is the length in bytes of the longest token that a provider may
+// issue.
 const maxPeek = 16 << 10
 
-// Times are a token's own statements, in UTC. One that is absent, not a
-// number or not between 1970 and the end of the year 9999 is the zero time.
+// Times are a token's own statements, in UTC. The zero time stands for a claim
+// that is absent, not a number, or not between 1970 and the end of the year
+// 9999.
 type Times struct {
 	ExpiresAt time.Time // exp
 	IssuedAt  time.Time // iat
 	NotBefore time.Time // nbf
 }
 
-// Peek reads the times of a token that cannot be verified here, because a
-// provider made it for us with a key of its own. Nothing is proved by what it
-// returns: it serves to tell when a token that we were given should be
-// replaced, never to decide whether to trust one. ok is false if token is not
-// a JWT of at most 16 KiB; opaque tokens are not.
+// Peek reads the times of a token without verification: the provider made the
+// token for us with its own key. The times prove nothing. Use them to decide
+// when to replace our token, never to decide whether to trust a token. ok is
+// false if token is not a JWT of at most 16 KiB; opaque tokens are not.
 func Peek(token string) (times Times, ok bool) {
 	segments, rule := split(token, maxPeek)
 	if rule != "" {
@@ -46,8 +47,8 @@ func Peek(token string) (times Times, ok bool) {
 	return times, true
 }
 
-// peekObject returns nil if segment holds no JSON object. Of a member that
-// comes twice the last one counts, as with most readers.
+// peekObject returns nil if segment holds no JSON object. If a member comes
+// twice, the last counts, as with most readers.
 func peekObject(segment string) (members map[string]json.RawMessage) {
 	data, err := base64.RawURLEncoding.DecodeString(segment)
 	if err != nil || json.Unmarshal(data, &members) != nil {

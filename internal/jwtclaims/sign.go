@@ -25,8 +25,8 @@ var (
 // Encode marshals v as compact JSON without HTML escaping and without a
 // trailing newline, the form in which tokens and request bodies are signed.
 // Members stand in the order of the struct's fields; a map would sort them.
-// U+2028 and U+2029 are escaped all the same, and bytes that are not UTF-8
-// become U+FFFD without an error, so identifiers have to be checked before.
+// U+2028 and U+2029 are escaped all the same, and bytes outside UTF-8 become
+// U+FFFD without an error, so check identifiers before.
 func Encode(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -37,11 +37,10 @@ func Encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), nil
 }
 
-// Sign returns the HS256 token of header and claims, both of which must
-// marshal as JSON objects. The header is written as given: it is the caller's
-// business that its alg says HS256. The key is the text of secret as it is,
-// not decoded, of any length but zero. It must not break the rule of
-// fips.HMACKey: crypto/hmac panics.
+// Sign returns the HS256 token of header and claims, both of which must marshal
+// as JSON objects. The header is written as given: the caller sets its alg to
+// HS256. The key is the text of secret as it is, not decoded, of any length but
+// zero. It must not break the rule of fips.HMACKey: crypto/hmac panics.
 func Sign(secret string, header, claims any) (string, error) {
 	if secret == "" {
 		return "", errNoSecret

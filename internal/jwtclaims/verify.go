@@ -12,7 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// MaxToken is the length in bytes of the longest token that [Verify] looks at.
+// MaxToken is the length in bytes of the longest token for [Verify].
 const MaxToken = 8 << 10
 
 // The kinds of [Invalid].
@@ -34,7 +34,7 @@ func (e *Invalid) Error() string { return "invalid token: " + e.Rule }
 // Unwrap returns the kind.
 func (e *Invalid) Unwrap() error { return e.Kind }
 
-// Rule returns the rule that the token of an error of [Verify] breaks.
+// Rule returns the broken rule of the token, from an error of [Verify].
 func Rule(err error) string {
 	var inv *Invalid
 	if errors.As(err, &inv) {
@@ -45,8 +45,8 @@ func Rule(err error) string {
 
 // Options of [Verify].
 type Options struct {
-	// Leeway is the difference between the clocks that is put up with, in
-	// exp, nbf and iat alike. Optional, default 0; must not be negative.
+	// Leeway is the tolerated difference between the clocks, for exp, nbf and
+	// iat alike. Optional, default 0; must not be negative.
 	Leeway time.Duration
 	// Now is the clock. Optional, default time.Now.
 	Now func() time.Time
@@ -54,18 +54,18 @@ type Options struct {
 
 // Verify checks an HS256 token against secret and then decodes its header and
 // payload into header and claims, which must not be used if there is an error.
-// claims is a non-nil pointer, header one or nil. The members of structs go by
-// the exact names of the json tags.
+// claims is a non-nil pointer, header a pointer or nil. The members of structs
+// go by the exact names of the json tags.
 //
 // The token must be three non-empty base64url segments of at most [MaxToken]
 // bytes in all; its header must say HS256 and have no crit; exp is required;
 // exp, nbf and iat must be numbers from 1 to 253402300799 (the end of the year
-// 9999), now must be before exp and not before nbf and iat. Two members of one
-// name are refused in any object of header and payload, known or not. A member
-// that is spelled in another case is an unknown member, and ignored.
+// 9999), now must be before exp and not before nbf and iat. Two members of the
+// same name are refused in any object of header and payload, known or not. A
+// member spelled in another case is an unknown member, and ignored.
 //
-// A token that is refused makes an [*Invalid]. An empty secret, under which
-// anyone can sign, makes another error. The secret must not break the rule of
+// The error for a refused token is an [*Invalid]. An empty secret is another
+// error: anyone can sign with it. The secret must not break the rule of
 // fips.HMACKey: crypto/hmac panics.
 func Verify(token, secret string, header, claims any, opts Options) error {
 	if secret == "" {
@@ -79,7 +79,7 @@ func Verify(token, secret string, header, claims any, opts Options) error {
 	if err != nil {
 		return err
 	}
-	// Before the payload is looked at: anybody can send one.
+	// Check the signature before the payload: anybody can send a payload.
 	mac, err := base64.RawURLEncoding.Strict().DecodeString(segments[2])
 	if err != nil {
 		return malformed("signature", "not base64url")
@@ -154,11 +154,11 @@ func checkHeader(segment string, into any) ([]byte, error) {
 	return data, nil
 }
 
-// payload is what golang-jwt validates. Its types are our own: those of
-// golang-jwt take strings for dates, know no upper limit and depend on
+// payload holds the claims for golang-jwt's validation. Its types are our own:
+// those of golang-jwt take strings for dates, know no upper limit and depend on
 // package-wide settings that anyone may change.
 type payload struct {
-	claims        any // what raw is decoded into
+	claims        any // the target of raw
 	raw           []byte
 	exp, nbf, iat *jwt.NumericDate
 }

@@ -16,11 +16,11 @@ import (
 	"sync/atomic"
 )
 
-// ErrRefused is the result of a request that the server refused over HTTP/2 as
-// often as allowed, each time without looking at it.
+// ErrRefused is the result of a request refused by the server over HTTP/2 as
+// often as allowed, each time before it was processed.
 var ErrRefused = errors.New("the server refused the request before it processed it")
 
-// Err is what became of a request if a Guard had to step in.
+// Err is the error of a request stopped by a Guard.
 var Err = errors.New("there was no answer, and net/http was about to send the request again by itself")
 
 // ByItself reports whether net/http sends a request with this method again when
@@ -39,14 +39,14 @@ const (
 	wroteHeads             // the header was written
 )
 
-// A Guard follows what becomes of one request. The transport may still call it
-// when the request is over, so no two requests share one.
+// A Guard follows a single request. The transport may still call it when the
+// request is over, so no two requests share a Guard.
 type Guard struct {
 	// Spare is how often net/http may send the request again by itself although
 	// the server may have processed it.
 	Spare int
-	// Refusals is how often net/http may send the request again after the server
-	// proved that it has not processed it.
+	// Refusals is how often net/http may send the request again after the
+	// server proved it unprocessed.
 	Refusals int
 	// Learn stops a request before anything is written if its connection speaks
 	// HTTP/2: see Unreplayable.
@@ -56,7 +56,7 @@ type Guard struct {
 	saw    atomic.Uint32
 	cancel context.CancelFunc
 	mu     sync.Mutex
-	conn   net.Conn // the last one that was there
+	conn   net.Conn // the connection at the last gotConn
 	again  bool     // it was about to be sent once too often
 	proven bool     // and the server has processed none of it so far
 	spent  bool     // the server may have processed an earlier sending
@@ -70,7 +70,7 @@ func (g *Guard) Watch(ctx context.Context, cancel context.CancelFunc) context.Co
 	return g.StepIn(ctx, cancel)
 }
 
-// StepIn returns ctx with the hooks that Resent and Connected need. It is cheaper
+// StepIn returns ctx with the hooks for Resent and Connected. It is cheaper
 // than Watch: Asked is always false.
 func (g *Guard) StepIn(ctx context.Context, cancel context.CancelFunc) context.Context {
 	g.cancel = cancel
@@ -83,16 +83,16 @@ func (g *Guard) getConn(string) { g.saw.Or(askedConn) }
 
 func (g *Guard) wroteHeaders() { g.saw.Or(wroteHeads) }
 
-// gotConn steps in. Every version of net/http sends a request over HTTP/2 again,
-// with any method, if the server says that it has not processed the request:
+// gotConn steps in. Every version of net/http sends a request over HTTP/2
+// again, with any method, if the server declares the request unprocessed:
 // REFUSED_STREAM, or GOAWAY with an earlier stream as the last. Before Go 1.27,
-// net/http also does so, without a limit, after PROTOCOL_ERROR, with which
-// gateways also reset a stream whose answer they dislike. net/http never uses the
-// connection of a PROTOCOL_ERROR again, so the same connection proves a refusal;
-// another connection proves it from Go 1.27 on. Nothing is written once the
-// context is cancelled. (Over HTTP/1 a request with headers written is only
-// sent again if no byte got out, if its method is safe, or if it has an
-// idempotency key: see HideKey.)
+// net/http also does so, without a limit, after PROTOCOL_ERROR. But gateways
+// also reset a stream with PROTOCOL_ERROR if they dislike its answer. net/http
+// never uses the connection of a PROTOCOL_ERROR again, so the same connection
+// proves a refusal. From Go 1.27 on, another connection proves it too. Nothing
+// is written once the context is cancelled. (Over HTTP/1 a request with headers
+// written is only sent again if no byte got out, if its method is safe, or if
+// it has an idempotency key: see HideKey.)
 func (g *Guard) gotConn(info httptrace.GotConnInfo) {
 	written := g.saw.Or(gotConn)&wroteHeads != 0
 	g.mu.Lock()
@@ -140,11 +140,12 @@ func newer(version string) bool {
 	return minor >= 27
 }
 
-// Unreplayable takes away the means to send r again, for a connection that speaks
-// HTTP/2 before Go 1.27. There a request with a body and without GetBody is sent
-// again only if nothing was written, and otherwise the error of net/http names
-// the reason, which Guard.Refused reads. Over HTTP/1 such a request would get lost on a
-// kept connection that is dead. So the caller has to know the protocol: Guard.Learn.
+// Unreplayable takes away the means to send r again, for an HTTP/2 connection
+// before Go 1.27. There a request with a body and without GetBody is sent again
+// only if nothing was written. Otherwise the error of net/http names the
+// reason, and Guard.Refused reads it. Over HTTP/1 such a request would get lost
+// on a dead kept connection. So the caller has to know the protocol:
+// Guard.Learn.
 func Unreplayable(r *http.Request) {
 	if !onlyRefusals && r.Body != nil && r.Body != http.NoBody {
 		r.GetBody = nil
@@ -157,9 +158,9 @@ func Learns(r *http.Request) bool {
 	return !onlyRefusals && r.Body != nil && r.Body != http.NoBody && r.GetBody != nil
 }
 
-// refusal reports whether err, of a request after Unreplayable, proves that the
-// server has not processed the request. net/http has no type for this error. The
-// text can no longer change: the versions before Go 1.27 are finished.
+// refusal reports whether err, of a request after Unreplayable, proves the
+// request unprocessed. net/http has no type for this error. The text can no
+// longer change: the versions before Go 1.27 are finished.
 func refusal(err error) bool {
 	text := err.Error()
 	return strings.HasPrefix(text, "http2: Transport: cannot retry err [") &&
@@ -171,11 +172,11 @@ func overHTTP2(c net.Conn) bool {
 	return ok && secure.ConnectionState().NegotiatedProtocol == "h2"
 }
 
-// HideKey spells the names of idempotency keys in h in lower case. net/http sends
-// a request with the header Idempotency-Key or X-Idempotency-Key again, whatever
-// its method, when a kept connection ends without an answer. The provider may have
-// acted by then, and need not know that header. net/http looks for these
-// spellings only; servers do not care.
+// HideKey spells the names of idempotency keys in h in lower case. net/http
+// sends a request with the header Idempotency-Key or X-Idempotency-Key again,
+// whatever its method, when a kept connection ends without an answer. The
+// provider may have acted by then, and need not know the header. net/http looks
+// for these spellings only; servers do not care.
 func HideKey(h http.Header) {
 	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
 		if values, ok := h[name]; ok {
@@ -192,17 +193,17 @@ func (g *Guard) Resent() bool {
 	return g.again
 }
 
-// Refused reports whether the server has proved that it processed nothing of the
-// request, which ended with err.
+// Refused reports whether the server proved the request unprocessed. err is the
+// error of the request.
 func (g *Guard) Refused(err error) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.proven || g.http2 && !g.spent && refusal(err)
 }
 
-// MayRewind reports whether a request that net/http is about to send again was
-// certainly refused, whatever net/http has read of its body. The Guard counts the
-// sending then.
+// MayRewind reports whether the server has certainly refused the request that
+// net/http is about to send again, even if net/http has read from its body. The
+// Guard then counts the sending.
 func (g *Guard) MayRewind() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -224,6 +225,5 @@ func (g *Guard) Called() bool { return g.saw.Load() != 0 }
 // was there.
 func (g *Guard) Asked() bool { return g.saw.Load()&askedConn != 0 }
 
-// Connected reports whether there was a connection, so that bytes may have gone
-// out.
+// Connected reports whether there was a connection: bytes may have gone out.
 func (g *Guard) Connected() bool { return g.saw.Load()&gotConn != 0 }

@@ -10,21 +10,21 @@ import (
 
 const (
 	firstPause    = time.Second
-	maxPauseOfAll = 5 * time.Second // a token that was really killed waits for its end
+	maxPauseOfAll = 5 * time.Second // a token that was really killed is replaced only after the pause
 	maxPauses     = 10_000
 )
 
-// A Breaker stops replacing tokens when that does not help. If a call is
-// rejected again with a new token, its rejections are returned as they are for
-// 1 s, doubling up to limit, until the call is accepted. If that happens to
+// A Breaker stops replacing tokens when a replacement does not help. If a call
+// is rejected again with a new token, its rejections are returned as they are
+// for 1 s, doubling up to limit, until the call is accepted. If this happens to
 // several calls of a key within a while, or several times while none of its
 // calls is accepted, the rejections of all its calls are returned as they are
 // for a moment, until a new token does help: paths with ids in them, and a
-// fight over the token, would otherwise cost token after token. A call that is
-// rejected time and again while others are accepted does not concern the
-// others.
+// fight over the token, would otherwise cost token after token. A single call
+// may be rejected time and again while others are accepted: it does not concern
+// the others.
 //
-// It remembers 10,000 pauses, and of more the latest.
+// It remembers the latest 10,000 pauses.
 type Breaker struct {
 	limit time.Duration
 	seed  maphash.Seed
@@ -44,7 +44,7 @@ type pause struct {
 	until  time.Time
 	length time.Duration
 	trips  int
-	good   bool   // of all calls: one was accepted since the last trip
+	good   bool   // of all calls: a call was accepted since the last trip
 	epoch  uint64 // of the secret when it began
 }
 

@@ -32,7 +32,7 @@ func (c *Client) Do(ctx context.Context, u User, call transport.Call) (*transpor
 	return nil, r.failed
 }
 
-// notSent is the error of a call that had no secret or signature to go with.
+// notSent is the error of a call without a secret or signature.
 func notSent(call *transport.Call, reason error) *apierror.Error {
 	e := apierror.NotSent(reason)
 	e.Op, e.Method, e.Path = call.Op, call.Method, call.RelativePath()

@@ -22,8 +22,8 @@ func (c *Client) outdated(s *credential.Secret) bool {
 	return s.Stamp() != 0 && s.Stamp() != c.Clock.Stamp()
 }
 
-// current returns the user's secret. A secret that was signed before the clock's
-// last correction is replaced first, if it can be.
+// current returns the user's secret. A secret signed before the clock's last
+// correction is replaced first, if possible.
 func (c *Client) current(ctx context.Context, u *User) (*credential.Secret, error) {
 	secret, err := u.Credential.Get(ctx)
 	if err != nil || u.Keeper == nil || !c.outdated(secret) {

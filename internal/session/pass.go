@@ -11,20 +11,20 @@ import (
 
 var errNoResponse = errors.New("the RoundTripper below returned neither an answer nor an error")
 
-// What a Client knows of the protocol of its connections.
+// The states of a Client's knowledge about the protocol of its connections.
 const (
 	unknownProtocol = iota
 	otherThanHTTP2
 	http2
 )
 
-// maxRefusals is how often a request is sent again after a server refused it over
-// HTTP/2 and proved that it did not process it.
+// maxRefusals is how often a request is sent again after a server refused it
+// over HTTP/2 and proved that it did not process it.
 const maxRefusals = 2
 
-// pass sends the request by the base. A Guard keeps net/http from sending it again
-// where that could do harm, and from doing so without a limit. Over HTTP/1 no read
-// needs it.
+// pass sends the request by the base. A Guard keeps net/http from sending it
+// again where a repeat could do harm, and from repeats without a limit. Over
+// HTTP/1 no read needs a Guard.
 func (t *roundTripper) pass(s *sending) (*http.Response, error) {
 	if !resend.ByItself(s.req.Method) || t.protocol.Load() != otherThanHTTP2 {
 		return t.passGuarded(s)
@@ -45,8 +45,8 @@ func (t *roundTripper) notice(resp *http.Response) {
 	}
 }
 
-// passGuarded sends the request under a Guard, and again after refusals that
-// net/http does not answer by itself.
+// passGuarded sends the request under a Guard, and again after a refusal if
+// net/http does not repeat it by itself.
 func (t *roundTripper) passGuarded(s *sending) (*http.Response, error) {
 	rewind := s.req.GetBody
 	for refusals := 0; ; {
@@ -103,7 +103,7 @@ func (t *roundTripper) try(s *sending) (*http.Response, error) {
 	return resp, err
 }
 
-// usable sees to it that there is an answer with a body, or else an error.
+// usable returns an answer with a body, or else an error.
 func usable(resp *http.Response, err error) (*http.Response, error) {
 	switch {
 	case err != nil:
@@ -116,7 +116,7 @@ func usable(resp *http.Response, err error) (*http.Response, error) {
 	return resp, nil
 }
 
-// ending is a body that ends the context of its request when it has been read,
+// ending is a body; it ends the context of its request when it has been read,
 // or is closed.
 type ending struct {
 	io.ReadCloser

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// patience is how long a caller waits for a body that is looked at. Short bodies
+// patience is the longest wait of a caller for the body in Peek. Short bodies
 // come with their header.
 const patience = 100 * time.Millisecond
 
-// maxDiscard bounds the body that is read to keep the connection of a rejected
-// request.
+// maxDiscard bounds the read of a rejected request's body, to keep its
+// connection.
 const maxDiscard = 16 << 10
 
-// Peek returns the beginning of the body, at most n bytes, and puts it back. whole
-// reports whether that is all. Peek takes at most 100 ms, and reads no body that
-// may be a stream: of a success, it reads bodies with an announced length of at
-// most n. If whole is false, the Client looks at the answer again when its caller
-// has read the body.
+// Peek returns the beginning of the body, at most n bytes, and puts it back.
+// whole reports whether head is the whole body. Peek takes at most 100 ms, and
+// reads no body that may be a stream: of a success, it reads bodies with an
+// announced length of at most n. If whole is false, the Client looks at the
+// answer again when its caller has read the body.
 func Peek(resp *http.Response, n int) (head []byte, whole bool) {
 	if resp.Body == nil || resp.Body == http.NoBody {
 		return nil, true
@@ -36,8 +36,9 @@ func Peek(resp *http.Response, n int) (head []byte, whole bool) {
 	return head, whole
 }
 
-// A pump reads the beginning of a body on a goroutine of its own, which ends with
-// the read that is under way when the patience ends. It is the body from then on.
+// A pump reads the beginning of a body on a goroutine of its own. When the
+// patience ends, the goroutine ends with its current read, and the pump is the
+// body from then on.
 type pump struct {
 	body  io.ReadCloser
 	limit int
@@ -80,7 +81,7 @@ func (p *pump) add(chunk []byte, err error) (last bool) {
 	return p.done
 }
 
-// wait returns what is read until the end of the body, the limit or the patience.
+// wait returns the bytes up to the end of the body, the limit or the patience.
 func (p *pump) wait() (head []byte, whole bool) {
 	over := time.NewTimer(patience)
 	defer over.Stop()
@@ -108,7 +109,7 @@ func (p *pump) leave() (head []byte, whole bool) {
 	return p.ahead[:n:n], p.err == io.EOF && n == len(p.ahead)
 }
 
-// Read returns what the goroutine has read, and then the rest.
+// Read returns the bytes from the goroutine, and then the rest.
 func (p *pump) Read(b []byte) (int, error) {
 	for {
 		n, done, err := p.take(b)
@@ -133,7 +134,7 @@ func (p *pump) take(b []byte) (n int, done bool, err error) {
 	return n, p.done, err
 }
 
-// Close closes the body, which ends a read that is under way.
+// Close closes the body and so ends a running read.
 func (p *pump) Close() error { return p.body.Close() }
 
 // A watched body has settle look at its bytes when the caller has read all of

@@ -19,7 +19,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/resend"
 )
 
-// Transport returns an http.RoundTripper that makes requests as the user,
+// Transport returns an http.RoundTripper. It makes requests as the user,
 // through base; nil: the transport of the calls. It is safe for concurrent use.
 func (c *Client) Transport(u User, base http.RoundTripper) http.RoundTripper {
 	if base == nil {
@@ -41,8 +41,8 @@ func misused(rule string) *apierror.Error {
 	return &apierror.Error{Kind: providerauth.ErrInvalidRequest, Fields: map[string]string{"URL": rule}}
 }
 
-// RoundTrip sends the request with a secret. An error of its own is the
-// provider's and means that nothing was sent; every other error is the base's.
+// RoundTrip sends the request with a secret. Its own errors have the provider's
+// type and mean that nothing was sent. Every other error is the base's.
 func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req == nil || req.URL == nil {
 		return nil, t.Unsent(req, misused("is required"))
@@ -63,8 +63,8 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.resp, r.fault
 }
 
-// Unsent is the provider's error of a request that is given up here, for the
-// reason given.
+// Unsent is the provider's error of a request given up here for the given
+// reason.
 func (c *Client) Unsent(req *http.Request, reason error) error {
 	e := apierror.NotSent(reason)
 	if req != nil {
@@ -99,10 +99,10 @@ type requestSender struct {
 	first sending // in here it costs no allocation
 }
 
-// A sending is the part of a request that the base may hold when the request is
-// over, so no two sendings share one.
+// A sending is the part of a request for the base. The base may still hold it
+// when the request is over, so each sending has its own copy.
 type sending struct {
-	req   http.Request // the copy that is sent
+	req   http.Request // the copy for the base
 	guard resend.Guard
 	body  ending
 }
@@ -118,7 +118,7 @@ func (r *requestSender) send(_ context.Context, s *credential.Secret) verdict {
 		if !r.sent {
 			r.fault = r.Unsent(r.req, err)
 		}
-		return unclear // an answer that came before stands
+		return unclear // an earlier answer stands
 	}
 	if r.sent {
 		discard(r.resp)
@@ -151,8 +151,8 @@ func (r *requestSender) judge(s *credential.Secret) verdict {
 	return accepted
 }
 
-// settler returns a function that judges the answer once the caller has read its
-// body: too late to make the request again, but the next request profits.
+// settler returns a function for the answer's whole body, once the caller has
+// read it. It is too late to repeat the request, but the next request profits.
 func (r *requestSender) settler(s *credential.Secret, resp http.Response) func(body []byte) {
 	return func(body []byte) {
 		if body != nil {
@@ -176,7 +176,7 @@ func (r *requestSender) own(s *credential.Secret) (*sending, error) {
 	}
 	own := &out.req
 	*own = *r.req
-	own.Host = "" // the URL's: no credential goes to a virtual host that the request names
+	own.Host = "" // the URL's: no credential goes to a virtual host named by the request
 	if own.Header = maps.Clone(r.req.Header); own.Header == nil {
 		own.Header = http.Header{}
 	}
@@ -196,8 +196,8 @@ func (r *requestSender) own(s *credential.Secret) (*sending, error) {
 	return out, nil
 }
 
-// payload returns the bytes of a body that is in memory, to be signed; nil of
-// any other.
+// payload returns the bytes of a body in memory, for its signature; nil for any
+// other body.
 func payload(r *http.Request) []byte {
 	if p, ok := r.Body.(interface{ Payload() []byte }); ok {
 		return p.Payload()

@@ -1,4 +1,4 @@
-// Package session makes requests with credentials that the provider may reject:
+// Package session makes requests with credentials, and handles their rejection:
 // it gets a token, sends the request, replaces a rejected token, and sends the
 // request once more. It does so as a call ([Client.Do]) and as an
 // http.RoundTripper ([Client.Transport]), by one rule (use.go).
@@ -19,7 +19,7 @@ import (
 	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
-// Options are the fields that the Config of every provider has.
+// Options are the common fields of all providers' Configs.
 type Options struct {
 	HTTPClient       *http.Client
 	Logger           *slog.Logger
@@ -50,20 +50,21 @@ func (o *Options) Attrs() []slog.Attr {
 	}
 }
 
-// Dialect is how one provider speaks. Its methods are safe for concurrent use.
+// Dialect reads a provider's answers and makes its errors. Its methods are safe
+// for concurrent use.
 type Dialect interface {
 	// Read reads the answer to a call. The class Rejected has the token
 	// replaced.
 	transport.Reader
-	// Rejected reports whether the answer to a request of a RoundTripper says
-	// that the token is not valid. path is below the base URL. It may read the
-	// body by Peek, and nothing else of it. It is not asked below status 200.
+	// Rejected reports whether the answer to a RoundTripper's request is a
+	// rejection of the token. path is below the base URL. It may read the body
+	// by Peek, and nothing else of it. It is not asked below status 200.
 	Rejected(path string, r *http.Request, resp *http.Response) bool
 	// Fail returns the provider's error for an error from below.
 	Fail(op string, err error) error
 }
 
-// Credential authenticates the requests of one user, or of the merchant.
+// Credential authenticates the requests of a user, or of the merchant.
 type Credential interface {
 	// Get returns the secret to send; nil if the requests carry a signature
 	// only.
@@ -76,8 +77,8 @@ type Credential interface {
 // User is whose requests are made.
 type User struct {
 	Credential Credential
-	// Keeper keeps the tokens that Credential returns. Nil: a rejected secret is
-	// never replaced.
+	// Keeper keeps the tokens of Credential. Nil: a rejected secret is never
+	// replaced.
 	Keeper Keeper
 	// Key tells users apart for the Breaker.
 	Key string
@@ -134,7 +135,7 @@ func (c *Client) Stats(cache providerauth.Stats) providerauth.Stats {
 	return cache
 }
 
-// HTTPClient returns an http.Client over rt that follows no redirects.
+// HTTPClient returns an http.Client over rt without redirects.
 func (c *Client) HTTPClient(rt http.RoundTripper) *http.Client {
 	return &http.Client{Transport: rt, Timeout: c.timeout, CheckRedirect: stay}
 }

@@ -10,12 +10,11 @@ import (
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
-// A verdict is the meaning of an answer for the secret that the request
-// carried.
+// A verdict is the meaning of an answer for the secret of its request.
 type verdict int
 
 const (
-	unclear  verdict = iota // no answer, or one that says nothing
+	unclear  verdict = iota // no answer, or an answer without a meaning for the secret
 	accepted                // the secret is valid
 	rejected                // the secret is not valid
 )
@@ -34,10 +33,10 @@ type Keeper interface {
 	// Accept notes that the provider took the token.
 	Accept(token *credential.Secret)
 	// Contested counts a rejection that stands because the token was not
-	// replaced, and returns how long it takes until it can be.
+	// replaced, and returns the time until a replacement is possible.
 	Contested() (wait time.Duration)
-	// Probe has the secret behind the tokens looked at, and returns a number
-	// that changes when that secret does.
+	// Probe checks the secret behind the tokens for a change, and returns a
+	// number that changes with the secret.
 	Probe() (epoch uint64)
 }
 
@@ -50,20 +49,21 @@ type sender interface {
 	again() bool
 }
 
-// maxReplaced bounds the repeats of a request with another token. There is more
-// than one repeat only if other requests have the token replaced time and again
-// while this request is under way.
+// maxReplaced bounds the repeats of a request with another token. There is a
+// second repeat only if other requests have the token replaced while this
+// request is under way.
 const maxReplaced = 4
 
 // use sends a request with the user's secret, and once more after a rejection.
-// The rejected token is dropped if it is still current and another may be had. If
-// the rejection corrected the clock by which the token was signed, the correction
-// may be the cure, so the request is sent again whatever was tried before.
-// A rejection may be a mistake: if no other token is to be had, the first
-// rejection in a row has the request sent once more with the same token.
+// The rejected token is dropped if it is still current and another may be had.
+// If the rejection corrected the clock that the token was signed by, the
+// correction may be the cure, so the request is sent again whatever was tried
+// before. A rejection may be a mistake: if no other token is to be had, the
+// first rejection in a row has the request sent once more with the same token.
 //
-// An error means that nothing was sent. A rejection that stands because no other
-// token was to be had is contested for the duration returned; 0: it is not.
+// An error means that nothing was sent. If a rejection stands because there is
+// no other token, it is contested for the returned duration; 0: it is not
+// contested.
 func (c *Client) use(ctx context.Context, u *User, method, path string, r sender) (contested time.Duration, _ error) {
 	secret, err := c.current(ctx, u)
 	if err != nil {
@@ -114,9 +114,8 @@ func (c *Client) use(ctx context.Context, u *User, method, path string, r sender
 	}
 }
 
-// once sends a request once more with the token that was rejected: there is no
-// other. If it is rejected again, that says nothing of the request, and trips no
-// Breaker.
+// once sends a request once more with the rejected token: there is no other. A
+// second rejection says nothing of the request, and trips no Breaker.
 func (c *Client) once(ctx context.Context, u *User, of call, secret *credential.Secret, r sender) (contested time.Duration) {
 	switch r.send(ctx, secret) {
 	case accepted:
@@ -129,6 +128,6 @@ func (c *Client) once(ctx context.Context, u *User, of call, secret *credential.
 	return 0
 }
 
-// contested is the wait of a rejection that stands. Where nothing says how long
-// that is, such as while the replacement is still under way, it is a second.
+// contested is the wait after a final rejection. It is a second if the Keeper
+// knows no wait, such as while the replacement is still under way.
 func (u *User) contested() time.Duration { return cmp.Or(u.Keeper.Contested(), time.Second) }

@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// An answer keeps what a handler writes, so that it can be delayed, cut or
-// lost after the handler has acted.
+// An answer buffers the handler's output. It can then be delayed, cut or lost
+// after the handler has acted.
 type answer struct {
 	header http.Header
 	status int
@@ -40,12 +40,12 @@ func (a *answer) send(w http.ResponseWriter, method string, truncated bool) {
 	if _, set := a.header["Content-Length"]; !set {
 		a.header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
-	w.WriteHeader(a.status) // net/http leaves out what a 204 or 304 must not have
+	w.WriteHeader(a.status) // net/http leaves out the body and headers forbidden for a 204 or 304
 	_, _ = w.Write(body)
 }
 
-// sendHead sends the header of an answer, which announces the body. It breaks the
-// connection of an answer that cannot have a body.
+// sendHead sends the header of an answer, which announces the body. If an
+// answer cannot have a body, sendHead breaks the connection.
 func (a *answer) sendHead(w http.ResponseWriter, method string) {
 	a.WriteHeader(http.StatusOK)
 	if method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified {
@@ -66,7 +66,7 @@ func (a *answer) mark() {
 }
 
 // WriteJSON answers with v as compact JSON, without HTML escapes and without a
-// final newline. A value that does not marshal is answered 500.
+// final newline. If v does not marshal, the answer is 500.
 func WriteJSON(w http.ResponseWriter, status int, v any) {
 	body, err := encode(v)
 	if err != nil {

@@ -37,7 +37,7 @@ type fault struct {
 	events <-chan string
 }
 
-// faults are taken in the order in which they were asked for, one a request.
+// faults are taken in the order of the calls, at most one by each request.
 type faults struct {
 	mu        sync.Mutex
 	plan      []*fault
@@ -56,8 +56,8 @@ func (f *faults) add(n int, x fault) {
 	f.plan = append(f.plan, &x)
 }
 
-// take decides what happens to a request. The filters are asked under the
-// lock, so that they may keep counts and random sources without one.
+// take decides which fault a request gets. It calls the filters under the lock,
+// so filters may keep counts and random sources without a lock of their own.
 func (f *faults) take(r *http.Request, body []byte) (fault, time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -87,8 +87,8 @@ func matches(only []func(*http.Request) bool, r *http.Request, body []byte) bool
 }
 
 // FailNext answers the next n requests with status, Options.FailBody and
-// header, without letting the provider act. A status that no answer can have
-// (below 200, above 999) is sent as 500.
+// header, without letting the provider act. A status below 200 or above 999 is
+// sent as 500.
 func (s *Server) FailNext(n, status int, header http.Header, only ...func(*http.Request) bool) {
 	s.faults.add(n, fault{kind: fail, status: sendable(status), header: header.Clone(), only: only})
 }
@@ -107,16 +107,16 @@ func (s *Server) LoseAnswers(n int, only ...func(*http.Request) bool) {
 }
 
 // ActLate breaks the connections of the next n requests at once, without an
-// answer; the provider acts on them d later, in whatever state it is then. (A
-// provider that keeps the connection open and acts late is an interceptor that
-// sleeps before it calls next.)
+// answer; the provider acts on them d later, in its state at that time. (For a
+// provider that keeps the connection open and acts late, use an interceptor
+// with a sleep before next.)
 func (s *Server) ActLate(n int, d time.Duration, only ...func(*http.Request) bool) {
 	s.faults.add(n, fault{kind: late, after: d, only: only})
 }
 
 // Truncate lets the provider act on the next n requests, announces the whole
-// answer, sends the first half of its body and breaks the connection. An
-// answer that cannot have a body is lost.
+// answer, sends the first half of its body and breaks the connection. An answer
+// that cannot have a body is lost.
 func (s *Server) Truncate(n int, only ...func(*http.Request) bool) {
 	s.faults.add(n, fault{kind: truncate, only: only})
 }
@@ -128,23 +128,24 @@ func (s *Server) Reset(n int, only ...func(*http.Request) bool) {
 }
 
 // FailActed lets the provider act on the next n requests and answers them with
-// status, Options.FailureEnvelope and header instead of the provider's answer: a
-// failure that does not mean that nothing was done.
+// status, Options.FailureEnvelope and header instead of the provider's answer:
+// a failure after the provider acted.
 func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http.Request) bool) {
 	s.faults.add(n, fault{kind: acted, status: sendable(status), header: header.Clone(), only: only})
 }
 
-// FaultsLeft is how many of the faults that were asked for are not used up. Each
-// call that asked for some counts as one.
+// FaultsLeft returns the number of calls whose faults are not used up. A call
+// for several faults counts once.
 func (s *Server) FaultsLeft() int {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	return len(s.faults.plan)
 }
 
-// Stall lets the provider act on the next n requests and sends the header of the
-// answer, which announces the body, and nothing of the body. The connection stays
-// open until the client leaves or Close. An answer that cannot have a body is lost.
+// Stall lets the provider act on the next n requests and sends the header of
+// the answer, which announces the body, and nothing of the body. The connection
+// stays open until the client leaves or Close. An answer that cannot have a
+// body is lost.
 func (s *Server) Stall(n int, only ...func(*http.Request) bool) {
 	s.faults.add(n, fault{kind: stall, only: only})
 }
@@ -157,13 +158,13 @@ func (s *Server) Stream(n int, events <-chan string, header http.Header, only ..
 	s.faults.add(n, fault{kind: stream, events: events, header: header.Clone(), only: only})
 }
 
-// ByteOrderMark puts a byte order mark of UTF-8 before the next n answers, as
-// servers do that write text with a default encoder of .NET.
+// ByteOrderMark puts a byte order mark of UTF-8 before the next n answers, like
+// servers with a default text encoder of .NET.
 func (s *Server) ByteOrderMark(n int, only ...func(*http.Request) bool) {
 	s.faults.add(n, fault{kind: mark, only: only})
 }
 
-// ClearFaults takes back what is left of all faults, and ends Delay.
+// ClearFaults takes back all faults, and ends Delay.
 func (s *Server) ClearFaults() {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -171,7 +172,7 @@ func (s *Server) ClearFaults() {
 }
 
 // Delay makes the provider answer d after it has acted, from the next request
-// on and together with any other fault that answers or loses the answer; 0 ends
+// on. It also applies to answers of other faults, and to lost answers. 0 ends
 // it. There is one delay: a further call replaces the filters too. The wait
 // ends early, without an answer, when the client leaves and at Close.
 func (s *Server) Delay(d time.Duration, only ...func(*http.Request) bool) {
@@ -286,8 +287,9 @@ func (s *Server) actLater(r *http.Request, body []byte, d time.Duration) {
 
 type lateKey struct{}
 
-// Late reports whether the provider acts on r late, as [Server.ActLate] has it: the
-// client sent r earlier than the requests that the provider has acted on since.
+// Late reports whether the provider acts on r late, by [Server.ActLate]: the
+// client sent r before other requests, but the provider has acted on those
+// first.
 func Late(r *http.Request) bool { return r.Context().Value(lateKey{}) != nil }
 
 func gatewayPage(status int) (body []byte, contentType string) {

@@ -16,7 +16,7 @@ var (
 	clientAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 2}
 )
 
-// A pipeListener accepts what its own dial connects.
+// A pipeListener accepts the connections made by its dial.
 type pipeListener struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -64,7 +64,7 @@ func refused() error {
 	return &net.OpError{Op: "dial", Net: "tcp", Addr: memoryAddr, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 }
 
-// A pipeConn is one end of a pipe that can be reset as a TCP connection can.
+// A pipeConn is an end of a pipe with the resets of a TCP connection.
 type pipeConn struct {
 	net.Conn
 	local, remote net.Addr

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// keep bounds the log, so that a simulated day of calls fits into memory.
+// keep bounds the log: a simulated day of calls fits into memory.
 const keep = 10_000
 
 type logged struct {
@@ -39,10 +39,9 @@ func (l *requestLog) add(r *http.Request, body []byte, below bool) {
 }
 
 // Requests returns copies of the last 10,000 requests in order of arrival, each
-// with its header and a body that can be read from its start. It holds every
-// request that arrived whole, faulty ones and those outside the base path
-// included. RequestURI is the path as sent; header names are in net/http's
-// spelling, not the sender's.
+// with its header and an unread body. The log holds every complete request,
+// also with a fault or outside the base path. RequestURI is the path as sent;
+// header names are in net/http's spelling, not the sender's.
 func (s *Server) Requests() []*http.Request {
 	s.log.mu.Lock()
 	last := append([]logged(nil), s.log.last[max(0, len(s.log.last)-keep):]...)

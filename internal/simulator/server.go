@@ -1,35 +1,35 @@
-// Package simulator is what the providers' test servers share: a real HTTP
-// server with faults, a clock and a log of requests, on a socket or in memory.
+// Package simulator is the common part of the providers' test servers: a real
+// HTTP server with faults, a clock and a log of requests, on a socket or in
+// memory.
 //
-// In memory it listens on net.Pipe, so that the whole of net/http (deadlines,
-// resets, truncation, connection reuse) runs inside a testing/synctest bubble,
-// where a socket would stop time. Server and clients are then made inside the
-// bubble and closed before it ends; an answer whose body is never read to its
-// end or closed keeps net/http's client goroutines, and fails the test.
+// In memory it listens on net.Pipe. The whole of net/http (deadlines, resets,
+// truncation, connection reuse) then runs inside a testing/synctest bubble,
+// where a socket would stop time. Make and close the server and its clients
+// inside the bubble. Read every body to its end, or close it: an open body
+// keeps net/http's client goroutines, which fail the test.
 //
-// A request passes, in this order: the log, what [Server.Intercept] added, the
-// faults, the provider's handler.
+// A request passes, in this order: the log, the interceptors of
+// [Server.Intercept], the faults, the provider's handler.
 //
 // # Faults
 //
 // FailNext, FailActed, LoseAnswers, ActLate, Truncate, Reset, Stall, Stream and
-// ByteOrderMark are used up in the order in which they were asked for, at most one
-// by each request, whatever its path.
-// A count of math.MaxInt is without end; one of 0 or less takes back what is
-// left of that kind, and ClearFaults what is left of all. With filters, a fault is for requests that all of them
-// accept.
+// ByteOrderMark are used up in the order of the calls. A request uses up at
+// most one fault, whatever its path. A count of math.MaxInt is without end. A
+// count of 0 or less takes back the remaining faults of its kind; ClearFaults
+// takes back all. A fault with filters is for requests accepted by all its
+// filters.
 //
-// Filters are asked one at a time and only while their fault is to be had, so
-// that a filter that stands alone can count the faults it causes and draw from
-// a random source. They may read the body, and must neither block nor ask for
-// faults.
+// Filters are called one at a time, and only while their fault is left. A
+// single filter can therefore count its faults and draw from a random source.
+// Filters may read the body, and must neither block nor add faults.
 //
-// net/http's client repeats a GET by itself where a kept connection breaks
-// without an answer, so that a single LoseAnswers, ActLate or Reset can pass
-// unnoticed there.
+// net/http's client repeats a GET by itself when a kept connection breaks
+// without an answer. A single LoseAnswers, ActLate or Reset can pass unnoticed
+// there.
 //
-// The package uses nothing of the SDK: a simulator that shared code with it
-// would agree with its bugs.
+// The package uses nothing of the SDK: with shared code, a simulator would
+// agree with the bugs of the SDK.
 package simulator
 
 import (
@@ -54,25 +54,24 @@ type Options struct {
 	// Server.Client reaches it then.
 	InMemory bool
 
-	// BasePath is what the server is mounted below. Default "/base": not
-	// empty, so that a client that builds absolute paths fails. "/" mounts it
-	// at the root.
+	// BasePath is the path at which the server is mounted. Default "/base": a
+	// client that builds absolute paths fails there. "/" mounts the server at
+	// the root.
 	BasePath string
 
-	// FailBody makes the body and Content-Type of the answers that FailNext
-	// gives, and must be safe for concurrent use. Default: the HTML page of a
-	// gateway.
+	// FailBody makes the body and Content-Type of FailNext's answers. It must
+	// be safe for concurrent use. Default: the HTML page of a gateway.
 	FailBody func(status int) (body []byte, contentType string)
 
-	// FailureEnvelope makes the body and Content-Type of the answers that
-	// FailActed gives: the provider's own failure envelope, whatever the status.
-	// It must be safe for concurrent use. Default: FailBody.
+	// FailureEnvelope makes the body and Content-Type of FailActed's answers:
+	// the provider's own failure envelope, whatever the status. It must be safe
+	// for concurrent use. Default: FailBody.
 	FailureEnvelope func(status int) (body []byte, contentType string)
 }
 
-// A Server is a running test server, safe for concurrent use. Paths that the
-// handler, interceptors, filters, Requests and Count see are relative to the
-// base path.
+// A Server is a running test server, safe for concurrent use. The handler,
+// interceptors, filters, Requests and Count see paths relative to the base
+// path.
 type Server struct {
 	opt     Options
 	base    string
@@ -81,7 +80,7 @@ type Server struct {
 	http    *http.Server
 	client  *http.Client
 	offset  atomic.Int64 // of the server's clock, in ns
-	edge    atomic.Int64 // of the clock that writes Date, less the server's, in ns
+	edge    atomic.Int64 // of the Date header's clock from the server's, in ns
 	age     atomic.Int64 // of all answers, in ns
 
 	faults faults
@@ -156,8 +155,8 @@ func listen() net.Listener {
 
 type connKey struct{}
 
-// panicsOnly is quiet about the connections that faults and tests break, and
-// shows the panics of handlers, which the client would see as EOF only.
+// panicsOnly drops the log lines about connections broken by faults and tests.
+// It writes the panics of handlers, because the client sees only EOF.
 type panicsOnly struct{ w io.Writer }
 
 func (o panicsOnly) Write(p []byte) (int, error) {
@@ -168,17 +167,17 @@ func (o panicsOnly) Write(p []byte) (int, error) {
 }
 
 // URL is the address of the base path, without a trailing slash. In memory it
-// is on 127.0.0.1:1, which passes a rule that wants https or loopback.
+// is on 127.0.0.1:1, which passes the rule "https or loopback".
 func (s *Server) URL() string { return s.url }
 
-// Client returns a client that reaches the server, and in memory nothing else.
-// It is the same one each time, with a *http.Transport of its own that keeps
-// 256 idle connections and that Close cleans up.
+// Client returns the server's client, the same *http.Client each time. In
+// memory the client reaches nothing else. It has a *http.Transport of its own
+// with up to 256 idle connections. Close closes them.
 func (s *Server) Client() *http.Client { return s.client }
 
-// Close breaks all connections, ends waits that faults have imposed, drops the
-// acts of ActLate that are not due yet, and returns when no handler runs any
-// more. It may be called again, but not from a handler.
+// Close breaks all connections, ends the waits of faults, drops the acts of
+// ActLate before their time, and returns when no handler runs any more. It may
+// be called again, but not from a handler.
 func (s *Server) Close() {
 	s.closeMu.Lock()
 	if !s.closed {
@@ -187,7 +186,7 @@ func (s *Server) Close() {
 	}
 	s.closeMu.Unlock()
 	// No lock and no Once while waiting: a second caller blocked on a mutex
-	// would stop the time of a bubble that the handlers may need.
+	// would stop the bubble's time, and the handlers may need time to pass.
 	_ = s.http.Close()
 	s.client.CloseIdleConnections()
 	s.running.Wait()
@@ -234,17 +233,17 @@ func (s *Server) SetDateOffset(d time.Duration) { s.edge.Store(int64(d)) }
 func (s *Server) SetAge(d time.Duration) { s.age.Store(int64(max(d, 0))) }
 
 // Now is the time by the server's clock, without a monotonic reading. The Date
-// header of an answer is the time by that clock at which its request came, unless
-// SetDateOffset or SetAge changes it.
+// header of an answer is the time of its request's arrival by this clock,
+// unless SetDateOffset or SetAge changes it.
 func (s *Server) Now() time.Time {
 	return time.Now().Round(0).Add(time.Duration(s.offset.Load()))
 }
 
 // Intercept puts wrap(next) between the log and the rest; of several, the last
-// added sees a request first. Nil removes them all. It may change the Date
-// header before it calls next; a nil value sends none. If it passes on another
-// ResponseWriter, that one needs an Unwrap method, without which Truncate
-// loses the whole answer.
+// added sees a request first. Nil removes them all. An interceptor may change
+// the Date header before it calls next; a nil value sends none. If it passes on
+// another ResponseWriter, the writer needs an Unwrap method. Without it,
+// Truncate loses the whole answer.
 func (s *Server) Intercept(wrap func(next http.Handler) http.Handler) {
 	s.chainMu.Lock()
 	defer s.chainMu.Unlock()
@@ -287,8 +286,8 @@ func (s *Server) setDate(h http.Header) {
 	}
 }
 
-// relative returns the request with the base path cut off, or as it is where
-// it is not below that.
+// relative returns the request with the base path cut off. It returns a request
+// outside the base path unchanged.
 func (s *Server) relative(r *http.Request) (*http.Request, bool) {
 	path, ok := strings.CutPrefix(r.URL.Path, s.base)
 	if !ok || path != "" && path[0] != '/' {
@@ -305,7 +304,7 @@ func (s *Server) relative(r *http.Request) (*http.Request, bool) {
 	return r, true
 }
 
-// withBody returns a shallow copy of r that reads body from its start.
+// withBody returns a shallow copy of r with a reader at the start of body.
 func withBody(r *http.Request, body []byte) *http.Request {
 	r = r.WithContext(r.Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))

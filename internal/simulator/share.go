@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// A Share is a part of the requests that a handler treats in another way, such
-// as those whose good credential it rejects. The zero Share is empty. A Share
-// is safe for concurrent use.
+// A Share selects the requests for a special treatment by a handler, such as
+// the rejection of a good credential. The zero Share is empty. A Share is safe
+// for concurrent use.
 type Share struct {
 	mu    sync.Mutex
 	rules []*shareRule
@@ -22,10 +22,11 @@ type shareRule struct {
 	only []func(*http.Request) bool
 }
 
-// Add puts one in n of the requests that all filters accept into the Share:
-// with seed 0 every n-th of them, else each by chance, drawn from a source that
-// starts with seed. n of 0 or less empties the Share. Of several rules the first
-// whose filters accept a request decides on it. Filters must not read the body.
+// Add puts one in n of the requests accepted by all filters into the Share.
+// With seed 0 it is every n-th request. Any other seed starts a random source,
+// and each request has the chance 1/n. An n of 0 or less empties the Share. If
+// there are several rules, the first rule with accepting filters decides.
+// Filters must not read the body.
 func (s *Share) Add(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

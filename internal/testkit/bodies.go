@@ -57,7 +57,7 @@ func Bodies() []Body {
 	}
 }
 
-// An Amount is the type of that name of a provider's package.
+// An Amount is the Amount or Number of the root package.
 type Amount interface {
 	comparable
 	fmt.Stringer

@@ -19,7 +19,7 @@ type Streamer interface {
 	Stream(n int, events <-chan string, header http.Header, only ...func(*http.Request) bool)
 }
 
-// A TokenClient is an http.Client that puts a token on requests to a simulator.
+// A TokenClient is an http.Client for requests with a token to a simulator.
 type TokenClient struct {
 	Simulator Streamer
 	Client    *http.Client
@@ -27,8 +27,8 @@ type TokenClient struct {
 	Done      func() // closes the SDK's client
 }
 
-// Streams tests in simulated time that answers reach the caller as they come.
-// open makes a client, whose token is at hand.
+// Streams tests the immediate delivery of answers to the caller, in simulated
+// time. open makes a client with a token at hand.
 func Streams(t *testing.T, open func(t *testing.T) TokenClient) {
 	t.Helper()
 	for _, kind := range []string{"application/json", "application/x-ndjson", "text/event-stream", ""} {
@@ -117,8 +117,8 @@ func Streams(t *testing.T, open func(t *testing.T) TokenClient) {
 	})
 }
 
-// stalled401 answers the first request that is accepts with a 401 whose body does
-// not come.
+// stalled401 answers the first request accepted by is with a 401 whose body
+// does not come.
 func stalled401(is func(*http.Request) bool) func(http.Handler) http.Handler {
 	var seen atomic.Bool
 	return func(next http.Handler) http.Handler {
@@ -135,7 +135,7 @@ func stalled401(is func(*http.Request) bool) func(http.Handler) http.Handler {
 	}
 }
 
-// switching answers requests that is accepts with 101.
+// switching answers requests accepted by is with 101.
 func switching(is func(*http.Request) bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

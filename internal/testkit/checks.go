@@ -44,7 +44,8 @@ func ErrorIs[E error](t testing.TB, err error, targets ...error) E {
 	return e
 }
 
-// ParseAmount returns the amount of a text that has to be an amount.
+// ParseAmount returns the amount of a text. It stops the test for any other
+// text.
 func ParseAmount(t testing.TB, s string) providerauth.Amount {
 	t.Helper()
 	a, err := providerauth.ParseAmount(s)

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A ClockServer is a simulator whose clock, and the clock that writes Date, can be
-// wrong.
+// A ClockServer is a simulator with adjustable clocks: its own, and the clock
+// of the Date header.
 type ClockServer interface {
 	SetClockOffset(d time.Duration)
 	SetDateOffset(d time.Duration)
@@ -20,7 +20,7 @@ type ClockServer interface {
 	Delay(d time.Duration, only ...func(*http.Request) bool)
 }
 
-// A ClockSubject is a client that signs its tokens, of a simulator that refuses
+// A ClockSubject is a client that signs its own tokens. Its simulator refuses
 // tokens issued in its future.
 type ClockSubject struct {
 	Server ClockServer
@@ -52,8 +52,8 @@ func (s *ClockSubject) stream(int) error {
 	return nil
 }
 
-// WrongClocks checks that calls are accepted though a clock is wrong. open makes a
-// subject inside the bubble it is called in, and returns what closes it.
+// WrongClocks expects every call to be accepted though a clock is wrong. open
+// makes a subject inside the caller's bubble, and returns its closing function.
 func WrongClocks(t *testing.T, open func(t *testing.T) (s ClockSubject, closing func())) {
 	// Tokens have whole seconds, so the fraction at which a client starts counts.
 	run := func(name string, f func(t *testing.T, s ClockSubject)) {

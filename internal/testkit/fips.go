@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// FIPS 140-only mode allows no HMAC under ShortSecret. FIPSRule is the rule that
-// errors state then.
+// FIPS 140-only mode allows no HMAC under ShortSecret. FIPSRule is the rule in
+// the error.
 const (
 	ShortSecret = "13-bytes-long"
 	LongSecret  = "14-bytes-long!"
@@ -18,15 +18,15 @@ const (
 )
 
 // InFIPSOnly reports whether this process is in FIPS 140-only mode. If not, it
-// runs the test in a process that is.
+// runs the test in a process in this mode.
 func InFIPSOnly(t *testing.T) bool {
 	t.Helper()
 	return InProcess(t, "fips140=only")
 }
 
 // InProcess reports whether this process was started with the setting in
-// GODEBUG, for settings that are read at the start only. If not, it runs the
-// test in a process that is.
+// GODEBUG, for settings read at the start only. If not, it runs the test in a
+// process with the setting.
 func InProcess(t *testing.T, setting string) bool {
 	t.Helper()
 	const started = "PROVIDERAUTH_TEST_GODEBUG"

@@ -58,7 +58,7 @@ func Golden(t testing.TB, name, got string) {
 }
 
 // GoldenMain runs the tests for the TestMain of a package with golden files. If
-// all tests ran, it fails for every golden file that no test used.
+// all tests ran, it fails for every golden file unused by the tests.
 func GoldenMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 && allRan() {
@@ -133,8 +133,8 @@ func Marshalled(values ...any) string {
 	return strings.Join(lines, "\n")
 }
 
-// Reads returns a line for each input: the input and the value that
-// json.Unmarshal makes of it, as show prints the value, or Refused.
+// Reads returns a line for each input: the input and its value from
+// json.Unmarshal, printed by show, or Refused.
 func Reads[T any](show func(T) string, inputs ...string) string {
 	var b strings.Builder
 	for _, in := range inputs {

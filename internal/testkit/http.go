@@ -15,7 +15,7 @@ type RoundTrip func(*http.Request) (*http.Response, error)
 // RoundTrip makes a request.
 func (f RoundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Responding is a RoundTrip that answers every request itself.
+// Responding is a RoundTrip with an answer of its own to every request.
 func Responding(status int, header http.Header, body string) RoundTrip {
 	return func(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
@@ -69,7 +69,7 @@ func Do(t testing.TB, h *http.Client, r *http.Request) (*http.Response, string) 
 	return resp, string(body)
 }
 
-// Last returns the last of a server's requests that is accepts, and its body.
+// Last returns the last of a server's requests accepted by is, and its body.
 func Last(t testing.TB, all []*http.Request, is ...func(*http.Request) bool) (*http.Request, string) {
 	t.Helper()
 	var last *http.Request
@@ -106,8 +106,8 @@ func FailTokens(srv Faulty, is func(*http.Request) bool) func(status int) {
 	}
 }
 
-// Always is an interceptor of a simulator that answers every request itself, or
-// those that all of only accept.
+// Always is a simulator's interceptor with an answer of its own to every
+// request, or to requests accepted by all of only.
 func Always(status int, header http.Header, body string, only ...func(*http.Request) bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -126,7 +126,7 @@ func Always(status int, header http.Header, body string, only ...func(*http.Requ
 	}
 }
 
-// Hanging is an interceptor of a simulator: requests that it is for are neither
+// Hanging is an interceptor of a simulator. Requests accepted by is are neither
 // acted on nor answered.
 func Hanging(is func(*http.Request) bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {

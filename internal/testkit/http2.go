@@ -13,16 +13,16 @@ import (
 	"testing"
 )
 
-// HTTP2 is a server that speaks just enough of HTTP/2 to refuse requests.
+// HTTP2 is a server with just enough HTTP/2 to refuse requests.
 type HTTP2 struct {
 	URL       string
 	Transport *http.Transport // reaches the server, and trusts it
-	Requests  atomic.Int32    // that came whole
+	Requests  atomic.Int32    // complete requests
 }
 
-// NewHTTP2 starts a server on the loopback interface. It writes the frames that
-// reply returns for its n-th request, which came on the given stream. The end of
-// the test stops the server.
+// NewHTTP2 starts a server on the loopback interface. It writes reply's frames
+// for its n-th request, on the given stream. The end of the test stops the
+// server.
 func NewHTTP2(t testing.TB, reply func(n int32, stream uint32) []byte) *HTTP2 {
 	t.Helper()
 	lender := httptest.NewTLSServer(nil)
@@ -53,7 +53,7 @@ func NewHTTP2(t testing.TB, reply func(n int32, stream uint32) []byte) *HTTP2 {
 	return h
 }
 
-// The parts of HTTP/2 (RFC 9113) that the server knows.
+// The server's parts of HTTP/2 (RFC 9113).
 const (
 	frameData, frameHeaders, frameReset, frameSettings, frameGoAway = 0, 1, 3, 4, 7
 	flagEndStream, flagAck, flagEndHeaders                          = 1, 1, 4
@@ -65,12 +65,13 @@ const (
 	RefusedStream = 7
 )
 
-// ResetStream is a frame that resets a stream with a code.
+// ResetStream returns a frame that resets a stream with a code.
 func ResetStream(stream uint32, code byte) []byte {
 	return frame(frameReset, 0, stream, 0, 0, 0, code)
 }
 
-// GoAway is a frame that ends a connection: no stream after last is processed.
+// GoAway returns the frame that ends a connection: no stream after last is
+// processed.
 func GoAway(last uint32) []byte {
 	return frame(frameGoAway, 0, 0, binary.BigEndian.AppendUint64(nil, uint64(last)<<32)...)
 }

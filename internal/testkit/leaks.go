@@ -16,7 +16,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 )
 
-// Shown returns v in every form that operators print: Printed, and as JSON.
+// Shown returns v in every form of an operator's output: Printed, and as JSON.
 // E is the error type of the package under test.
 func Shown[E error](v any) string {
 	var b bytes.Buffer
@@ -35,12 +35,12 @@ func Shown[E error](v any) string {
 	return b.String()
 }
 
-// Printed returns v as fmt, slog and a panic print it: for types that print
-// without their values, and marshal with them. E is as in Shown.
+// Printed returns v as fmt, slog and a panic print it: for types that hide
+// their values in print, but not in JSON. E is as in Shown.
 func Printed[E error](v any) string {
 	var b bytes.Buffer
 	for _, verb := range verbs[E](v) {
-		if verb != "%p" { // prints the fields of a value that is no pointer, and calls no method
+		if verb != "%p" { // prints the fields of a non-pointer, and calls no method
 			format(&b, verb, v)
 		}
 	}
@@ -67,9 +67,9 @@ func verbs[E error](v any) []string {
 	return all
 }
 
-// anyVerb reports whether v hides its fields under every verb. Under a verb that
-// does not fit, fmt prints the fields of a foreign error that wraps an E, and then
-// the fields of the E: Message is a public field.
+// anyVerb reports whether v hides its fields under every verb. Under an unfit
+// verb, fmt prints the fields of a foreign error around an E, and then the
+// fields of the E: Message is a public field.
 func anyVerb[E error](v any) bool {
 	err, ok := v.(error)
 	if !ok || errors.Unwrap(err) == nil {
@@ -79,7 +79,7 @@ func anyVerb[E error](v any) bool {
 	return own
 }
 
-// Hiding checks that none of the Secrets is shown. E is as in Shown.
+// Hiding fails the test if any of the Secrets is shown. E is as in Shown.
 type Hiding[E error] struct {
 	testing.TB
 	Secrets []string
@@ -114,11 +114,11 @@ func (h Hiding[E]) CheckText(what, text string) {
 // fail.
 const Sealed = "sentinel-vault"
 
-// ErrSealed is the error of a vault that cannot be opened.
+// ErrSealed is the error of a sealed vault.
 var ErrSealed = errors.New(Sealed)
 
-// BadSecrets returns functions that supply no usable secret. One supplies the secret
-// with a line end.
+// BadSecrets returns functions without a usable secret. Among them is a
+// function for the secret with a line end.
 func BadSecrets(secret string) map[string]providerauth.SecretFunc {
 	return map[string]providerauth.SecretFunc{
 		"failing":   func(context.Context) (string, error) { return "", ErrSealed },
@@ -139,7 +139,7 @@ func logAt(level slog.Level) (*slog.Logger, *strings.Builder) {
 	return slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: level})), &text
 }
 
-// Leak returns the form in which text shows one of the secrets, "" for none.
+// Leak returns the form of a secret shown in text, "" if text shows none.
 func Leak(text string, secrets ...string) string {
 	for _, s := range secrets {
 		raw := []byte(s)
@@ -155,8 +155,8 @@ func Leak(text string, secrets ...string) string {
 	return ""
 }
 
-// Strings returns the strings that reflection reaches in v, in unexported fields
-// too.
+// Strings returns the strings within reach of reflection in v, in unexported
+// fields too.
 func Strings(v any) []string {
 	var texts []string
 	walk(reflect.ValueOf(v), &texts, 0)

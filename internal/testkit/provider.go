@@ -19,8 +19,8 @@ type Provider[Options any, Server Simulator[Config], Config any, Client Closer] 
 	newClient func(Config) (Client, error)
 }
 
-// A Simulator is the test server of a provider. Config is that of the provider's
-// package, for a client of the server.
+// A Simulator is the test server of a provider. Config is the Config of the
+// provider's package, for a client of the server.
 type Simulator[Config any] interface {
 	Config() Config
 	Delay(d time.Duration, only ...func(*http.Request) bool)
@@ -51,9 +51,9 @@ func (p Provider[Options, Server, Config, Client]) Open(t testing.TB, cfg Config
 	return c
 }
 
-// CheckConfig checks that exactly these fields of a configuration are reported, all of them
-// by name, before anything is sent and without the password hunter2 of a URL.
-// Without fields, a client can be made.
+// CheckConfig expects New to report exactly these fields of a configuration,
+// all of them by name, before anything is sent and without the password hunter2
+// of a URL. Without fields, a client can be made.
 func (p Provider[Options, Server, Config, Client]) CheckConfig(t testing.TB, cfg Config, fields ...string) {
 	t.Helper()
 	c, err := p.newClient(cfg)
@@ -94,8 +94,9 @@ func (p Provider[Options, Server, Config, Client]) Bubble(
 	})
 }
 
-// Subject returns what Strays and its like open: subject's Subject of a server and
-// a client, in which every answer takes 20 ms. It is called in a bubble.
+// Subject returns the open argument of Strays and its like. It opens subject's
+// Subject of a server and a client, in which every answer takes 20 ms. It is
+// called in a bubble.
 func (p Provider[Options, Server, Config, Client]) Subject(
 	subject func(t *testing.T, srv Server, c Client) Subject,
 ) func(t *testing.T) (s Subject, closing func()) {
@@ -108,9 +109,9 @@ func (p Provider[Options, Server, Config, Client]) Subject(
 	}
 }
 
-// OnWire returns a function that runs f in simulated time, with a client whose
-// bytes are recorded, and closes the client. config returns the configuration of
-// a client that sends to WireURL through hc.
+// OnWire returns a function. The function runs f in simulated time, with a
+// client whose bytes are recorded, and closes the client. config returns the
+// configuration of a client for WireURL through hc.
 func (p Provider[Options, Server, Config, Client]) OnWire(config func(hc *http.Client) Config) func(
 	t *testing.T, h http.Handler, f func(t *testing.T, w *Wire, c Client), change ...func(*Config),
 ) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A Socket is a server on 127.0.0.1 that keeps the heads of requests as they came.
-// net/http canonicalises the header names of a received request.
+// A Socket is a server on 127.0.0.1. It keeps the heads of requests as they
+// came. net/http canonicalises the header names of a received request.
 type Socket struct {
 	// URL is the base URL of the server, without a path.
 	URL string
@@ -20,7 +20,7 @@ type Socket struct {
 	lines []string
 }
 
-// NewSocket starts a server that answers its requests with these bodies in turn,
+// NewSocket starts a server. It answers its requests with these bodies in turn,
 // and with the last for ever. It closes at the end of the test.
 func NewSocket(t testing.TB, bodies ...string) *Socket {
 	t.Helper()

@@ -1,4 +1,4 @@
-// Package testkit holds what the tests of several packages share.
+// Package testkit holds the common helpers of several packages' tests.
 package testkit
 
 import (
@@ -16,10 +16,10 @@ import (
 )
 
 // Long reports whether tests run whole: LONG=1 in the environment. Otherwise
-// the long ones run in a short form.
+// the long tests run in a short form.
 func Long() bool { return os.Getenv("LONG") != "" }
 
-// Heap returns the bytes of the heap that are in use.
+// Heap returns the bytes of the heap in use.
 func Heap() int {
 	runtime.GC()
 	runtime.GC()
@@ -28,7 +28,7 @@ func Heap() int {
 	return int(m.HeapAlloc)
 }
 
-// A Tally counts calls and those that failed.
+// A Tally counts calls and failed calls.
 type Tally struct {
 	mu                       sync.Mutex
 	calls, failed, retryable int
@@ -69,7 +69,7 @@ func (y *Tally) String() string {
 		y.calls, y.failed, 100*float64(y.failed)/float64(max(y.calls, 1)), y.retryable, y.slowest.Round(time.Millisecond), y.last)
 }
 
-// Traffic makes one call every gap for as long as d, each on a goroutine of its
+// Traffic makes a call every gap for as long as d, each on a goroutine of its
 // own, and waits for all of them.
 func Traffic(d, gap time.Duration, call func(i int) error) *Tally {
 	y := new(Tally)
@@ -115,7 +115,7 @@ func succeeded(resp *http.Response, err error) error {
 type Subject struct {
 	// Token gets a token.
 	Token func() error
-	// Call makes the ith call, to an endpoint that refuses nothing.
+	// Call makes the ith call, to an endpoint without refusals.
 	Call func(i int) error
 	// Always and Half make calls to two other endpoints.
 	Always, Half func(i int) error
@@ -125,8 +125,8 @@ type Subject struct {
 	// if there are no token requests.
 	StrayCalls, StrayTokens func(n int, seed uint64, only ...func(*http.Request) bool)
 	Strays                  func() (calls, tokens int)
-	// FailTokens has every token request answered with a status, or not at all if
-	// that is 0. Nil if there are no token requests.
+	// FailTokens has every token request answered with a status, or not at all
+	// if the status is 0. Nil if there are no token requests.
 	FailTokens func(status int)
 	// Patience is how long a call may take while token requests hang.
 	Patience time.Duration
@@ -137,10 +137,11 @@ type Subject struct {
 	Due int
 }
 
-// Strays checks that stray rejections fail no call but those that met one, in
-// simulated time: 100 calls a second for ten minutes, one in 1000, 100 and 20,
-// of the calls, of the token requests, and of both. open makes a subject inside
-// the bubble it is called in, and returns what closes it.
+// Strays injects stray rejections, and allows failures only of calls with a
+// stray rejection. It runs in simulated time: 100 calls a second for ten
+// minutes, with strays of one in 1000, 100 and 20, of the calls, of the token
+// requests, and of both. open makes a subject inside the caller's bubble, and
+// returns its closing function.
 func Strays(t *testing.T, open func(t *testing.T) (s Subject, closing func())) {
 	duration := 10 * time.Minute
 	if !Long() {
@@ -164,8 +165,9 @@ func Strays(t *testing.T, open func(t *testing.T) (s Subject, closing func())) {
 	}
 }
 
-// BadEndpoints checks that an endpoint that refuses nothing has no failed call
-// beside one that always rejects the token and one that does so every other time.
+// BadEndpoints expects no failed call to a good endpoint, beside an endpoint
+// that always rejects the token and an endpoint that rejects it every other
+// time.
 func BadEndpoints(t *testing.T, open func(t *testing.T) (s Subject, closing func())) {
 	duration := 10 * time.Minute
 	if !Long() {
@@ -195,9 +197,9 @@ func BadEndpoints(t *testing.T, open func(t *testing.T) (s Subject, closing func
 	})
 }
 
-// Outage checks that the calls that fail are at most those that were rejected by
-// chance, one in 20, while tokens cannot be had: the provider is down, refuses, or
-// does not answer.
+// Outage allows at most as many failed calls as calls were rejected by chance,
+// one in 20, while no token can be had: the provider is down, refuses, or does
+// not answer.
 func Outage(t *testing.T, open func(t *testing.T) (s Subject, closing func())) {
 	duration := 10 * time.Minute
 	if !Long() {

@@ -50,9 +50,9 @@ func (v *Vault) Asked() int {
 	return v.asked
 }
 
-// ChangedSecret checks, in a bubble, that calls with a wrong secret cost one token
-// request, and that a token is had two seconds after the right one is back. token
-// gets a token where none is kept.
+// ChangedSecret runs in a bubble. It expects calls with a wrong secret to cost
+// a single token request, and a token two seconds after the right secret is
+// back. token gets a token where none is kept.
 func ChangedSecret(t *testing.T, secret *Vault, token func() error, requests func() int) {
 	t.Helper()
 	right, _ := secret.Get(t.Context())

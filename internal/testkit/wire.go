@@ -20,9 +20,9 @@ import (
 	"testing/synctest"
 )
 
-// A Wire is an HTTP server in memory that records the bytes on its connections.
-// net/http canonicalises the header names of a received request, so a handler
-// cannot see how a client spelled them.
+// A Wire is an HTTP server in memory with a record of the bytes on its
+// connections. net/http canonicalises the header names of a received request,
+// so a handler cannot see the client's spelling.
 type Wire struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -48,7 +48,7 @@ func NewWire(t *testing.T, h http.Handler) *Wire {
 	running.Go(func() { _ = server.Serve(w) })
 	t.Cleanup(func() {
 		w.client.CloseIdleConnections()
-		_ = server.Shutdown(context.Background()) // it waits for handlers that go on after their answer
+		_ = server.Shutdown(context.Background()) // Shutdown also waits for handlers that go on after their answer
 		running.Wait()
 	})
 	return w
@@ -168,7 +168,7 @@ func (c *recordedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// OddFields and ErrOdd hold characters that another JSON encoder changes, for the
+// OddFields and ErrOdd hold characters with several spellings in JSON, for the
 // errors of the providers.
 var (
 	OddFields = map[string]string{"b": "rule <&>", "a": "é"}
@@ -208,8 +208,8 @@ func Must(t testing.TB, err error) {
 	}
 }
 
-// Calls makes a call with each body, and returns the requests. A call that sends
-// nothing stands as Refused.
+// Calls makes a call with each body, and returns the requests. A call without a
+// request stands as Refused.
 func (w *Wire) Calls(t *testing.T, bodies []Body, call func(in any) error) string {
 	t.Helper()
 	var s Sheet
@@ -227,8 +227,8 @@ func (w *Wire) Calls(t *testing.T, bodies []Body, call func(in any) error) strin
 	return s.String()
 }
 
-// Targets makes calls of every method and of paths that are easily changed, and
-// returns the requests.
+// Targets makes calls of every method and of easily changed paths, and returns
+// the requests.
 func (w *Wire) Targets(t *testing.T, call func(method, path string, in any) error) string {
 	t.Helper()
 	var s Sheet
@@ -285,8 +285,8 @@ func (w *Wire) Post(t *testing.T, hc *http.Client, path, body string) string {
 	return w.Sent()
 }
 
-// Answer returns a handler whose every answer is JSON with this status and body,
-// or what the paths, from WireURL on, have instead.
+// Answer returns a handler. Its answers are JSON with this status and body. A
+// path in paths, from WireURL on, has its own body.
 func Answer(status int, body string, paths map[string]string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text := body
@@ -300,7 +300,7 @@ func Answer(status int, body string, paths map[string]string) http.Handler {
 	})
 }
 
-// FailOnce is a handler that answers a request to Path, from WireURL on, with a
+// FailOnce is a handler. It answers a request to Path, from WireURL on, with a
 // failure, and leaves all others to Next.
 type FailOnce struct {
 	Path   string

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// What an error keeps of an answer at most: an answer may be as long as its
+// The longest parts of an answer in an error. An answer may be as long as its
 // sender likes, and errors are kept.
 const (
 	MaxMessage   = 1 << 10 // bytes of a message
 	MaxCode      = 128     // bytes of a code, name or request id
 	MaxElements  = 16      // entries of a list
 	MaxDetails   = 4 << 10 // bytes of JSON
-	shortMessage = 256     // of a message that is kept within a back-off
+	shortMessage = 256     // of a message kept within a back-off
 )
 
-// Clip returns at most the first n bytes of s, in memory of its own, so that the
-// rest of s is not kept.
+// Clip returns at most the first n bytes of s, in memory of its own: the rest
+// of s is not kept.
 func Clip(s string, n int) string {
 	if len(s) <= n {
 		return s
@@ -25,7 +25,7 @@ func Clip(s string, n int) string {
 	return strings.ToValidUTF8(strings.Clone(s[:n]), "")
 }
 
-// ClipShort is Clip to what is kept of a message within a back-off.
+// ClipShort is Clip to the length of a message kept within a back-off.
 func ClipShort(s string) string { return Clip(s, shortMessage) }
 
 // Elements returns the first elements of a JSON array, at most MaxElements,
@@ -69,8 +69,8 @@ func Members(raw json.RawMessage) map[string]json.RawMessage {
 	return members
 }
 
-// JSONText returns a JSON value that should be a short text as one: a string
-// as it is, a number or true or false as written, anything else as "".
+// JSONText returns a JSON value as a short text: a string as it is, a number or
+// true or false as written, anything else as "".
 func JSONText(raw json.RawMessage) string {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {

@@ -7,9 +7,10 @@ import (
 	"unicode"
 )
 
-// Defect returns the rule that a credential breaks, "" if it is usable: it
-// must not be empty, begin or end with white space or hold control characters,
-// as the content of a mounted file often does. The value is not repeated.
+// Defect returns the broken rule of a credential, "" for a usable credential:
+// it must not be empty, begin or end with white space or hold control
+// characters, as the content of a mounted file often does. The value is not
+// repeated.
 func Defect(value string) string {
 	switch {
 	case value == "":
@@ -28,9 +29,9 @@ func blank(r rune) bool { return unicode.IsSpace(r) || r == '\uFEFF' }
 // control characters and the line and paragraph separators of Unicode.
 func Control(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
 
-// Word returns s if it is one word of at most 64 letters, digits and . _ - and
-// so fit to be printed, else "". It is for what the operator gave: a provider's
-// word may be a key.
+// Word returns s if it is a single word of at most 64 letters, digits and . _ -
+// and so fit to be printed, else "". It is for words from the operator: a
+// provider's word may be a key.
 func Word(s string) string {
 	for i := range len(s) {
 		c := s[i]
@@ -44,8 +45,8 @@ func Word(s string) string {
 	return s
 }
 
-// IsCode reports whether s is a number, or words in one case without digits,
-// or in capitals with them: a code, and not a key or token.
+// IsCode reports whether s is a number, or words in a single case without
+// digits, or in capitals with them: a code, and not a key or token.
 func IsCode(s string) bool {
 	if s == "" || len(s) > 48 {
 		return false
@@ -91,8 +92,9 @@ func IsUUID(s string) bool {
 	return true
 }
 
-// PathTemplate returns path with {id} for each segment that may be a person's id or a
-// secret: a segment that is not 1 to 32 letters, _ . or -, or "v" and a number.
+// PathTemplate returns path with {id} for each segment that may be a person's
+// id or a secret: every segment but 1 to 32 letters, _ . or -, or "v" and a
+// number.
 func PathTemplate(path string) string {
 	segments := strings.Split(path, "/")
 	for i, s := range segments {

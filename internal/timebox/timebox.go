@@ -1,5 +1,5 @@
-// Package timebox runs code that may ignore its context, and goes on without it
-// when the context ends.
+// Package timebox runs code, and goes on without it when the context ends: the
+// code may ignore its context.
 package timebox
 
 import (
@@ -18,8 +18,8 @@ var (
 	ErrNotBegun = errors.New("did not begin in time")
 )
 
-// A Panic is the error of code that panicked or ended its goroutine. Error names
-// the type of the value only: the value may hold a secret.
+// A Panic is the error after a panic or runtime.Goexit. Error names the type of
+// the value only: the value may hold a secret.
 type Panic struct {
 	Value any    // nil if the code called runtime.Goexit
 	Stack []byte // where it panicked; nil if it called runtime.Goexit
@@ -32,8 +32,8 @@ func (p *Panic) Error() string {
 	return fmt.Sprintf("panicked with a %T", p.Value)
 }
 
-// Abandoned counts the runs that nobody waits for. The zero Abandoned is ready to
-// use. It is safe for concurrent use.
+// Abandoned counts the runs that nobody waits for. The zero Abandoned is ready
+// to use. It is safe for concurrent use.
 type Abandoned struct {
 	// Grace is how long Run waits after the end of its context for code that
 	// honours the context. Default 0.
@@ -70,7 +70,7 @@ const (
 	abandoned        // Run has returned ErrLate or ErrNotBegun
 )
 
-// A run is one call of f.
+// A run is a call of f.
 type run[T any] struct {
 	state atomic.Int32
 	done  chan struct{} // closed when finished

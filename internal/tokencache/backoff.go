@@ -13,7 +13,7 @@ import (
 const (
 	firstBackOff  = 250 * time.Millisecond
 	maxBackOff    = time.Minute
-	maxRetryAfter = time.Hour // the longest Retry-After that is honoured
+	maxRetryAfter = time.Hour // the longest honoured Retry-After
 
 	probeEvery = time.Second
 )
@@ -30,7 +30,7 @@ type failure[S comparable] struct {
 	everyScope    bool   // and for any other scope too
 	ambiguous     bool   // the provider may have acted
 	cutShort      bool   // a rejection has ended a back-off since the last success
-	reported      bool   // a line in the log says that renewals fail
+	reported      bool   // the log has a line about failing renewals
 	leftOut       bool   // the line was due, and was left out
 	secretVersion uint64 // of the flight
 	noSecret      bool   // the flight could not get the secret; probes is Cache.probes then

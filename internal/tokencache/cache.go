@@ -75,9 +75,9 @@ func New[K, S comparable, T any](cfg Config[K, S, T]) *Cache[K, S, T] {
 
 func equalScopes[S comparable](have, want S) bool { return have == want }
 
-// Get returns a token for key that serves scope. It waits only if there is no
-// usable token, and then no longer than ctx. Its errors are those of the
-// Retriever, providerauth.ErrContested, providerauth.ErrClosed and ctx.Err().
+// Get returns a token for key and scope. It waits only if there is no usable
+// token, and then no longer than ctx. Its errors are those of the Retriever,
+// providerauth.ErrContested, providerauth.ErrClosed and ctx.Err().
 func (c *Cache[K, S, T]) Get(ctx context.Context, key K, scope S) (T, error) {
 	var s *snapshot[S, T]
 	var now time.Time // with the readings of both clocks
@@ -196,7 +196,7 @@ func (c *Cache[K, S, T]) Close() {
 }
 
 // current returns the key's snapshot, which may be a tombstone or nil, and the
-// time as that snapshot counts it.
+// time by the snapshot's clocks.
 func (c *Cache[K, S, T]) current(key K) (*snapshot[S, T], int64) {
 	t := time.Now()
 	if c.many == nil {

@@ -6,8 +6,8 @@ import (
 )
 
 // detached has the values of a caller's context for the flight that the caller
-// started: its trace and log attributes. It hides the hooks of net/http/httptrace,
-// which the flight would call after the caller has gone.
+// started: its trace and log attributes. It hides the hooks of
+// net/http/httptrace, which the flight would call after the caller has gone.
 type detached struct{ context.Context }
 
 func (d detached) Value(key any) any {

@@ -25,11 +25,12 @@ import (
 // readers all write to the lock, fourteen times for the same key. BenchmarkEntries
 // compares this type with the bare map.
 //
-// Uses are ordered by a counter and not by time: neither a clock that is set back
-// nor uses within the same instant spoil the order. A use is recorded only if there
-// has been a tick since the entry's last use. Otherwise all readers of a busy key
-// would write to the same cache line. There is a tick every second, and whenever a
-// 64th of the bound has been stored; below a bound of 128 every store is a tick.
+// Uses are ordered by a counter and not by time: neither a clock that is set
+// back nor uses within the same instant spoil the order. A use is recorded only
+// if there has been a tick since the entry's last use. Otherwise all readers of
+// a busy key would write to the same cache line. There is a tick every second,
+// and whenever a 64th of the bound has been stored; below a bound of 128 every
+// store is a tick.
 type entries[K comparable, V any] struct {
 	parts   []atomic.Pointer[part[K, V]] // made when they are needed
 	seed    maphash.Seed

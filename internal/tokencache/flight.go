@@ -173,9 +173,9 @@ func (f *flight[K, S, T]) end(ctx context.Context) {
 
 var errExited = &apierror.Error{Err: errors.New("the retriever ended its goroutine"), Ambiguous: true, Effect: apierror.Renews}
 
-// overtaken reports whether the flight has ended with a token that is over because
-// the wall clock was set forward, or the machine was suspended, while the flight was
-// under way.
+// overtaken reports whether the flight has ended with an expired token, because
+// the wall clock was set forward, or the machine was suspended, while the
+// flight was under way.
 func (f *flight[K, S, T]) overtaken() bool {
 	const step = 2 * time.Second
 	t := time.Now()

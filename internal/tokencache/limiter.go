@@ -21,7 +21,7 @@ type limiter struct {
 	fullAt int64 // Unix ns
 }
 
-// wait returns how long until there is a permit; 0: there is one now.
+// wait returns how long until there is a permit; 0: a permit is free now.
 func (l *limiter) wait(r Rate, now int64) time.Duration {
 	return max(0, time.Duration(l.full(r, now)-now)-time.Duration(r.Burst-1)*r.Refill)
 }
@@ -57,7 +57,7 @@ func (l *sharedLimiter) wait(now int64) time.Duration {
 	return l.limiter.wait(l.rate, now)
 }
 
-// take takes a permit if there is one, else it returns how long until there is.
+// take takes a free permit, else it returns the time until a permit is free.
 func (l *sharedLimiter) take(now int64) (wait time.Duration) {
 	if l.rate.Burst == 0 {
 		return 0

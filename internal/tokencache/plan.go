@@ -23,11 +23,11 @@ type planner struct {
 	flight        time.Duration // the deadline of a flight
 }
 
-// plan returns the plan of a token that is received with left of its life. The times are fractions of its
-// life: a token of a few seconds is then not fetched for every call, and still
-// has a time in which it is valid and renewed. Renewals are spread over at least a
-// tenth of the lead, because tokens received together would otherwise be renewed
-// together.
+// plan returns the plan of a token received with left of its life. The times
+// are fractions of its life: a token of a few seconds is then not fetched for
+// every call, and still has a time in which it is valid and renewed. Renewals
+// are spread over at least a tenth of the lead, because tokens received
+// together would otherwise be renewed together.
 func (p planner) plan(left time.Duration) plan {
 	life := max(left, 0)
 	lead := p.lead(life)

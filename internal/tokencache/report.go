@@ -32,15 +32,15 @@ type rationed struct {
 type report struct {
 	recovered bool
 	again     bool          // it was left out before
-	failure   error         // of the flight that failed last
+	failure   error         // of the last failed flight
 	token     credential.ID // the current token
 	expiresAt int64         // Unix ns
-	flights   int           // that failed in a row
+	flights   int           // failed flights in a row
 	leftOut   int           // lines of its kind before this line
 }
 
-// admit reports whether the line may be logged now. A line that was left out is only
-// due again if the last line says the opposite.
+// admit reports whether the line may be logged now. A left-out line is only due
+// again if the last line says the opposite.
 func (r *reports) admit(line *report, now int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

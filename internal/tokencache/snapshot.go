@@ -20,13 +20,13 @@ type snapshot[S comparable, T any] struct {
 	rejections atomic.Int32    // in a row, without an accepted request between them
 }
 
-// A state says what a snapshot is.
+// A state is the kind of a snapshot.
 type state uint8
 
 const (
 	lasting   state = iota // a token, fresh until its refreshAt
-	stale                  // a token that is not fresh any more
-	rotating               // a stale token that a running flight kills; Exclusive only
+	stale                  // a token past its refreshAt
+	rotating               // a stale token, about to be killed by a running flight; Exclusive only
 	tombstone              // the tombstone of a rejected token
 )
 
@@ -37,9 +37,10 @@ type life struct {
 	// refreshAt has the readings of both clocks: those at the receipt, and the
 	// time from there.
 	refreshAt time.Time
-	// expiresFor is how long after refreshAt the token expires, at most 49 days,
-	// and margin how long before that it is no longer handed out, at most 10 s.
-	// Both are in ms: a hundred thousand tokens are smaller with it.
+	// expiresFor is how long after refreshAt the token expires, at most 49
+	// days, and margin how long before its expiry it is no longer handed out,
+	// at most 10 s. Both are in ms: a hundred thousand tokens are smaller with
+	// it.
 	expiresFor uint32
 	margin     uint16
 	state      state

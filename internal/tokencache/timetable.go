@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxFailures bounds the failures, of at most 1 KiB each, to 16 MiB
-	// together: anybody can make up keys that are refused.
+	// together: anybody can make up keys and have them refused.
 	maxFailures = 16 << 10
 
 	forgetAtOnce = 500         // slots taken from the timetable before it releases its mutex

@@ -24,8 +24,8 @@ func (c *Cache[K, S, T]) warmAtLocked(sl *slot[K, S, T], at, now int64) {
 	sl.warm = time.AfterFunc(time.Duration(max(at-now, 0)), func() { c.warmUp(key) })
 }
 
-// warmUp renews the key's token as for a caller. A token that was rejected or
-// evicted waits for a caller.
+// warmUp renews the key's token as for a caller. A rejected or evicted token
+// waits for a caller.
 func (c *Cache[K, S, T]) warmUp(key K) {
 	sh := c.shard(key)
 	sh.mu.Lock()

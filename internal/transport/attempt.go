@@ -22,13 +22,13 @@ var errIdempotency = errors.New("header Idempotency-Key: net/http may send the r
 
 var errCorrupt = errors.New("the body cannot be decompressed")
 
-// attempt is one request of a call, and its outcome.
+// attempt is a request of a call, and its outcome.
 type attempt struct {
 	answer
 	made      bool // false: the call ended before there was anything to send
 	success   bool
 	unsent    bool  // it is proven that nothing was sent
-	temporary bool  // there is no answer, and a later attempt may get one
+	temporary bool  // no answer, but a later attempt may get an answer
 	kind, err error // see apierror.Error
 	took      time.Duration
 }
@@ -51,7 +51,7 @@ func (a *answer) healthy() bool {
 		a.status != http.StatusRequestTimeout && a.status != http.StatusTooManyRequests
 }
 
-// attempt makes one attempt and fills r.now. It lends outer, the request of
+// attempt makes an attempt and fills r.now. It lends outer, the request of
 // go-retryablehttp, to Call.Signer.
 func (r *run) attempt(outer *http.Request) {
 	r.now = attempt{}
@@ -121,12 +121,13 @@ func (r *run) send(ctx context.Context, outer *http.Request, s *sending) {
 	r.answered(ctx, limited, rep)
 }
 
-// unrepeatedTimeout bounds an attempt of a call that is never repeated and whose
+// unrepeatedTimeout bounds an attempt of a call with the policy Once whose
 // caller set no deadline. AssetPay's own SDK gives deposits 100 s.
 const unrepeatedTimeout = 2 * time.Minute
 
-// limit is the longest that an attempt may take. The fate of a call that is never
-// repeated is unknown after a time limit, so the caller's deadline is the limit.
+// limit is the longest duration of an attempt. After a time limit, the fate of
+// a call with the policy Once is unknown, so the caller's deadline is the
+// limit.
 func (r *run) limit(ctx context.Context) time.Duration {
 	c := r.client
 	if r.call.Policy != Once {
@@ -168,7 +169,7 @@ func (r *run) sign(ctx context.Context, req *http.Request) bool {
 	return r.ended == nil
 }
 
-// unanswered judges an attempt that brought no answer.
+// unanswered judges an attempt without an answer.
 func (r *run) unanswered(ctx, limited context.Context, s *sending, h http.Header, err error) {
 	a := &r.now
 	a.unsent = err != timebox.ErrLate && s.unsent(r.client.pool != nil, err)
@@ -209,8 +210,8 @@ func (r *run) answered(ctx, limited context.Context, rep reply) {
 	a.status, a.header = rep.status, rep.header
 	switch {
 	case a.status < 200:
-		// The connection has changed its protocol. Nobody asked for that, and
-		// what follows is not a body.
+		// The connection has changed its protocol. Nobody asked for a change,
+		// and the following bytes are not a body.
 		a.kind = providerauth.ErrBadResponse
 		a.read = r.read()
 		return
@@ -245,8 +246,8 @@ func (r *run) succeeded(ctx, limited context.Context, rep reply) {
 		a.kind, a.err = providerauth.ErrBadResponse, errCorrupt
 		a.read = r.read()
 	case rep.broken != nil:
-		// Half an answer is none. The status would say that there is no use
-		// in trying again.
+		// Half an answer is no answer. Its status would wrongly forbid another
+		// attempt.
 		status := a.status
 		if r.lost(ctx, limited, rep.broken); r.ended == nil {
 			a.err = brokeOff(status, a.err)
@@ -266,7 +267,7 @@ func (r *run) succeeded(ctx, limited context.Context, rep reply) {
 }
 
 // redirected says whether an answer points to another host, and nothing else:
-// what stands there may be a token.
+// its Location may be a token.
 func (r *run) redirected(h http.Header) error {
 	text := "redirects are not followed"
 	if u, err := r.url.Parse(h.Get("Location")); err == nil && !strings.EqualFold(u.Host, r.url.Host) {

@@ -11,12 +11,12 @@ import (
 const (
 	backoffBase   = 200 * time.Millisecond
 	backoffCap    = 5 * time.Second
-	maxRetryAfter = 10 * time.Second // a longer one is the caller's to wait for
+	maxRetryAfter = 10 * time.Second // a longer Retry-After is the caller's to wait for
 )
 
-// backoff returns how long to wait after the given number of attempts: any
-// time up to a bound that doubles, so that callers that failed together do not
-// come back together.
+// backoff returns how long to wait after the given number of attempts: any time
+// up to a bound that doubles. Callers that failed together then do not come
+// back together.
 func backoff(attempts int) time.Duration {
 	bound := backoffCap
 	if attempts <= 5 {

@@ -15,8 +15,8 @@ import (
 
 const (
 	maxBody      = 1 << 20   // of an answer, after decompression, unless Call.Long
-	maxErrorBody = 16 << 10  // kept of an answer that is no success
-	maxDrain     = 256 << 10 // read beyond that, so that the connection can be used again
+	maxErrorBody = 16 << 10  // kept of an answer other than a success
+	maxDrain     = 256 << 10 // read beyond that, to keep the connection usable
 )
 
 var (
@@ -26,12 +26,12 @@ var (
 
 func tooLarge(most int) error { return fmt.Errorf("the body is longer than %d bytes", most) }
 
-// mark is the byte order mark of UTF-8. Servers that use .NET's default encoder
+// mark is the byte order mark of UTF-8. Servers with .NET's default encoder
 // write it before JSON.
 var mark = []byte("\ufeff")
 
-// marshal returns v as JSON in bytes that nobody else has: compact, without
-// HTML escapes, without a newline at the end.
+// marshal returns v as JSON, in a byte slice of the caller's own: compact,
+// without HTML escapes, without a newline at the end.
 func marshal(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -42,8 +42,9 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// Unmarshal decodes a body that must be one JSON document, for use on
-// [Response.Body]. It skips a byte order mark. The text of its errors shows nothing of the body.
+// Unmarshal decodes a body of a single JSON document, for use on
+// [Response.Body]. It skips a byte order mark. The text of its errors shows
+// nothing of the body.
 func Unmarshal(body []byte, out any) error {
 	body = bytes.TrimPrefix(body, mark)
 	if len(bytes.TrimSpace(body)) == 0 {
@@ -63,8 +64,8 @@ func Unmarshal(body []byte, out any) error {
 	return &apierror.Opaque{Text: errField.Error(), Cause: err}
 }
 
-// read reads at most limit bytes and reports whether that was all. length is
-// the announced length, -1 if there is none.
+// read reads at most limit bytes and reports whether they are the whole body.
+// length is the announced length, -1 if there is none.
 func read(r io.Reader, length int64, limit int) (b []byte, whole bool, err error) {
 	const least, most = 512, 64 << 10 // an announcement is not worth more memory than this
 	b = make([]byte, 0, int(min(max(length+1, least), most, int64(limit)+1)))
@@ -91,7 +92,7 @@ func read(r io.Reader, length int64, limit int) (b []byte, whole bool, err error
 	}
 }
 
-// drain reads on for a while, so that the connection can be used again.
+// drain reads on for a while, to keep the connection usable.
 func drain(r io.Reader) {
 	_, _ = io.CopyN(io.Discard, r, maxDrain)
 }

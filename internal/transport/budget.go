@@ -8,14 +8,14 @@ const (
 	throttledCost = 5 // the provider said when to come back
 )
 
-// A budget limits the repeats of all calls of one Client, so that a provider
-// in trouble is not asked MaxAttempts times as often as usual: after about ten
-// repeats without a success between them, calls fail with their first error.
-// First attempts are never held back.
+// A budget limits the repeats of all calls of a Client. Without it, a provider
+// in trouble would be asked MaxAttempts times as often as usual. After about
+// ten repeats without a success between them, calls fail with their first
+// error. First attempts are never held back.
 //
 // A repeat costs tokens. They come back when its call gets through; a call that
-// gets through at once gives a token. Any answer that shows the provider to be
-// working counts, a refusal included.
+// gets through at once gives a token. Any answer from a working provider
+// counts, a refusal included.
 //
 // The zero budget is full.
 type budget struct {

@@ -14,18 +14,18 @@ import (
 	"github.com/providerauth/providerauth-go/internal/resend"
 )
 
-// Call is one call of a provider's API.
+// Call is a call of a provider's API.
 type Call struct {
 	// Op names the call in log lines and errors.
 	Op string
 	// Method is GET, POST and so on. GET, HEAD, OPTIONS and TRACE must be
 	// Safe: net/http sends them again by itself when a connection dies.
 	Method string
-	// Path extends the base URL's and may have a query. A path that names a
-	// host or has dot segments is refused.
+	// Path extends the base URL's and may have a query. A path with a host or
+	// dot segments is refused.
 	Path string
 	// In becomes the body, as JSON; nil is no body. It is marshalled once,
-	// before the first attempt, into bytes that nobody else has.
+	// before the first attempt, into bytes of the Client's own.
 	In any
 	// Policy says when the call may be repeated here.
 	Policy Policy
@@ -45,10 +45,10 @@ type Call struct {
 }
 
 // Signer sets credentials, signature and timestamp on the header of a request,
-// and changes nothing else. It is called for every attempt, with a header that no
-// other attempt has seen and the bytes that will be sent, which it must not
-// change. The Idempotency-Key header, which makes net/http repeat a request by
-// itself, is refused under every policy but Safe. The time that Sign takes does
+// and changes nothing else. It is called for every attempt, with a header that
+// no other attempt has seen and the bytes that will be sent. It must not change
+// the bytes. The Idempotency-Key header, which makes net/http repeat a request
+// by itself, is refused under every policy but Safe. The duration of Sign does
 // not count towards AttemptTimeout. Its error ends the call without a request.
 type Signer interface {
 	Sign(ctx context.Context, r *http.Request, body []byte) error
@@ -66,10 +66,10 @@ type Response struct {
 	Status   int
 	Header   http.Header
 	Body     []byte          // decompressed, at most 1 MiB; see Call.Long
-	Attempts int             // that were made, including those of which nothing was sent
+	Attempts int             // attempts made, including those without a byte sent
 	Sent     time.Time       // the last attempt; with a monotonic reading, like Received
 	Received time.Time       // when the header was there, by this machine's clock
-	Answer   apierror.Answer // what the Reader has read
+	Answer   apierror.Answer // the result of the Reader
 
 	call *Call
 }
@@ -79,9 +79,9 @@ func (r *Response) Timing() expiry.Timing {
 	return expiry.Timing{Sent: r.Sent, Received: r.Received, Date: clock.Date(r.Header)}
 }
 
-// Unusable is the error of a successful answer that cannot be decoded, for the
-// given reason: the provider acted, and there is no usable result. The text of
-// the reason is kept, so it must show nothing of the body; see Unmarshal.
+// Unusable is the error of an undecodable successful answer, for the given
+// reason: the provider acted, and there is no usable result. The text of the
+// reason is kept, so it must show nothing of the body; see Unmarshal.
 func (r *Response) Unusable(reason error) *apierror.Error {
 	e := r.call.fail(providerauth.ErrBadResponse, reason)
 	e.Status, e.Header, e.Body, e.Attempts = r.Status, r.Header, kept(r.Body), r.Attempts
@@ -116,9 +116,9 @@ func (c *Client) Do(ctx context.Context, call Call) (*Response, error) {
 	return r.result()
 }
 
-// Check returns the error of a call that Do would refuse without a request. Call
-// Check before fetching a token for the call. Check also marshals call.In, so Do
-// can be called repeatedly.
+// Check returns the error of a call that Do would refuse without a request.
+// Call Check before fetching a token for the call. Check also marshals call.In,
+// so Do can be called repeatedly.
 func (c *Client) Check(ctx context.Context, call *Call) error {
 	_, body, bad := c.build(ctx, call)
 	if bad != nil {
@@ -130,7 +130,7 @@ func (c *Client) Check(ctx context.Context, call *Call) error {
 	return nil
 }
 
-// marshalled is an In that is a body already. Nobody writes to it.
+// marshalled is an In with a finished body. Nobody writes to it.
 type marshalled []byte
 
 var (
@@ -139,7 +139,7 @@ var (
 	unsafe    = &misuse{field: "method", rule: "may be sent again by net/http itself, so the policy must be Safe"}
 )
 
-// build checks the call and makes the values that all attempts share.
+// build checks the call and makes the common values of all its attempts.
 func (c *Client) build(ctx context.Context, call *Call) (u url.URL, body []byte, bad *misuse) {
 	switch {
 	case ctx == nil:

@@ -1,6 +1,6 @@
-// Package transport makes one HTTP call to a provider: it marshals the body,
-// has every attempt signed, sends, repeats where that is allowed, caps the body
-// and judges the answer. It knows no provider and no tokens.
+// Package transport makes an HTTP call to a provider: it marshals the body, has
+// every attempt signed, sends, repeats where the policy allows it, caps the
+// body and judges the answer. It knows no provider and no tokens.
 //
 // A call is repeated by its [Policy] only. Whether the provider may have acted
 // is decided here and ends up in the [apierror.Error].
@@ -25,8 +25,9 @@ const (
 	defaultMaxAttempts    = 3
 	defaultMaxResponse    = 32 << 20
 
-	// All callers talk to one host. net/http keeps two idle connections per
-	// host, which makes a crowd of callers dial for every second call.
+	// All callers talk to the same host. By default net/http keeps two idle
+	// connections per host: a crowd of callers would dial for every second
+	// call.
 	idleConns       = 256
 	idleTimeout     = 90 * time.Second
 	dialTimeout     = 5 * time.Second
@@ -42,33 +43,33 @@ type Config struct {
 	// BaseURL is the scheme, host and leading path of every call. Required.
 	BaseURL *url.URL
 	// HTTPClient is the operator's. Optional. Only its Transport and its
-	// Timeout, which bounds every attempt, are used, and nothing but
-	// RoundTrip is ever called on the Transport. Without a Transport the
-	// Client has a connection pool of its own, which uses the proxy that the
-	// environment names, as http.DefaultTransport does.
+	// Timeout, which bounds every attempt, are used, and nothing but RoundTrip
+	// is ever called on the Transport. Without a Transport the Client has a
+	// connection pool of its own. It uses the proxy of the environment, as
+	// http.DefaultTransport does.
 	HTTPClient *http.Client
 	// Logger gets a line per attempt at debug level. Optional: nil is silent.
 	Logger *slog.Logger
-	// AttemptTimeout bounds an attempt from connecting to the end of the body. An
-	// attempt of a call with the policy Once may take as long as its caller's
-	// deadline allows, and without a deadline 2 min if that is longer. Optional: 0
-	// is 10 s.
+	// AttemptTimeout bounds an attempt from connecting to the end of the body.
+	// An attempt of a call with the policy Once may take as long as its
+	// caller's deadline allows, and without a deadline 2 min or AttemptTimeout,
+	// whichever is longer. Optional: 0 is 10 s.
 	AttemptTimeout time.Duration
 	// MaxAttempts bounds the attempts of a call, the first included. Optional:
 	// 0 is 3.
 	MaxAttempts int
-	// MaxResponseBytes bounds the body of a success of a call that is Long, after
+	// MaxResponseBytes bounds the body of a success of a Long call, after
 	// decompression. Optional: 0 is 32 MiB.
 	MaxResponseBytes int
 	// Clock is corrected by the Date of refusals. Optional.
 	Clock *clock.Clock
-	// Timestamps is true if every request is signed with a time of Clock. If it is
-	// false, only Signers that have a Stamp use it.
+	// Timestamps is true if every request is signed with a time of Clock. If it
+	// is false, only Signers with a Stamp use it.
 	Timestamps bool
 	// ContentType of the bodies. Optional: "" is application/json.
 	ContentType string
-	// Reader reads the answers of calls that name none. Optional: nil is Unread
-	// for all answers.
+	// Reader reads the answers of calls without a Reader of their own.
+	// Optional: nil is Unread for all answers.
 	Reader Reader
 }
 
@@ -128,8 +129,8 @@ func New(cfg Config) *Client {
 	return c
 }
 
-// Base returns the RoundTripper of the Client, for requests made elsewhere that
-// share its connections. It has a RoundTrip method and no other.
+// Base returns the RoundTripper of the Client, for requests made elsewhere on
+// its connections. It has a RoundTrip method and no other.
 func (c *Client) Base() http.RoundTripper { return roundTripOnly{c.rt} }
 
 // AttemptTimeout returns the bound of an attempt, with the default and the

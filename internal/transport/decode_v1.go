@@ -7,8 +7,9 @@ import (
 	"errors"
 )
 
-// decode is json.Unmarshal, with what its error says of the body: the offset if
-// it is no JSON, else the path of the field that has another type.
+// decode is json.Unmarshal. It also returns the facts about the body in the
+// error: the offset if the body is no JSON, else the path of the field with
+// another type.
 func decode(body []byte, out any) (offset int64, path string, mistyped bool, err error) {
 	err = json.Unmarshal(body, out)
 	var syntax *json.SyntaxError

@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// decode is json.Unmarshal, with the position that its error names, but for
-// this: it ends at the first field that has another type. json.Unmarshal goes
-// on, and from Go 1.27 on writes down the path of every such field: a body of 1
-// MiB with a long key can take it minutes.
+// decode is json.Unmarshal, with the position that its error names. But it ends
+// at the first field with another type. json.Unmarshal goes on, and from Go
+// 1.27 on writes down the path of every such field: a body of 1 MiB with a long
+// key can take it minutes.
 func decode(body []byte, out any) (offset int64, path string, mistyped bool, err error) {
 	err = jsonv2.Unmarshal(body, out, json.DefaultOptionsV1(), json.ReportErrorsWithLegacySemantics(false))
 	var syntax *jsontext.SyntacticError

@@ -20,7 +20,7 @@ const (
 	unauthorizedPatience = 100 * time.Millisecond
 )
 
-// A reply is an answer with the part of its body that was read.
+// A reply is an answer with the read part of its body.
 type reply struct {
 	status   int
 	header   http.Header
@@ -30,10 +30,11 @@ type reply struct {
 	received time.Time
 }
 
-// exchange sends the request and reads the answer. An http.Transport honours its
-// context. Any other RoundTripper may ignore it, so it runs on a goroutine of its
-// own if the caller's context can end; a panic is an error there. The goroutine uses nothing of the run that
-// may change: after ErrLate it goes on alone.
+// exchange sends the request and reads the answer. An http.Transport honours
+// its context. Any other RoundTripper may ignore it, so it runs on a goroutine
+// of its own if the caller's context can end; a panic is an error there. The
+// goroutine uses nothing of the run that may change: after ErrLate it goes on
+// alone.
 func (r *run) exchange(ctx context.Context, cancel context.CancelFunc, req *http.Request) (reply, error) {
 	e := exchange{r.client.rt, req, cancel, r.maxBody()}
 	if r.client.prompt || r.outer.Context().Done() == nil {
@@ -77,7 +78,7 @@ func (e exchange) make(context.Context) (reply, error) {
 	rep.status, rep.header = resp.StatusCode, resp.Header
 	most := maxErrorBody
 	switch {
-	case rep.status < 200: // what follows is not a body
+	case rep.status < 200: // the following bytes are not a body
 		return rep, nil
 	case rep.status < 300:
 		most = e.most

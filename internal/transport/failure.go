@@ -33,8 +33,8 @@ func brokeOff(status int, err error) error {
 	return &apierror.Opaque{Text: fmt.Sprintf("the answer (status %d) broke off: %v", status, err), Cause: err, Passing: temporary(err)}
 }
 
-// clean returns err without any URL. A *url.Error comes from transports that
-// are made of another http.Client.
+// clean returns err without any URL. A *url.Error comes from transports with
+// another http.Client inside.
 func clean(err error) error {
 	var u *url.Error
 	for errors.As(err, &u) {
@@ -45,8 +45,8 @@ func clean(err error) error {
 	return &apierror.Opaque{Text: describe(err), Cause: err, Passing: temporary(err)}
 }
 
-// describe makes up a text from harmless parts: of errors that are not
-// recognised, only the type.
+// describe makes up a text from harmless parts. Of an unknown error it shows
+// only the type.
 func describe(err error) string {
 	var (
 		dns  *net.DNSError
@@ -96,8 +96,8 @@ func describe(err error) string {
 	return fmt.Sprintf("no answer (%T)", err)
 }
 
-// proxyStatus returns the status that a proxy answered to CONNECT; 0: none. The
-// error of net/http is an errors.New of the answer's reason phrase.
+// proxyStatus returns a proxy's status for CONNECT; 0: none. The error of
+// net/http is an errors.New of the answer's reason phrase.
 func proxyStatus(err error) int {
 	if reflect.TypeOf(err) != plainError { // errors of other packages may panic
 		return 0
@@ -117,8 +117,8 @@ func alert(op *net.OpError) bool {
 }
 
 // temporary reports whether a later attempt may fare better than the attempt
-// that failed with err. The statement of a host's name, its certificate or a
-// TLS alert stays true for longer than any back-off.
+// that failed with err. An unknown host name, a bad certificate and a TLS alert
+// last longer than any back-off.
 func temporary(err error) bool {
 	var (
 		dns  *net.DNSError

@@ -17,8 +17,8 @@ func idempotencyKey(h http.Header) bool {
 	return false
 }
 
-// unsendable names the part of h that HTTP cannot carry, or returns "". A value
-// is not part of it: it may be a credential.
+// unsendable names the part of h that HTTP cannot carry, or returns "". It
+// never returns a value of h: a value may be a credential.
 func unsendable(h http.Header) string {
 	for name, values := range h {
 		if !isToken(name) {

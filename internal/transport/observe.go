@@ -10,8 +10,8 @@ import (
 // A Stamped is a Signer whose credential was signed by the Client's clock, before
 // the call.
 type Stamped interface {
-	// Stamp returns the stamp of the clock at that time; 0: the credential holds no
-	// time of the clock.
+	// Stamp returns the stamp of the clock at the time of signing; 0: the
+	// credential holds no time of the clock.
 	Stamp() uint32
 }
 
@@ -26,8 +26,8 @@ func (r *run) stamp() uint32 {
 	return 0
 }
 
-// observe shows the answer to the clock. An answer that is neither a success nor
-// a refusal says nothing of the credential: a rate limit may come before its check.
+// observe shows the answer to the clock. Only a success or a refusal says
+// something of the credential: a rate limit may come before its check.
 func (r *run) observe(stamp uint32) {
 	a := &r.now
 	refused := RefusedStatus(a.status) || a.read.Class == apierror.Rejected || a.read.Time

@@ -11,21 +11,21 @@ import (
 type Policy int
 
 const (
-	// Safe is for calls that do no harm when made twice. Repeated on network
-	// errors before and after sending and on 408, 500, 502, 503, 504 and Cloudflare's 520 to 527 and 530; on
-	// 429 only if the answer says when to come back.
+	// Safe is for idempotent calls. Repeated on network errors before and after
+	// sending and on 408, 500, 502, 503, 504 and Cloudflare's 520 to 527 and
+	// 530; on 429 only with a readable Retry-After.
 	Safe Policy = iota
 
-	// Rotating is for calls that kill or spend the result of the last call.
-	// Sent once, whatever MaxAttempts says; only attempts of which nothing was
-	// sent are repeated.
+	// Rotating calls kill or spend the result of the last call. Sent once,
+	// whatever MaxAttempts says; only attempts of which nothing was sent are
+	// repeated.
 	Rotating
 
-	// Once is for calls that create or move something. Repeated only if
-	// nothing was sent, or on a 429 that says when to come back. A 503 is never
-	// repeated, whatever it says: a gateway may have written it after the
-	// request went through. Such a call is ambiguous unless something proves
-	// that the provider did not act.
+	// Once calls create or move something. Repeated only if nothing was sent,
+	// or on a 429 with a readable Retry-After. A 503 is never repeated,
+	// whatever it says: a gateway may have written it after the request went
+	// through. Such a call is ambiguous unless something proves that the
+	// provider did not act.
 	Once
 )
 
@@ -51,8 +51,8 @@ func (p Policy) repeats(a *attempt) bool {
 	return apierror.CloudflareStatus(a.status)
 }
 
-// ambiguous reports whether the provider may have acted in a, an attempt that
-// brought no usable result.
+// ambiguous reports whether the provider may have acted in a, an attempt
+// without a usable result.
 func (p Policy) ambiguous(a *attempt) bool {
 	switch {
 	case a.status == 0:
@@ -64,8 +64,8 @@ func (p Policy) ambiguous(a *attempt) bool {
 	case a.status < 300, a.status == http.StatusRequestTimeout:
 		return true
 	case a.status == http.StatusSeeOther:
-		// "Done, look for the result over there." The other redirects say
-		// that the request has to be made elsewhere, so it was not acted on.
+		// "Done, look for the result over there." The other redirects send the
+		// request elsewhere, so the provider did not act on it.
 		return true
 	case a.status == http.StatusServiceUnavailable && a.hinted:
 		return p == Once

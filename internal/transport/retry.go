@@ -21,8 +21,7 @@ import (
 // call. It sees the status of every attempt, or the reason why there is none.
 // It sees no header and no body: the http.Client in it parses Location before
 // it asks whether to follow, and drains, closes and prints by rules of its own.
-// All decisions look at the last attempt, and not at the values that the
-// library hands back.
+// All decisions look at the last attempt, and not at the library's values.
 type run struct {
 	client *Client
 	call   Call
@@ -37,7 +36,7 @@ type run struct {
 // progress is the state of a run.
 type progress struct {
 	attempts  int     // so far, Call.Before included
-	last      *answer // the last answer that was no success; nil: there is none
+	last      *answer // the last answer other than a success; nil: there is none
 	ambiguous bool    // some attempt may have been acted on
 	ended     error   // of the caller's context
 	unsigned  error   // of Call.Signer
@@ -46,7 +45,7 @@ type progress struct {
 	wait time.Duration // before the next attempt
 }
 
-// library holds the values that go-retryablehttp works with.
+// library holds the values for go-retryablehttp.
 type library struct {
 	retries retryablehttp.Client
 	request retryablehttp.Request
@@ -77,7 +76,7 @@ func (r *run) loop(ctx context.Context) {
 
 var errEnded = errors.New("the call ended before there was a request")
 
-// RoundTrip is one attempt: sign, send, read, judge. It sends a copy of the
+// RoundTrip is an attempt: sign, send, read, judge. It sends a copy of the
 // library's request, with a header, a body and a context of its own.
 func (r *run) RoundTrip(outer *http.Request) (*http.Response, error) {
 	r.attempt(outer)

@@ -8,26 +8,26 @@ import (
 	"github.com/providerauth/providerauth-go/internal/resend"
 )
 
-// sending is the part of an attempt that net/http holds. net/http may still read
-// from it when the attempt is over, so no two attempts share it.
+// sending is net/http's part of an attempt. net/http may still read from it
+// when the attempt is over, so no two attempts share a sending.
 type sending struct {
 	body   []byte
 	first  payload
-	last   *payload // that net/http was given
+	last   *payload // given to net/http
 	values [3]string
 	once   bool
 	resend.Guard
 }
 
-// payload is a body of a type that net/http does not know, so that net/http writes
-// the header before it reads the body. Bodies of idempotent calls have a type that
-// net/http knows: header and body leave in one write, and a server that refuses
-// the connection is heard, where a second write would fail before that.
+// payload is a body of a type unknown to net/http: net/http then writes the
+// header before it reads the body. Bodies of idempotent calls have a type known
+// to net/http: header and body leave in a single write. If a server refuses the
+// connection, its answer is then heard; a second write would fail before that.
 type payload struct{ bytes.Reader }
 
 func (p *payload) Close() error { return nil }
 
-// header returns the header that Call.Signer may change.
+// header returns the header for Call.Signer.
 func (s *sending) header(contentType string) http.Header {
 	s.values = [3]string{"application/json", userAgent, contentType}
 	h := make(http.Header, 6)
@@ -53,10 +53,10 @@ func (s *sending) load(r *http.Request, body []byte) {
 }
 
 // rewind lets net/http start over on another connection if nothing was written
-// to the connection that it chose first. Once the body has been read, the
-// header is out: a request that may be sent once is not sent again then, not
-// even with an idempotency key that a RoundTripper of the operator's has added,
-// unless it is certain that the server refused it.
+// to its first connection. Once the body has been read, the header is out. A
+// request with the policy Once or Rotating is then not sent again without a
+// certain refusal by the server, not even with an idempotency key from an
+// operator's RoundTripper.
 func (s *sending) rewind() (io.ReadCloser, error) {
 	if s.once && s.last.Len() < len(s.body) && !s.MayRewind() {
 		return nil, resend.Err
@@ -66,7 +66,7 @@ func (s *sending) rewind() (io.ReadCloser, error) {
 	return s.reader(), nil
 }
 
-// reader returns the body that was loaded last, as net/http is to see it.
+// reader returns the body loaded last, as net/http is to see it.
 func (s *sending) reader() io.ReadCloser {
 	if s.once {
 		return s.last
@@ -74,9 +74,9 @@ func (s *sending) reader() io.ReadCloser {
 	return io.NopCloser(&s.last.Reader)
 }
 
-// unsent reports whether it is proven that no byte of the request left.
-// Transports that do not come with the hooks prove it by the type of their
-// error, or not at all. Our own pool never sends without them.
+// unsent reports whether it is proven that no byte of the request left. A
+// transport without support for the hooks proves it by the type of its error,
+// or not at all. Our own pool never sends without the hooks.
 func (s *sending) unsent(ours bool, err error) bool {
 	switch {
 	case s.Connected():

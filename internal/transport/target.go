@@ -53,7 +53,7 @@ func join(base *url.URL, path string) (url.URL, *misuse) {
 	return u, nil
 }
 
-// climbs reports whether a server that tidies up paths, even decoded ones,
+// climbs reports whether a server that tidies up paths, even decoded paths,
 // would take path for another path.
 func climbs(path string) bool {
 	if !strings.Contains(path, ".") {

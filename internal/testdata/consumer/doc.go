@@ -1,4 +1,4 @@
-// Package consumer is a program as an operator of the SDK has it: it uses every
-// provider package from another module, and does not compile where one of them
-// has left what they have in common.
+// Package consumer is like an operator's program. It uses every provider
+// package from another module. It does not compile if a package lacks a part of
+// the common API.
 package consumer

@@ -11,8 +11,8 @@ import (
 	"github.com/providerauth/providerauth-go/partnerjwt"
 )
 
-// A Desk is a part of an operator's program that talks to several providers.
-// The clients of the SDK fit; so do fakes, since it states what it needs.
+// A Desk is a part of an operator's program with several providers. It states
+// its needs as interfaces: the clients of the SDK fit, and so do fakes.
 type Desk struct {
 	Broker interface {
 		Portfolio(ctx context.Context) ([]partnerjwt.Holding, error)
@@ -22,7 +22,7 @@ type Desk struct {
 	}
 }
 
-// An Item is one of a user's items, as far as the desk is concerned.
+// An Item is a user's item, with the fields of interest to the desk.
 type Item struct {
 	Name string `json:"name"`
 }
@@ -46,8 +46,8 @@ func (d *Desk) Inventory(ctx context.Context, user assetpay.User) ([]Item, error
 	return items, err
 }
 
-// again makes a call until it succeeds, must not be repeated, or ctx ends. The
-// errors of all providers have the same methods, so it serves every one.
+// again makes a call until it succeeds, must not be repeated, or ctx ends. It
+// serves every provider: their errors have the same methods.
 func again(ctx context.Context, call func() error) error {
 	for {
 		err := call()

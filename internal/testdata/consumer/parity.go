@@ -19,7 +19,7 @@ import (
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
 
-// One line for each package.
+// A line for each package.
 var (
 	_ = credentials(partnerjwt.NewToken, partnerjwt.TokenSource.Token)
 	_ = credentials(assetpay.NewToken, assetpay.TokenSource.Token)
@@ -32,7 +32,7 @@ var (
 	_ = clients(platformtoken.New, platformtokentest.NewServer, (*platformtoken.Error)(nil))
 )
 
-// One line for each package that makes calls.
+// A line for each package with calls.
 var (
 	_ providerauth.Error = (*assetpay.Error)(nil)
 	_ providerauth.Error = (*merchantauth.Error)(nil)
@@ -40,26 +40,26 @@ var (
 	_ providerauth.Error = (*platformtoken.Error)(nil)
 )
 
-// One line for each package whose client has one token.
+// A line for each package with a single token per client.
 var (
 	_ partnerjwt.TokenSource   = (*partnerjwt.Client)(nil)
 	_ merchantauth.TokenSource = (*merchantauth.Client)(nil)
 )
 
-// One line for each package whose tokens belong to users.
+// A line for each package with tokens of users.
 var (
 	_ users[assetpay.User, assetpay.Token, assetpay.TokenSource]                  = (*assetpay.Client)(nil)
 	_ users[platformtoken.Player, platformtoken.Token, platformtoken.TokenSource] = (*platformtoken.Client)(nil)
 )
 
-// klas is called: its error is not that of a call, and it has no client.
+// klas is called: its error is not the error of a call, and it has no client.
 var _ interface {
 	error
 	Is(target error) bool
 	Unwrap() error
 } = (*klas.Error)(nil)
 
-// session is merchantauth.NewToken for tokens that are not refreshed.
+// session is merchantauth.NewToken for tokens without a refresh.
 func session(value string, expiresAt time.Time) merchantauth.Token {
 	return merchantauth.NewToken(value, "", expiresAt, time.Time{})
 }
@@ -74,7 +74,7 @@ type token interface {
 	MarshalJSON() ([]byte, error)
 }
 
-// credentials holds a package to functions that carry its credentials.
+// credentials holds a package to the functions for its credentials.
 func credentials[T token, S any](
 	newToken func(value string, expiresAt time.Time) T,
 	get func(source S, ctx context.Context) (T, error),
@@ -125,13 +125,14 @@ type server[Config any] interface {
 	Count(path string) int
 }
 
-// config is what prints a configuration without its secrets.
+// config prints a configuration without its secrets.
 type config interface {
 	slog.LogValuer
 	fmt.Formatter
 }
 
-// clients holds a package to what its client, its simulator and its error have.
+// clients holds a package to the common parts of its client, its simulator and
+// its error.
 func clients[C client[T], T token, Config config, Server server[Config], Options any, Error failure](
 	open func(Config) (C, error),
 	simulator func(Options) Server,
@@ -140,7 +141,7 @@ func clients[C client[T], T token, Config config, Server server[Config], Options
 	return struct{}{}
 }
 
-// users is what a client has in addition if its tokens belong to users.
+// users is the additional part of a client whose tokens belong to users.
 type users[Who any, T token, Source any] interface {
 	Token(ctx context.Context, who Who) (T, error)
 	TokenSource(who Who) Source
