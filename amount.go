@@ -29,9 +29,9 @@ func ParseAmount(s string) (Amount, error) {
 	return Amount{d}, err
 }
 
-// AmountFromMinor returns units divided by ten to the power of decimals: units
-// are cents with decimals 2. More than 18 digits, or decimals above 18, are
-// errors.
+// AmountFromMinor returns units divided by ten to the power of decimals: with
+// decimals 2, units are cents. A result of more than 18 digits, or decimals above
+// 18, is an error.
 func AmountFromMinor(units int64, decimals uint8) (Amount, error) {
 	d, err := decimal.FromMinor(units, decimals)
 	return Amount{d}, err

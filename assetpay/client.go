@@ -35,7 +35,8 @@ const (
 	MintLocal
 )
 
-// String returns "remote" or "local".
+// String returns "remote" or "local", and "MintMode(7)" for a value without a
+// name.
 func (m MintMode) String() string {
 	switch m {
 	case MintRemote:

@@ -39,8 +39,8 @@ func classify(status int, env *envelope) apierror.Class {
 // peeked bounds how much of a failed answer is read to find its key.
 const peeked = 16 << 10
 
-// Rejected reports whether the answer rejects the token. A 401 without a readable
-// body counts as a 401 without a key.
+// Rejected reports whether the answer rejects the token. A 401 whose key cannot be
+// read does.
 func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
 	if resp.StatusCode < http.StatusBadRequest {
 		return false

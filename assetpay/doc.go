@@ -34,7 +34,8 @@
 //
 // # Rejected tokens
 //
-// If AssetPay rejects the token with a 401, the Client replaces the token, unless
+// If AssetPay rejects the token with a 401, or with TOKEN_EXPIRED under another
+// failing status, the Client replaces the token, unless
 // it has been replaced already, and repeats the call once with the new token. A
 // rejection may also be a mistake, so replacements are limited. The limit of a user
 // is a burst of five, then one per five seconds. The limit of all users together,

@@ -65,7 +65,8 @@
 //
 // In FIPS 140-only mode (GODEBUG=fips140=only) each secret needs at least 14
 // bytes: crypto/hmac refuses shorter keys. [New] reports a shorter static
-// secret. A shorter secret returned by a providerauth.SecretsFunc later is
+// secret. If a SecretsFunc returns a shorter secret, its whole list is
+// unusable: the webhook is answered 500, and [Result].Err matches
 // [providerauth.ErrSecretUnavailable].
 //
 // # Answers
@@ -97,8 +98,9 @@
 // # Monitoring
 //
 // Nearly every answer is HTTP 200, so watch Config.OnResult. [Result].Err is
-// the reason why a webhook was not answered OK, and matches a sentinel of this
-// list:
+// the reason why this package did not answer OK. It matches
+// [providerauth.ErrSecretUnavailable] or a sentinel of this list, unless the method
+// was wrong or the operator's code refused:
 //
 //	ErrSignature   a forgery, or a secret that differs from Klas's
 //	ErrBody        no webhook, cut off, too slow, or changed in front of the handler

@@ -30,14 +30,13 @@ var (
 	ErrHandler = errors.New("klas: the operator's code failed")
 )
 
-// An Error is the error of [New], and says why a webhook was not answered OK in
-// [Result].
+// An Error is the error of [New], or in [Result].Err the reason why a webhook was
+// not answered OK. It may match, by errors.Is:
 //
-// It matches, by errors.Is:
-//
-//   - the reason, a sentinel of this package such as [ErrSignature];
-//   - [providerauth.ErrInvalidRequest] if the Config given to New is wrong, or if
-//     the request itself is refused; Fields names each field and its rule;
+//   - a reason of this package, such as [ErrSignature]; none for New, the secrets,
+//     a wrong method and a [Refusal];
+//   - [providerauth.ErrInvalidRequest] if the Config or the request breaks a rule;
+//     Fields names every bad field of the Config, or the first of the request;
 //   - [providerauth.ErrSecretUnavailable] if the SecretsFunc failed, was late, or
 //     returned an unusable list.
 type Error struct {

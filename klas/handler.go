@@ -196,8 +196,8 @@ func (e *endpoint) validate(m *message) (field, rule string) {
 	return m.incomplete()
 }
 
-// A job is the operator's part of a webhook. It may be abandoned, so it holds
-// no pooled memory.
+// A job is the operator's part of a webhook. It may go on after the answer, so it
+// holds none of the pooled buffers.
 type job struct {
 	*endpoint
 	key          string              // the webhook's name for the ReplayGuard

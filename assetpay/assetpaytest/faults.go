@@ -98,7 +98,8 @@ func (s *Server) RepeatTokens(n int, seed uint64, only ...func(*http.Request) bo
 }
 
 // Stall acts on the next n requests and sends the header of the answer without its
-// body. The connection stays open until the client leaves or Close.
+// body. The connection stays open until the client leaves or Close. If the answer
+// cannot have a body, the connection breaks instead.
 func (s *Server) Stall(n int, only ...func(*http.Request) bool) { s.sim.Stall(n, only...) }
 
 // Stream answers the next n requests with 200, header and every text received from

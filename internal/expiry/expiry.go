@@ -51,12 +51,12 @@ var (
 // Expiry returns when the token of an answer expires, on this machine's clock, with
 // the monotonic reading of the receipt.
 //
-// It needs no correct clock. A deadline less the answer's Date, less the time
-// of issue, and less our own time are three answers to how long the token
-// lives. The shortest positive answer of all deadlines counts, at most Longest,
-// and from receipt: a wrong clock makes a life too short, or its answer is not
-// positive. An answer beyond ten years does not count either. past names the
-// deadlines in the past, or beyond ten years, by Date and by our own time.
+// A deadline gives up to three lives: counted from the answer's Date, from the time
+// of issue, and from our own time. The shortest life above 0 and up to ten years
+// counts, over all deadlines, at most Longest, from receipt. So a wrong clock only
+// shortens a life, as long as another of the three is right. Without Date and time
+// of issue our own clock has to be right. past names the deadlines without such a
+// life from Date or from our own time.
 //
 // If our clocks disagree about the duration of the answer, life is counted from
 // the receipt less the longer duration.

@@ -11,7 +11,8 @@ import (
 // RFC 7515 and RFC 7519 compare the names of members letter by letter, and
 // forbid two members of the same name. encoding/json ignores case and takes the
 // last of two members: two readers of the same token could see different users.
-// checkObject and decode compare names as the RFCs do, after escapes.
+// checkObject and decode compare names as the RFCs do: exactly, once escapes
+// such as \u0061 are resolved.
 
 // checkObject checks data: a single JSON object in UTF-8, without two members
 // of the same name in any object at any depth. part is "header" or "payload".

@@ -150,8 +150,8 @@ func (s *Server) Stall(n int, only ...func(*http.Request) bool) {
 	s.faults.add(n, fault{kind: stall, only: only})
 }
 
-// Stream answers the next n requests with 200, header and a body without an end
-// announced: every text received from events is flushed by itself. The body ends
+// Stream answers the next n requests with 200, header and a body without a
+// Content-Length: each text received from events, flushed at once. The body ends
 // when events is closed; the connection breaks when the client leaves and at
 // Close. The provider does not act.
 func (s *Server) Stream(n int, events <-chan string, header http.Header, only ...func(*http.Request) bool) {

@@ -52,7 +52,8 @@ func (s *ClockSubject) stream(int) error {
 	return nil
 }
 
-// WrongClocks expects every call to be accepted though a clock is wrong. open
+// WrongClocks checks that a wrong clock, or an answer out of a cache, fails no
+// calls, but for a few until the first correction and beside stray rejections. open
 // makes a subject inside the caller's bubble, and returns its closing function.
 func WrongClocks(t *testing.T, open func(t *testing.T) (s ClockSubject, closing func())) {
 	// Tokens have whole seconds, so the fraction at which a client starts counts.

@@ -110,8 +110,8 @@ func (h Hiding[E]) CheckText(what, text string) {
 	}
 }
 
-// Sealed is the text of ErrSealed, with which the failing functions of BadSecrets
-// fail.
+// Sealed is the text of ErrSealed. Of the functions of BadSecrets, one returns
+// ErrSealed and another panics with Sealed.
 const Sealed = "sentinel-vault"
 
 // ErrSealed is the error of a sealed vault.

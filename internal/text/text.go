@@ -45,8 +45,8 @@ func Word(s string) string {
 	return s
 }
 
-// IsCode reports whether s is a number, or words in a single case without
-// digits, or in capitals with them: a code, and not a key or token.
+// IsCode reports whether s looks like a code and not like a key or token: at most
+// 48 characters, either capitals, digits and _, or small letters and _.
 func IsCode(s string) bool {
 	if s == "" || len(s) > 48 {
 		return false

@@ -39,9 +39,10 @@ func (c *Cache[K, S, T]) Invalidate(key K, id credential.ID) bool {
 }
 
 // Reject is Invalidate for a rejected request, which may be repeated.
-// Thereafter Get returns another token, or the same token if there is no other
-// now. first reports whether the rejection was the first of this token in a row:
-// it may well be a mistake.
+// Thereafter Get returns another token, the same token if there is no other now, or
+// an error if the token is dead or has expired. first reports whether this was the
+// first rejection of the token since a request with the token was accepted: the
+// rejection may well be a mistake.
 func (c *Cache[K, S, T]) Reject(key K, id credential.ID) (first bool) {
 	sh := c.shard(key)
 	sh.mu.Lock()

@@ -24,7 +24,7 @@ type endpoint interface {
 	close()
 }
 
-// A line is a way to an endpoint for a single request, without a limit in time.
+// A line sends a single request to an endpoint. A line of dial has no limit in time.
 type line struct {
 	client *http.Client
 	to     *http.Request // has the URL and the context

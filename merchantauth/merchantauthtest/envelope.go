@@ -21,7 +21,7 @@ func WriteError(w http.ResponseWriter, status int, code string, message any) {
 	(&failure{status, code, message}).write(w)
 }
 
-// A failure is the only error of an answer.
+// A failure is an answer with a single error, under the given status.
 type failure struct {
 	status  int
 	Code    string `json:"code"`

@@ -129,7 +129,7 @@ func (s *Server) ClearFaults() {
 func (s *Server) Delay(d time.Duration, only ...func(*http.Request) bool) { s.sim.Delay(d, only...) }
 
 // Intercept puts wrap(next) in front of the server; nil removes all
-// interceptors.
+// interceptors that were added.
 func (s *Server) Intercept(wrap func(next http.Handler) http.Handler) {
 	s.sim.Intercept(wrap)
 	if wrap == nil {
