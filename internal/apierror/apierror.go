@@ -149,8 +149,8 @@ func (e *Error) Contested(wait time.Duration) *Error {
 // says.
 func (e *Error) later() bool { return e.Temporary || e.Answer.Later }
 
-// Ambiguous reports whether the provider may have acted without a usable
-// result.
+// Ambiguous reports whether err means that the provider may have acted and
+// there is no usable result.
 func Ambiguous(err error) bool { return errors.Is(err, providerauth.ErrAmbiguous) }
 
 // CredentialRefused reports whether the provider refused the credential of the

@@ -12,7 +12,7 @@ type Earlier struct {
 	Left time.Duration // of the back-off
 }
 
-// Error adds the age of the failure to its text.
+// Error says that the failure is earlier, and when it was.
 func (e *Earlier) Error() string { return e.Err.Error() + e.note() }
 
 func (e *Earlier) note() string {

@@ -142,8 +142,9 @@ func (p *Problems) Count(field string, n int) {
 	}
 }
 
-// Require checks an identifier, an email address or another text for a request.
-// The text must not be empty, and must keep the rules of [Problems.Optional].
+// Require checks an identifier, an email address or another text that is sent
+// as it is. The text must not be empty, and must keep the rules of
+// [Problems.Optional].
 func (p *Problems) Require(field, value string) {
 	if value == "" {
 		p.Add(field, required)
@@ -167,7 +168,7 @@ func (p *Problems) Optional(field, value string) {
 	}
 }
 
-// AtMost checks the length of a text in code points.
+// AtMost checks that a text has at most runes code points.
 func (p *Problems) AtMost(runes int, field, value string) {
 	if utf8.ValidString(value) && utf8.RuneCountInString(value) > runes {
 		p.Add(field, fmt.Sprintf("must have at most %d characters", runes))
@@ -252,8 +253,8 @@ func LogURL(raw string) string {
 	return u.String()
 }
 
-// Out refuses an unwritable place for an answer: the call would be made and its
-// answer lost. nil is fine: no answer is wanted.
+// Out refuses a place for an answer that cannot be written to: the call would
+// be made and its answer lost. nil is fine: no answer is wanted.
 func (p *Problems) Out(field string, out any) {
 	if v := reflect.ValueOf(out); out != nil && (v.Kind() != reflect.Pointer || v.IsNil()) {
 		p.Add(field, "must be nil or a pointer that is not nil")

@@ -88,7 +88,7 @@ func (c *Clock) NextSecond(local time.Time) time.Duration {
 	return now.Truncate(time.Second).Add(time.Second + settled).Sub(now)
 }
 
-// Stamp returns the number of the current correction, never 0.
+// Stamp returns a number, never 0, that changes with the correction.
 func (c *Clock) Stamp() uint32 {
 	_, stamp := c.Sign(time.Now())
 	return stamp
@@ -170,8 +170,8 @@ func (c *Clock) drop(now time.Time) {
 	c.set(0)
 }
 
-// paused reports whether the difference equals the dropped offset within the
-// pause.
+// paused reports whether the pause goes on and the difference is the dropped
+// offset.
 func (c *Clock) paused(s sighting) bool {
 	return c.pause > 0 && Elapsed(c.droppedAt, s.at) < c.pause && (s.diff-c.dropped).Abs() <= s.tolerance
 }

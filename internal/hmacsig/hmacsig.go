@@ -13,7 +13,8 @@ import (
 )
 
 // Keys signs and verifies under a list of secrets. Keying a hash costs more
-// than hashing a webhook, so Keys keeps the keyed states until the next list.
+// than hashing a webhook, so Keys keeps the keyed states until it is given
+// another list.
 //
 // Keys is not safe for concurrent use and is meant for a sync.Pool. The pool
 // bounds the number of states and their life. A reused state gets the secrets

@@ -12,7 +12,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// MaxToken is the length in bytes of the longest token for [Verify].
+// MaxToken is the length in bytes of the longest token that [Verify] accepts.
 const MaxToken = 8 << 10
 
 // The kinds of [Invalid].

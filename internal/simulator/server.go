@@ -20,9 +20,9 @@
 // takes back all. A fault with filters is for requests accepted by all its
 // filters.
 //
-// Filters are called one at a time, and only while their fault is left. A
-// single filter can therefore count its faults and draw from a random source.
-// Filters may read the body, and must neither block nor add faults.
+// Filters are called one at a time, and only while their fault is left. The
+// only filter of a fault can therefore count its faults and draw from a random
+// source. Filters may read the body, and must neither block nor add faults.
 //
 // net/http's client repeats a GET by itself when a kept connection breaks
 // without an answer. A single LoseAnswers, ActLate or Reset can pass unnoticed
@@ -80,7 +80,7 @@ type Server struct {
 	http    *http.Server
 	client  *http.Client
 	offset  atomic.Int64 // of the server's clock, in ns
-	edge    atomic.Int64 // of the Date header's clock from the server's, in ns
+	edge    atomic.Int64 // of the clock that writes Date, less the server's, in ns
 	age     atomic.Int64 // of all answers, in ns
 
 	faults faults
