@@ -37,9 +37,9 @@ func (c *Client) Call(ctx context.Context, method, path string, in, out any) err
 	return c.do(ctx, c.merchant(), newCall(op, method, path, in), out)
 }
 
-// CallFor makes a call as the user, with the user's token, below /client. Otherwise
-// it works like [Client.Call]. In addition it replaces a rejected token once, as
-// [Client.TransportFor] does.
+// CallFor makes a call as the user, with the user's token. It is for the endpoints
+// below /client, which path includes. Otherwise it works like [Client.Call]. In
+// addition it replaces a rejected token once, as [Client.TransportFor] does.
 func (c *Client) CallFor(ctx context.Context, u User, method, path string, in, out any) error {
 	const op = "CallFor"
 	if ctx == nil {

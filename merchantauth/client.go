@@ -162,7 +162,8 @@ func checkMode(p *check.Problems, cfg Config) {
 }
 
 // Token returns an access token valid for at least the expiry margin: 10 seconds,
-// or less for tokens of a few minutes and while renewals fail. All callers share
+// or less for tokens that live less than about two minutes, and perhaps less while
+// renewals fail. All callers share
 // the token until about a fifth of its life is left. Then the Client refreshes it,
 // and hands it out until the refresh is done.
 //

@@ -146,9 +146,9 @@ func New(cfg Config) (*Client, error) {
 }
 
 // Token returns a token valid now and for at least the expiry margin of 10
-// seconds. The margin is shorter for tokens of a few minutes and while renewals
-// fail. The token is minted once, without a request, and shared until about a
-// fifth of its life is left. Errors match [providerauth.ErrSecretUnavailable],
+// seconds. The margin is shorter for tokens that live less than about two
+// minutes, and may be shorter while renewals fail. The token is minted once,
+// without a request, and shared until about a fifth of its life is left. Errors match [providerauth.ErrSecretUnavailable],
 // [providerauth.ErrContested] or [providerauth.ErrClosed], or are ctx's.
 func (c *Client) Token(ctx context.Context) (Token, error) {
 	if ctx == nil {

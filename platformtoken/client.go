@@ -206,8 +206,9 @@ func New(cfg Config) (*Client, error) {
 }
 
 // Token returns the player's token, valid now and for at least the expiry
-// margin of 10 seconds. The margin is shorter for tokens of a few minutes and
-// while renewals fail. The Client keeps a token per user id, makes it by a
+// margin of 10 seconds. The margin is shorter for tokens that live less than
+// 80 seconds, or a few minutes if Config.AttemptTimeout is short, and may be
+// shorter while renewals fail. The Client keeps a token per user id, makes it by a
 // single request however many callers wait, and replaces it shortly before it
 // expires. The replacement invalidates the old token, so callers wait for it.
 //
@@ -215,8 +216,8 @@ func New(cfg Config) (*Client, error) {
 // the live token's makes a new token and invalidates the live token. Such
 // switches, and replacements of rejected tokens, are limited for each player to
 // five at once and then one per five seconds. Beyond the limit Token sends no
-// request, and the error matches [providerauth.ErrContested] and states the
-// wait.
+// request: a rejected token stays in use, and a switch fails with an error that
+// matches [providerauth.ErrContested] and states the wait.
 //
 // If the answer to a token request is lost, the request is sent once more. If
 // the second answer is lost too, Token returns the old token until it expires,
@@ -225,8 +226,8 @@ func New(cfg Config) (*Client, error) {
 // [providerauth.ErrBadResponse], [providerauth.ErrAmbiguous],
 // [providerauth.ErrSecretUnavailable], [providerauth.ErrContested] or
 // [providerauth.ErrClosed], or are ctx's. After a failure the player's next
-// creation waits for a back-off; callers within it get the error again, without
-// a request.
+// creation waits for a back-off. Callers within it get the old token while it is
+// valid, otherwise the error again, without a request.
 func (c *Client) Token(ctx context.Context, p Player) (Token, error) {
 	if ctx == nil || !p.plain() {
 		return c.sourceOf(p).Token(ctx)

@@ -73,15 +73,16 @@ func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http
 
 // StrayCalls rejects one in n of the calls with a valid client token, as
 // INVALID_TOKEN: with seed 0 every n-th call, otherwise each call at random, drawn
-// from a source seeded with seed. Several rules add up, and the first rule whose
-// filters accept a call decides on it. n of 0 or less removes all rules. Filters
-// must not read the body.
+// from a source seeded with seed. Each call of
+// StrayCalls adds a rule, and only the first rule whose filters accept a request
+// decides on it. n of 0 or less removes all rules. Filters must not read the body.
 func (s *Server) StrayCalls(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.strayCalls.Add(n, seed, only...)
 }
 
-// StrayTokens does to valid token requests the same as [Server.StrayCalls] to
-// calls. The server rejects them as INVALID_API_KEY, before it acts.
+// StrayTokens does to token requests with a valid API key the same as
+// [Server.StrayCalls] to calls, before the server looks at the rate limit and the
+// body. The server rejects them as INVALID_API_KEY, without acting.
 func (s *Server) StrayTokens(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.strayTokens.Add(n, seed, only...)
 }

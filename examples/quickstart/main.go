@@ -1,7 +1,8 @@
-// Quickstart runs every provider of the SDK against its simulator, over real HTTP
-// and without credentials. It prints a table with the cost of a crowd of callers:
-// tokens obtained, calls made, requests seen by the provider, a refresh before
-// expiry and a recovery after the provider has revoked the token.
+// Quickstart runs every provider of the SDK against a simulation of it, over real
+// HTTP and without credentials. It prints a table with the cost of a crowd of
+// callers: tokens obtained, calls made, requests seen by the provider, a refresh
+// before expiry and a recovery after the token has become invalid. For klas, which
+// has no tokens, a crowd sends genuine and forged webhooks instead.
 //
 //	go run ./examples/quickstart
 //

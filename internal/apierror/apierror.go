@@ -187,8 +187,9 @@ func Own[E error](err error) (own E, ok bool) {
 	return own, ok
 }
 
-// Cause returns e for the Err field of a provider's error: without the answer,
-// which the provider's error has read.
+// Cause returns a copy of e for the Err field of the error of a provider's package.
+// The copy lacks header, body and envelope: that error has already taken from them
+// what it needs.
 func (e *Error) Cause() *Error {
 	own := *e
 	own.Header, own.Body, own.Answer.Envelope = nil, nil, nil

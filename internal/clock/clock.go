@@ -21,7 +21,7 @@ const (
 
 // A Clock is safe for concurrent use. The zero Clock is uncorrected.
 //
-// An accepted answer needs no correction. A refusal whose Date differs from our
+// If the provider accepts a request, the offset stays as it is. A refusal whose Date differs from our
 // clock sets an offset at once, but only tentatively: an edge cache may have
 // written the Date. If a request signed with the new offset is refused too, the
 // offset is dropped, and not tried again for a minute, doubling to an hour. An

@@ -48,7 +48,8 @@ import (
 	"time"
 )
 
-// Options of a Server. The zero value is a socket below /base.
+// Options of a Server. The zero value is a server on a socket, mounted at the path
+// /base.
 type Options struct {
 	// InMemory makes the server listen on net.Pipe instead of a socket. Only
 	// Server.Client reaches it then.

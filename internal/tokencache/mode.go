@@ -41,8 +41,8 @@ func (m Mode) attempts() int {
 	return 2
 }
 
-// FlightDeadline returns how long a flight may take, for the timeout of an
-// attempt.
+// FlightDeadline returns how long a flight may take if each of its attempts may
+// take attempt.
 func FlightDeadline(mode Mode, attempt time.Duration) time.Duration {
 	return time.Duration(mode.attempts())*attempt + time.Second
 }

@@ -102,9 +102,11 @@ func kept(body []byte) []byte {
 // allows no further attempt, or when ctx ends. Its errors are *apierror.Error.
 //
 // ctx bounds the whole call: Do returns when ctx ends, even if the RoundTripper
-// does not. Without a deadline the call takes at most MaxAttempts times
-// AttemptTimeout, and 10 s for every wait between; for Once the longer of
-// AttemptTimeout and 2 min counts in the place of AttemptTimeout.
+// does not, provided that the Signer honours ctx. Without a deadline the attempts
+// and waits take at most MaxAttempts times AttemptTimeout, and 10 s for every wait
+// between. For Once, the longer of AttemptTimeout and 2 min counts in the place of
+// AttemptTimeout. The time of the Signer comes on top. If ctx can never end, a
+// RoundTripper that ignores its own context is not bounded.
 func (c *Client) Do(ctx context.Context, call Call) (*Response, error) {
 	r := &run{client: c, call: call}
 	var bad *misuse

@@ -71,9 +71,9 @@ func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http
 
 // StrayCalls rejects one in n of the calls with a valid credential, as a
 // TokenExpiredError: with seed 0 every n-th call, otherwise each call at random,
-// drawn from a source seeded with seed. Several rules add up, and the first rule
-// whose filters accept a call decides on it. n of 0 or less removes all rules.
-// Filters must not read the body.
+// drawn from a source seeded with seed. Each call of
+// StrayCalls adds a rule, and only the first rule whose filters accept a request
+// decides on it. n of 0 or less removes all rules. Filters must not read the body.
 func (s *Server) StrayCalls(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.strayCalls.Add(n, seed, only...)
 }

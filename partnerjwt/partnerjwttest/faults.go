@@ -68,14 +68,14 @@ func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http
 
 // StrayCalls rejects a share of 1/n of the calls with a good token, as 401:
 // with seed 0 every n-th call, otherwise each call at random, drawn from a
-// source started with seed. Several rules add up, and the first rule whose
-// filters accept a call decides on it; n of 0 or less ends all rules. Filters
-// must not read the body.
+// source started with seed. Each call of
+// StrayCalls adds a rule, and only the first rule whose filters accept a request
+// decides on it. n of 0 or less removes all rules. Filters must not read the body.
 func (s *Server) StrayCalls(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.strayCalls.Add(n, seed, only...)
 }
 
-// Strays returns the number of calls rejected in this way.
+// Strays returns how many calls StrayCalls has rejected.
 func (s *Server) Strays() (calls int) { return s.strayCalls.Taken() }
 
 // Stall acts on the next n requests and sends the header of the answer without its

@@ -74,9 +74,9 @@ func (s *Server) FailActed(n, status int, header http.Header, only ...func(*http
 
 // StrayCalls rejects a share of 1/n of the calls with a good token, as
 // CodeToken: with seed 0 every n-th call, otherwise each call at random, drawn
-// from a source started with seed. Several rules add up, and the first rule
-// whose filters accept a call decides on it; n of 0 or less ends all rules.
-// Filters must not read the body.
+// from a source started with seed. Each call of
+// StrayCalls adds a rule, and only the first rule whose filters accept a request
+// decides on it. n of 0 or less removes all rules. Filters must not read the body.
 func (s *Server) StrayCalls(n int, seed uint64, only ...func(*http.Request) bool) {
 	s.strayCalls.Add(n, seed, only...)
 }
@@ -87,7 +87,8 @@ func (s *Server) StrayTokens(n int, seed uint64, only ...func(*http.Request) boo
 	s.strayTokens.Add(n, seed, only...)
 }
 
-// Strays returns the numbers of calls and token requests rejected in this way.
+// Strays returns how many calls and token requests StrayCalls and StrayTokens have
+// rejected.
 func (s *Server) Strays() (calls, tokens int) { return s.strayCalls.Taken(), s.strayTokens.Taken() }
 
 // RepeatTokens answers a share of 1/n of the token requests with the player's
