@@ -33,6 +33,10 @@ var (
 	// RetryAfter is the time until a replacement may be had. From Token: there
 	// is no token.
 	ErrContested = errors.New("tokens of this key are invalidated faster than they may be created: another system creates them, or the provider refuses for another reason")
+	// ErrStoreUnavailable: Config.Store failed, or holds a value that no key of
+	// Config.StoreKeys opens, and a new token is needed. Without the store another
+	// process may create one at the same time.
+	ErrStoreUnavailable = errors.New("the store of the tokens is unavailable")
 	// ErrClosed: the client is closed.
 	ErrClosed = errors.New("the client is closed")
 )

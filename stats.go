@@ -2,8 +2,8 @@ package providerauth
 
 import "time"
 
-// Stats are the figures of a client since it was made. Entries, InFlight and
-// Abandoned are gauges, LastFailure and BackoffUntil times, the others
+// Stats are the figures of a client since it was made. Entries, InFlight,
+// Abandoned and Unsaved are gauges, LastFailure and BackoffUntil times, the others
 // counters. Handing out a fresh token is not counted: a counter shared by all
 // callers would cost more than the call.
 type Stats struct {
@@ -19,4 +19,14 @@ type Stats struct {
 	Abandoned     int       // requests still running in an http.RoundTripper after the end of their context
 	LastFailure   time.Time // of a flight; zero: never
 	BackoffUntil  time.Time // end of the last back-off, at the latest; zero: none is in force
+
+	// With Config.Store only.
+
+	Adopted        uint64 // flights that ended with a token of another process; Refreshes counts them too
+	StoreFailures  uint64 // operations of the store that failed, repetitions included
+	Takeovers      uint64 // leases that another process held until they ran out: it died, or was stopped
+	Conflicts      uint64 // tokens dropped because another process had taken over the lease
+	Restored       uint64 // records written back after the store had lost them
+	NoticesDropped uint64 // notices to other processes left out, beyond 20 a second
+	Unsaved        int    // tokens in use that could not be saved yet
 }
