@@ -47,6 +47,8 @@ func (d codec) Unmarshal(userID string, data []byte, expiresAt time.Time) (curre
 	return s.Currency, t, secret.ID(), nil
 }
 
+func (d codec) Adopt(Token) {}
+
 func (d codec) MarshalKey(userID string) string { return userID }
 
 func (d codec) UnmarshalKey(s string) (string, bool) { return s, s != "" }
