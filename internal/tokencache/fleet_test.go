@@ -163,6 +163,17 @@ func newFleet(t *testing.T, n int, mode tokencache.Mode, p *planet, change ...fu
 // join adds a cache to the fleet.
 func (f *fleet) join(t *testing.T, mode tokencache.Mode, change ...func(*config)) *cache {
 	t.Helper()
+	cfg := f.config(mode)
+	for _, c := range change {
+		c(&cfg)
+	}
+	c := tokencache.New(cfg)
+	t.Cleanup(c.Close)
+	f.caches = append(f.caches, c)
+	return c
+}
+
+func (f *fleet) config(mode tokencache.Mode) config {
 	cfg := config{
 		Mode: mode, Retriever: fetch(f.create), AttemptTimeout: time.Second, MaxEntries: 1000,
 		Suspect: func(t token) token { t.suspect = true; return t },
@@ -171,13 +182,7 @@ func (f *fleet) join(t *testing.T, mode tokencache.Mode, change ...func(*config)
 	if mode == tokencache.SingleUse {
 		cfg.Renewer, cfg.Renewable = fetch(f.renew), func(t token) bool { return t.value != "" }
 	}
-	for _, c := range change {
-		c(&cfg)
-	}
-	c := tokencache.New(cfg)
-	t.Cleanup(c.Close)
-	f.caches = append(f.caches, c)
-	return c
+	return cfg
 }
 
 // call makes a request as a user, with the repeats of session.

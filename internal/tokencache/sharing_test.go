@@ -406,7 +406,7 @@ func TestShare_grants(t *testing.T) {
 					return true, nil
 				}
 				victim := f.join(t, tokencache.SingleUse, through(h), func(cfg *config) {
-					cfg.Renewer = fetch(func(context.Context, ask) (issued, error) { select {} })
+					cfg.Renewer = fetch(func(ctx context.Context, _ ask) (issued, error) { <-ctx.Done(); return issued{}, errLost })
 				})
 				go func() { _, _ = victim.Get(context.Background(), "p", "") }()
 				time.Sleep(3 * time.Second)
