@@ -93,6 +93,7 @@ var rows = []row{
 	{packages: "internal/archtest", testing: true},
 
 	{packages: "examples/quickstart", may: all + " golang.org/x/sync/errgroup"},
+	{packages: "examples/postgresstore", may: ". integrations/storetest " + others}, // a module of its own
 	{packages: "examples/*", may: all},
 
 	// Other modules, which may need more than this one.

@@ -54,8 +54,13 @@ type source struct {
 	ast  *ast.File
 }
 
-// shows reports whether the file shows operators how the module is used.
+// shows reports whether the file shows operators how the module is used. The
+// example with a module of its own is left out: it imports packages that this
+// module does not require.
 func (f source) shows() bool {
+	if f.dir == "examples/postgresstore" {
+		return false
+	}
 	return strings.HasPrefix(f.dir, "examples/") || f.dir == "internal/testdata/consumer" || strings.HasPrefix(f.name, "example") && strings.HasSuffix(f.name, "_test.go")
 }
 
