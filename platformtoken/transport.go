@@ -23,11 +23,19 @@ const maxBody = 1 << 20
 // only. A body is read into memory to be signed, and may have 1 MiB. Nothing is
 // repeated.
 //
+// A base that is no *http.Transport runs on a goroutine of its own if the
+// request's context can end; its panic is an error there. If base ignores the
+// end of the context, RoundTrip returns [context.Cause] and base goes on alone:
+// [providerauth.Stats].Abandoned counts it, and the body of its late answer is
+// closed. RoundTrip closes the request's body too, but base may still read from
+// it, as net/http allows every RoundTripper: do not use the body again. The
+// body of an answer is the base's own: a Read may take longer than the context.
+//
 // An error of the RoundTripper itself is an [*Error] with Op "Transport"
 // matching [providerauth.ErrNotSent]: the request did not leave. Every other
 // error is the base's, and whether the request was acted on is unknown.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
-	return &buffering{c, c.session.Transport(c.merchant(), c.over(base))}
+	return &buffering{c, c.session.Transport(c.merchant(), base)}
 }
 
 // TransportFor returns an http.RoundTripper with the behaviour of
@@ -50,7 +58,7 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 //
 // Errors are as those of [Client.Transport].
 func (c *Client) TransportFor(p Player, base http.RoundTripper) http.RoundTripper {
-	return &buffering{c, c.session.Transport(c.userOf(p), c.over(base))}
+	return &buffering{c, c.session.Transport(c.userOf(p), base)}
 }
 
 // HTTPClient returns an http.Client over [Client.Transport] that follows no
@@ -143,17 +151,11 @@ func readBody(req *http.Request) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// over wraps base, or the transport of Config.HTTPClient if base is nil.
-func (c *Client) over(base http.RoundTripper) http.RoundTripper {
-	if base == nil {
-		base = c.session.API.Base()
-	}
-	return &rewinding{base}
-}
-
 // rewinding keeps the RoundTrippers below from resending a body the caller
 // could not rewind.
 type rewinding struct{ base http.RoundTripper }
+
+func rewindingOver(base http.RoundTripper) http.RoundTripper { return &rewinding{base} }
 
 func (o *rewinding) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p, ok := r.Body.(*payload); ok && p.fixed && r.GetBody != nil {
