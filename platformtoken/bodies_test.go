@@ -27,7 +27,11 @@ func TestClient_HTTPClientFor_bodies(t *testing.T) {
 				srv := platformtokentest.NewServer(platformtokentest.Options{InMemory: true})
 				c := open(t, srv.Config(), change)
 				token(t, c, brl)
-				return testkit.TokenClient{Simulator: srv, Client: c.HTTPClientFor(brl), Path: getBalance, Done: func() { c.Close() }}
+				var patience time.Duration
+				if name == "with Rejected" {
+					patience = 100 * time.Millisecond
+				}
+				return testkit.TokenClient{Simulator: srv, Client: c.HTTPClientFor(brl), Path: getBalance, Patience: patience, Done: func() { c.Close() }}
 			})
 		})
 	}

@@ -44,7 +44,8 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 // Config.HTTPClient. If p is invalid, every request fails with that error.
 //
 // A rejection (Config.Rejected) replaces the token, if it is still the current
-// token, and sends the request once more with the new token, newly signed.
+// token, and sends the request once more with the new token, newly signed. For
+// Config.Rejected, the failure envelope of a failed answer has 100 ms to come.
 // Twenty requests rejected with the same token cause a single new token. If no
 // other token is available, the first rejection in a row sends the request once
 // more with the same token, and any other rejection goes to the caller.

@@ -165,7 +165,8 @@ func (r *requestSender) settler(s *credential.Secret, resp http.Response) func(b
 	return func(body []byte) {
 		if body != nil {
 			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-			if r.dialect.Rejected(r.path, r.req, &resp) {
+			req := r.req.WithContext(context.WithoutCancel(r.req.Context())) // Peek has the body at hand
+			if r.dialect.Rejected(r.path, req, &resp) {
 				r.user.Keeper.Reject(s.ID())
 				return
 			}
