@@ -20,7 +20,7 @@ import (
 func TestTest_Memory(t *testing.T) {
 	t.Run("keeps the contract", func(t *testing.T) {
 		bubble(t, func(t *testing.T, m *storetest.Memory) {
-			if err := storetest.Test(t.Context(), m, storetest.Options{Prefix: "p:"}); err != nil {
+			if err := storetest.Test(t.Context(), m, storetest.Options{Prefix: "p:", Disconnect: m.Disconnect}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -131,6 +131,7 @@ const (
 	reaches     = "Notify reaches Watch of every handle"
 	oneAtATime  = "Watch calls f by one goroutine at a time"
 	returns     = "Watch returns when its context ends, and calls f no more"
+	disconnects = "Watch returns when the connection is lost"
 	endedNotes  = "with an ended context Watch returns, and Notify returns its error"
 )
 
@@ -439,6 +440,14 @@ var defects = map[string]struct {
 			return ctx.Err()
 		}
 	}},
+	"Watch connects again by itself": {disconnects, func(b *broken) {
+		b.watch = func(ctx context.Context, f func([]byte)) error {
+			for ctx.Err() == nil {
+				_ = b.Memory.Watch(ctx, f)
+			}
+			return ctx.Err()
+		}
+	}},
 	"Notify does not look at its context": {endedNotes, func(b *broken) {
 		b.notify = func(_ context.Context, note []byte) error { return b.Memory.Notify(context.Background(), note) }
 	}},
@@ -451,7 +460,7 @@ func TestTest_findsTheDefect(t *testing.T) {
 				b := new(broken)
 				x.defect(b)
 				defer time.Sleep(2 * time.Minute) // some broken stores end that late
-				err := storetest.Test(t.Context(), b, storetest.Options{})
+				err := storetest.Test(t.Context(), b, storetest.Options{Disconnect: b.Disconnect})
 				if err == nil || !strings.Contains(err.Error(), "storetest: "+x.rule+": ") {
 					t.Errorf("the broken rule %q is not named in: %v", x.rule, err)
 				}
