@@ -70,6 +70,10 @@ func TestStore_slowConnection(t *testing.T) {
 	conform(t, newStore(t, newClient(t, p.addr(), nil)), newStore(t, newClient(t, srv.addr(), nil)))
 }
 
+// quiet makes a client send no PING of its own, so that a proxy sees the
+// operations of the test only.
+func quiet(o *rueidis.ClientOption) { o.Dialer.KeepAlive = time.Hour }
+
 // cutSwaps makes n Swaps, the answer of each of which is cut.
 func cutSwaps(t *testing.T, change func(*rueidis.ClientOption), swap func(s storeOf, prev, next []byte)) {
 	t.Helper()
@@ -99,13 +103,16 @@ type storeOf interface {
 
 func TestStore_cutAnswer(t *testing.T) {
 	t.Run("of a Swap is asked for again", func(t *testing.T) {
-		cutSwaps(t, nil, func(s storeOf, prev, next []byte) {
+		cutSwaps(t, quiet, func(s storeOf, prev, next []byte) {
 			got, err := s.Swap(within(t, patience), "key", prev, next, time.Hour)
 			want(t, "Swap", string(next), got, err)
 		})
 	})
 	t.Run("of a Swap is an error without retries, and the same Swap returns next", func(t *testing.T) {
-		noRetry := func(o *rueidis.ClientOption) { o.DisableRetry = true }
+		noRetry := func(o *rueidis.ClientOption) {
+			quiet(o)
+			o.DisableRetry = true
+		}
 		cutSwaps(t, noRetry, func(s storeOf, prev, next []byte) {
 			if got, err := s.Swap(within(t, patience), "key", prev, next, time.Hour); err == nil {
 				t.Errorf("Swap with a cut answer: got %q", got)
@@ -137,7 +144,10 @@ type storeLike interface {
 func TestStore_Swap_afterItsContext(t *testing.T) {
 	t.Run("does not see that the caller changes next", func(t *testing.T) {
 		p := newProxy(t, newServer(t).addr())
-		s := newStore(t, newClient(t, p.addr(), func(o *rueidis.ClientOption) { o.AlwaysPipelining = true }))
+		s := newStore(t, newClient(t, p.addr(), func(o *rueidis.ClientOption) {
+			quiet(o)
+			o.AlwaysPipelining = true
+		}))
 		next := bytes.Repeat([]byte("next"), 8<<20) // too long for the buffers of the connection
 		sent := bytes.Clone(next)
 		ctx, cancel := context.WithCancel(t.Context())
