@@ -60,6 +60,25 @@ func TestTest_aStoreThatIsDown(t *testing.T) {
 	})
 }
 
+func TestTest_slowStore(t *testing.T) {
+	t.Run("is not blamed for values that went meanwhile", func(t *testing.T) {
+		bubble(t, func(t *testing.T, _ *storetest.Memory) {
+			b := new(broken)
+			var pauses int
+			b.swap = func(ctx context.Context, key string, prev, next []byte, ttl time.Duration) ([]byte, error) {
+				if ttl == time.Second && pauses < 3 {
+					pauses++
+					defer time.Sleep(2 * time.Second)
+				}
+				return b.Memory.Swap(ctx, key, prev, next, ttl)
+			}
+			if err := storetest.Test(t.Context(), b, storetest.Options{}); err != nil {
+				t.Error(err)
+			}
+		})
+	})
+}
+
 // broken is a Memory with some methods replaced.
 type broken struct {
 	storetest.Memory
