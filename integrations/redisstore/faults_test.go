@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -177,10 +178,30 @@ func withoutDefault(t *testing.T, srv *server, permissions ...string) func(*ruei
 }
 
 func TestStore_ACL(t *testing.T) {
+	t.Run("is in doc.go", func(t *testing.T) {
+		doc, err := os.ReadFile("doc.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer("//", " ", "\\\n", " ").Replace(string(doc))
+		if !strings.Contains(strings.Join(strings.Fields(text), " "), strings.Join(permissions, " ")) {
+			t.Errorf("doc.go does not name %s", strings.Join(permissions, " "))
+		}
+	})
 	t.Run("of doc.go suffices", func(t *testing.T) {
 		srv := newServer(t)
 		user := withoutDefault(t, srv, permissions...)
 		conform(t, newStore(t, newClient(t, srv.addr(), user)), newStore(t, newClient(t, srv.addr(), nil)))
+	})
+	t.Run("of doc.go suffices without ForceSingleClient", func(t *testing.T) {
+		srv := newServer(t)
+		user := withoutDefault(t, srv, permissions...)
+		s := newStore(t, newClient(t, srv.addr(), func(o *rueidis.ClientOption) {
+			user(o)
+			o.ForceSingleClient = false
+		}))
+		got, err := s.Swap(t.Context(), "key", nil, []byte("1"), time.Minute)
+		want(t, "Swap", "1", got, err)
 	})
 	t.Run("of doc.go has nothing that is not needed", func(t *testing.T) {
 		srv := newServer(t)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/integrations/redisstore"
 	"github.com/providerauth/providerauth-go/integrations/storetest"
@@ -126,6 +128,17 @@ func TestStore_Watch(t *testing.T) {
 		err := s.Watch(within(t, 50*time.Millisecond), func([]byte) {})
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("returns when the connection is silent for longer than the client's time limit", func(t *testing.T) {
+		p := newProxy(t, newServer(t).addr())
+		l := listen(t, newStore(t, newClient(t, p.addr(), func(o *rueidis.ClientOption) {
+			o.Dialer.KeepAlive = 50 * time.Millisecond
+			o.ConnWriteTimeout = 200 * time.Millisecond
+		})))
+		p.hold(nil)
+		if err := l.end(); err == nil {
+			t.Error("no error")
 		}
 	})
 	t.Run("leaves no connection behind", func(t *testing.T) {
