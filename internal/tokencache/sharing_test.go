@@ -619,10 +619,11 @@ func TestShare_keepWarmBesideLeases(t *testing.T) {
 			cfg.AttemptTimeout = 28 * time.Second
 		})
 		never := fetch(func(ctx context.Context, _ ask) (issued, error) { <-ctx.Done(); return issued{}, errLost })
+		time.Sleep(30 * time.Second)
 		for i := range 100 {
 			go func() { _, _ = victim.Replace(context.Background(), fmt.Sprint(i), "", never) }()
 		}
-		time.Sleep(55 * time.Second)
+		time.Sleep(25 * time.Second)
 		for i := 100; i < 200; i++ {
 			if left := c.Left(fmt.Sprint(i)); left < 10*time.Second {
 				t.Fatalf("user %d: the token is not renewed, %v are left", i, left)
