@@ -669,7 +669,25 @@ func TestShare_adoptsNoDyingToken(t *testing.T) {
 		go func() { _, _ = f.caches[0].Replace(context.Background(), "p", "", fetch(f.create)) }()
 		time.Sleep(5 * time.Millisecond)
 		tok := mustGet(t, f.caches[1], "")
+		time.Sleep(100 * time.Millisecond)
 		equal(t, "the token is live", f.accepts("p", tok.value), true)
+	})
+}
+
+// A store that falls back to the state before the lease takes the new token all the
+// same.
+func TestShare_olderStateDuringCreation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, tokencache.Exclusive, newPlanet(time.Hour))
+		mustCall(t, f, f.caches[0])
+		old := f.store.Snapshot()
+		time.AfterFunc(20*time.Millisecond, func() { f.store.Restore(old) })
+		if _, err := f.caches[0].Replace(t.Context(), "p", "", fetch(f.create)); err != nil {
+			t.Fatal(err)
+		}
+		mustCall(t, f, f.join(t, tokencache.Exclusive))
+		equal(t, "creations", f.tokens, 2)
+		equal(t, "restored", f.caches[0].Stats().Restored, 1)
 	})
 }
 
