@@ -11,6 +11,7 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
 	"github.com/providerauth/providerauth-go/assetpay/assetpaytest"
+	"github.com/providerauth/providerauth-go/integrations/storetest"
 )
 
 var player = assetpay.User{
@@ -315,4 +316,32 @@ func ExampleClient_VerifyClientToken_expired() {
 	_, err = client.VerifyClientToken(context.Background(), "not.a.token")
 	fmt.Println(errors.Is(err, assetpay.ErrInvalidToken), errors.Is(err, assetpay.ErrTokenExpired))
 	// Output: true false
+}
+
+// Two replicas of a backend share a user's token: they make one exchange.
+func ExampleConfig_store() {
+	srv := assetpaytest.NewServer(assetpaytest.Options{})
+	defer srv.Close()
+	store := new(storetest.Memory) // redisstore, where the replicas are processes
+	for range 2 {
+		cfg := srv.Config()
+		cfg.Store = store
+		cfg.StoreKeys = providerauth.StaticSecrets("thirty-two random characters.....")
+		cfg.StoreTimeout = 500 * time.Millisecond
+		client, err := assetpay.New(cfg)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer client.Close()
+		user := assetpay.User{SteamID: "76561198012345678", TradeURL: "https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh"}
+		if _, err := client.Token(context.Background(), user); err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("exchanges:", srv.Count("/auth/authenticate-client"))
+	}
+	// Output:
+	// exchanges: 1
+	// exchanges: 1
 }

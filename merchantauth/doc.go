@@ -30,7 +30,9 @@
 // refresh token again after an answer has replaced it, not even by [Client.Refresh]
 // (see there for the number of remembered tokens). If the answer repeats the
 // refresh token or leaves it out, the refresh token stays in use until it expires.
-// A Client does not know of refresh tokens spent by another Client or process.
+// A Client does not know of refresh tokens spent by another Client or process, unless
+// they share a session by the same Config.Store: the refresh token is then that of the
+// Store's record, and one process at a time may spend it.
 //
 // If Kuna answers a refresh with a refusal, whatever the code, the Client gives up
 // the refresh token and logs in once in the same flight. If the answer is lost or

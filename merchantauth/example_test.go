@@ -9,6 +9,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/integrations/storetest"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/merchantauth/merchantauthtest"
 )
@@ -321,4 +322,31 @@ func kind(e merchantauth.ErrorEntry) string {
 		return "a message"
 	}
 	return fmt.Sprintf("%d bytes", len(e.Raw))
+}
+
+// Two replicas of a backend share a session: they log in once.
+func ExampleConfig_store() {
+	srv := merchantauthtest.NewServer(merchantauthtest.Options{})
+	defer srv.Close()
+	store := new(storetest.Memory) // redisstore, where the replicas are processes
+	for range 2 {
+		cfg := srv.Config()
+		cfg.Store = store
+		cfg.StoreKeys = providerauth.StaticSecrets("thirty-two random characters.....")
+		cfg.StoreTimeout = 500 * time.Millisecond
+		client, err := merchantauth.New(cfg)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer client.Close()
+		if _, err := client.Token(context.Background()); err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("logins:", srv.Logins())
+	}
+	// Output:
+	// logins: 1
+	// logins: 1
 }

@@ -55,8 +55,22 @@
 // to 20 s. Meanwhile calls use the current token, and callers get the
 // platform's answer, or an error that matches [providerauth.ErrContested] and
 // states the wait before the next call. Soon after the other system stops,
-// calls succeed again. The same holds between processes: until they share their
-// tokens, let a single process make a player's wallet calls.
+// calls succeed again. The same holds between processes without a common
+// Config.Store.
+//
+// # Replicas
+//
+// Processes with the same Config.Store share their tokens: one creates a token,
+// and the others use it. Its record holds the lease of the process that is
+// creating the next token, the limiter of the player and the back-off, so all
+// processes together behave as one. There is one creation per token, as long as
+// the Store answers and no process is stopped for longer than a lease, which is
+// AttemptTimeout and 2 s. If one is, at most two further creations follow.
+//
+// A fresh token does not touch the Store. While the Store fails, tokens in memory
+// stay in use, and a call in need of a new token fails with
+// [providerauth.ErrStoreUnavailable]; it is Retryable. A new token that cannot be
+// saved is used, and saved later.
 //
 // # Money
 //

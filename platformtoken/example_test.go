@@ -9,6 +9,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/integrations/storetest"
 	"github.com/providerauth/providerauth-go/platformtoken"
 	"github.com/providerauth/providerauth-go/platformtoken/platformtokentest"
 )
@@ -321,4 +322,32 @@ func ExampleError_Failure() {
 	// platformtoken Call POST /nothing 404 1
 	// true true true true true
 	// true
+}
+
+// Two replicas of a backend share a player's token. The second one creates none.
+func ExampleConfig_store() {
+	srv := platformtokentest.NewServer(platformtokentest.Options{})
+	defer srv.Close()
+	store := new(storetest.Memory) // redisstore, where the replicas are processes
+	for range 2 {
+		cfg := srv.Config()
+		cfg.Store = store
+		cfg.StoreKeys = providerauth.StaticSecrets("thirty-two random characters.....")
+		cfg.StoreTimeout = 500 * time.Millisecond
+		client, err := platformtoken.New(cfg)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer client.Close()
+		if _, err := client.Token(context.Background(), player); err != nil {
+			fmt.Println(err)
+			return
+		}
+		s := client.Stats()
+		fmt.Println("created:", s.Refreshes-s.Adopted, "adopted:", s.Adopted)
+	}
+	// Output:
+	// created: 1 adopted: 0
+	// created: 0 adopted: 1
 }
