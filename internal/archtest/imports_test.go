@@ -92,6 +92,9 @@ var rows = []row{
 	{packages: "internal/archtest", testing: true},
 
 	{packages: "examples/quickstart", may: all + " golang.org/x/sync/errgroup"},
+	{packages: "examples/replicas", may: all + " integrations/redisstore examples/replicas/internal/stage " + others},
+	{packages: "examples/replicas/internal/stage", may: all},
+	{packages: "examples/replicas/internal/fleet", may: all + " integrations/redisstore examples/replicas/internal/stage " + others},
 	{packages: "examples/*", may: all},
 
 	// Other modules, which may need more than this one.

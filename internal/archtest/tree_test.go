@@ -54,8 +54,12 @@ type source struct {
 	ast  *ast.File
 }
 
-// shows reports whether the file shows operators how the module is used.
+// shows reports whether the file shows operators how the module is used. What the
+// examples of other modules import is not known here.
 func (f source) shows() bool {
+	if strings.HasPrefix(f.dir, "examples/replicas") {
+		return false
+	}
 	return strings.HasPrefix(f.dir, "examples/") || f.dir == "internal/testdata/consumer" || strings.HasPrefix(f.name, "example") && strings.HasSuffix(f.name, "_test.go")
 }
 

@@ -1,0 +1,96 @@
+// Fleet plays a fleet of real processes against a real Redis and the simulated
+// platform, a row of a table at a time, and prints the table. It fails if a row
+// shows more than it may.
+//
+//	go run ./internal/fleet            # the whole table; ten minutes
+//	go run ./internal/fleet -short     # each row in 15 seconds or less
+//	go run ./internal/fleet -row kill  # the rows whose names contain "kill"
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	if err := play(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "fleet:", err)
+		os.Exit(1)
+	}
+}
+
+// play is what this process is for: the program starts itself again as a provider
+// and as each worker.
+func play(arguments []string) error {
+	if len(arguments) == 2 {
+		part, ok := parts[arguments[0]]
+		if ok {
+			var s setting
+			if err := json.Unmarshal([]byte(arguments[1]), &s); err != nil {
+				return err
+			}
+			return part(s)
+		}
+	}
+	flags := flag.NewFlagSet("fleet", flag.ContinueOnError)
+	short := flags.Bool("short", false, "the short form of each row")
+	name := flags.String("row", "", "play only rows whose name contains `text`")
+	if err := flags.Parse(arguments); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return table(ctx, *short, *name)
+}
+
+// parts are the processes of a fleet.
+var parts = map[string]func(setting) error{
+	"platform": platform,
+	"player":   playerWorker,
+	"bank":     bank,
+	"merchant": merchantWorker,
+}
+
+// table plays the rows and prints them.
+func table(ctx context.Context, short bool, name string) error {
+	var results []result
+	var wrong []error
+	for _, row := range rows {
+		if !strings.Contains(row.name, name) {
+			continue
+		}
+		length := row.full
+		if short {
+			length = row.short
+		}
+		if length == 0 {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "%s, %v\n", row.name, length)
+		r, err := row.play(ctx, length)
+		if err != nil {
+			return fmt.Errorf("%s: %w", row.name, err)
+		}
+		r.short = short
+		results = append(results, r)
+		for _, problem := range row.problems(r, results) {
+			err := fmt.Errorf("%s: %s", row.name, problem)
+			fmt.Fprintln(os.Stderr, "FAIL", err)
+			wrong = append(wrong, err)
+		}
+	}
+	if len(results) == 0 {
+		return errors.New("there is no such row")
+	}
+	if err := show(os.Stdout, results); err != nil {
+		return err
+	}
+	return errors.Join(wrong...)
+}

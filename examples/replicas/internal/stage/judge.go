@@ -1,0 +1,81 @@
+package stage
+
+import (
+	"slices"
+	"time"
+)
+
+// A Creation is a token that the platform made.
+type Creation struct {
+	Player, Worker string
+	Asked          time.Time // when the request came
+	Made           time.Time // when the token was made; it invalidated the player's previous token
+	Ended          time.Time // when the answer was sent
+	Outside        bool      // another system made it
+}
+
+// Creations is what the platform says of the tokens of all players.
+type Creations struct {
+	Made        int // by the workers
+	Due         int // of Made: the player's first token, or the previous token had reached its refresh time
+	Further     int // of Made: all others
+	Outside     int // by another system
+	Overlapping int // of Made: asked for while another creation of the same player was under way
+	MostFurther int // the largest number of further creations of a player
+}
+
+// Judge counts the creations of tokens that live as long as life.
+func Judge(creations []Creation, life time.Duration) Creations {
+	players := map[string][]Creation{}
+	for _, c := range creations {
+		players[c.Player] = append(players[c.Player], c)
+	}
+	var sum Creations
+	for _, all := range players {
+		further := 0
+		slices.SortFunc(all, func(a, b Creation) int { return a.Made.Compare(b.Made) })
+		for i, c := range all {
+			switch {
+			case c.Outside:
+				sum.Outside++
+			case i == 0 || due(all[i-1], c, life):
+				sum.Due++
+			default:
+				further++
+			}
+		}
+		sum.Further += further
+		sum.MostFurther = max(sum.MostFurther, further)
+		sum.Overlapping += overlapping(all)
+	}
+	sum.Made = sum.Due + sum.Further
+	return sum
+}
+
+// due reports whether a token had reached its refresh time when the next token
+// was asked for. The platform states the expiry in whole seconds, so the client
+// sees a life up to a second shorter. By default it refreshes a token of a short
+// life when a quarter of that is left, or up to a tenth of the quarter earlier.
+func due(token, next Creation, life time.Duration) bool {
+	seen := token.Made.Add(life).Truncate(time.Second).Sub(token.Made)
+	lead := seen / 4
+	return !next.Asked.Before(token.Made.Add(seen - lead - lead/10))
+}
+
+// overlapping counts the creations of a player that were asked for before an
+// earlier one had ended.
+func overlapping(all []Creation) int {
+	all = slices.DeleteFunc(slices.Clone(all), func(c Creation) bool { return c.Outside })
+	slices.SortFunc(all, func(a, b Creation) int { return a.Asked.Compare(b.Asked) })
+	n := 0
+	var ended time.Time
+	for _, c := range all {
+		if c.Asked.Before(ended) {
+			n++
+		}
+		if c.Ended.After(ended) {
+			ended = c.Ended
+		}
+	}
+	return n
+}
