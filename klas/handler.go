@@ -55,7 +55,7 @@ func (e *endpoint) decide(ctx context.Context, w http.ResponseWriter, r *http.Re
 	cfg := &e.hook.cfg
 
 	// Every answer is signed, whatever the request is.
-	secrets, err := e.hook.secrets.get(ctx)
+	secrets, err := e.hook.secrets.Get(ctx)
 	if err != nil {
 		if r.Body != nil && r.Body != http.NoBody {
 			endBody(w, r, nil)

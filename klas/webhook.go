@@ -9,6 +9,8 @@ import (
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/check"
+	"github.com/providerauth/providerauth-go/internal/credential"
+	"github.com/providerauth/providerauth-go/internal/fips"
 	"github.com/providerauth/providerauth-go/internal/timebox"
 )
 
@@ -83,7 +85,7 @@ func (c Config) Format(s fmt.State, _ rune) { fmt.Fprint(s, "klas.Config", c.Log
 // concurrent use, and needs no closing.
 type Webhook struct {
 	cfg       Config
-	secrets   *secrets
+	secrets   *credential.List
 	guard     *guard    // nil: none
 	buffers   sync.Pool // of *buffers
 	abandoned timebox.Abandoned
@@ -111,7 +113,10 @@ func New(cfg Config) (*Webhook, error) {
 	if cfg.HandlerTimeout == 0 {
 		cfg.HandlerTimeout = defaultHandlerTimeout
 	}
-	w := &Webhook{cfg: cfg, guard: newGuard(cfg.ReplayGuard), secrets: newSecrets(cfg.Secrets, cfg.HandlerTimeout)}
+	w := &Webhook{cfg: cfg, guard: newGuard(cfg.ReplayGuard)}
+	w.secrets = credential.NewList(credential.ListConfig{
+		Field: "Secrets", Func: cfg.Secrets, Timeout: cfg.HandlerTimeout, Limit: "HandlerTimeout", Rule: fips.HMACKey,
+	})
 	w.cfg.ReplayGuard, w.cfg.Secrets = nil, nil // fmt would print the guard's fields
 	w.buffers.New = func() any { return newBuffers() }
 	return w, nil
@@ -120,4 +125,4 @@ func New(cfg Config) (*Webhook, error) {
 // Abandoned returns the number of calls of the operator's code, and of reads of
 // a body, running on after their webhook was answered at Config.HandlerTimeout.
 // A growing number shows code that ignores its context.
-func (w *Webhook) Abandoned() int64 { return w.abandoned.Running() + w.secrets.hanging.Running() }
+func (w *Webhook) Abandoned() int64 { return w.abandoned.Running() + w.secrets.Running() }

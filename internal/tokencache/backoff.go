@@ -16,6 +16,8 @@ const (
 	maxRetryAfter = time.Hour // the longest honoured Retry-After
 
 	probeEvery = time.Second
+
+	storeBackOff = time.Second // the longest for want of the store
 )
 
 // A failure is the record of a failed flight. It is kept for a minute longer than
@@ -82,7 +84,7 @@ func (c *Cache[K, S, T]) endsBackOffLocked(f *failure[S], s *snapshot[S, T]) boo
 	if c.everyRejectionEndsLocked(f) {
 		return true
 	}
-	return !f.permanent && !f.cutShort && s.rejections.Load() == 1
+	return !f.permanent && !f.cutShort && s.rejections() == 1
 }
 
 // endBackOffLocked ends the back-off after a rejection.
@@ -116,7 +118,11 @@ func (f *flight[K, S, T]) backOffLocked(now int64) (oldest *slot[K, S, T]) {
 		failed.permanent = !retryable
 	}
 	failed.everyScope = failed.permanent && apierror.CredentialRefused(o.err)
-	failed.retryAt = now + int64(failed.backOff(o.retryAfter))
+	wait := failed.backOff(o.retryAfter)
+	if errors.Is(o.err, providerauth.ErrStoreUnavailable) {
+		wait = min(wait, storeBackOff) // its failure costs the provider nothing
+	}
+	failed.retryAt = now + int64(wait)
 	failed.flights++
 	sl.failure = failed
 	return c.timetable.failed(sl, failed.retryAt)

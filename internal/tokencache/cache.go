@@ -31,7 +31,10 @@ type Cache[K, S comparable, T any] struct {
 
 	life    sync.Mutex // guards closed against running.Add
 	closed  bool
-	running sync.WaitGroup // flights and probes
+	closing chan struct{}  // closed when closed is set
+	running sync.WaitGroup // flights, probes, and the work with the store
+
+	sharing *sharing[K, S, T] // nil: without a store
 
 	probedAt atomic.Int64
 	probing  atomic.Bool
@@ -70,6 +73,12 @@ func New[K, S comparable, T any](cfg Config[K, S, T]) *Cache[K, S, T] {
 	c.background = semaphore.NewWeighted(maxBackground)
 	c.reports = new(reports)
 	c.cold = new(coldKeys[K])
+	c.closing = make(chan struct{})
+	c.sharing = newSharing(cfg.Sharing)
+	if c.sharing != nil && c.sharing.notifier != nil {
+		c.running.Add(1)
+		go c.watch()
+	}
 	return c
 }
 
@@ -176,11 +185,14 @@ func (c *Cache[K, S, T]) force(ctx context.Context, f *flight[K, S, T]) (T, erro
 }
 
 // Close ends background work and waits for running flights, which end within
-// their deadline. From then on Get returns a valid token or
+// their deadline. A flight that waits for another process's lease ends at once. From then on Get returns a valid token or
 // providerauth.ErrClosed.
 func (c *Cache[K, S, T]) Close() {
 	c.life.Lock()
-	c.closed = true
+	if !c.closed {
+		c.closed = true
+		close(c.closing)
+	}
 	c.life.Unlock()
 	c.timetable.close()
 	for _, sh := range c.shards {
@@ -234,6 +246,18 @@ func (c *Cache[K, S, T]) shard(key K) *shard[K, S, T] {
 		return c.shards[0]
 	}
 	return c.shards[maphash.Comparable(c.seed, key)%uint64(len(c.shards))]
+}
+
+// pause waits, and reports whether the cache is still open then.
+func (c *Cache[K, S, T]) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-c.closing:
+		return false
+	}
 }
 
 // begin counts another goroutine of the cache. It fails if the cache is closed.

@@ -61,7 +61,7 @@ func (c *Cache[K, S, T]) chooseLocked(ctx context.Context, sh *shard[K, S, T], k
 		}
 		return c.joinLocked(v, v.slot.flight)
 	case c.backingOffLocked(v.slot, scope, v.now):
-		return c.chooseInBackOffLocked(sh, v)
+		return c.chooseInBackOffLocked(ctx, sh, v)
 	case v.usable && mode.servesWhileRenewing():
 		_ = c.newFlight(v).startInBackgroundLocked(ctx, sh) // the next caller tries again
 		return choice[K, S, T]{token: v.current.token}
@@ -73,6 +73,11 @@ func (c *Cache[K, S, T]) chooseLocked(ctx context.Context, sh *shard[K, S, T], k
 		return c.joinLocked(v, f)
 	case v.usable:
 		return choice[K, S, T]{token: v.current.token}
+	}
+	if l := c.lookLocked(ctx, sh, v, err); l != nil {
+		return c.joinLocked(v, l)
+	}
+	switch {
 	case v.rejected != nil:
 		return choice[K, S, T]{token: c.bringBackLocked(sh, v)}
 	case errors.Is(err, providerauth.ErrContested):
@@ -83,12 +88,17 @@ func (c *Cache[K, S, T]) chooseLocked(ctx context.Context, sh *shard[K, S, T], k
 
 // chooseInBackOffLocked answers a caller for which no flight may start before the
 // back-off ends.
-func (c *Cache[K, S, T]) chooseInBackOffLocked(sh *shard[K, S, T], v view[K, S, T]) choice[K, S, T] {
+func (c *Cache[K, S, T]) chooseInBackOffLocked(ctx context.Context, sh *shard[K, S, T], v view[K, S, T]) choice[K, S, T] {
 	c.Probe()
 	sl := v.slot
 	switch {
 	case v.usable, v.serves && sl.failure.ambiguous && v.now < v.current.expiresAt():
 		return choice[K, S, T]{token: v.current.token}
+	}
+	if l := c.lookLocked(ctx, sh, v, sl.failure.earlier(v.now)); l != nil {
+		return c.joinLocked(v, l)
+	}
+	switch {
 	case v.rejected != nil:
 		return choice[K, S, T]{token: c.bringBackLocked(sh, v)}
 	case c.mayTryDeadLocked(v):
@@ -99,6 +109,36 @@ func (c *Cache[K, S, T]) chooseInBackOffLocked(sh *shard[K, S, T], v view[K, S, 
 		return choice[K, S, T]{err: err}
 	}
 	return choice[K, S, T]{err: sl.failure.earlier(v.now)}
+}
+
+// lookEvery is how often a key that gets no token is looked up in the store: another
+// process may have had one.
+const lookEvery = 250 * time.Millisecond
+
+// mayLook reports whether the key may be looked up in the store now.
+func (c *Cache[K, S, T]) mayLook(sl *slot[K, S, T], now int64) bool {
+	since := now - sl.lookedAt
+	return c.sharing != nil && (since < 0 || since >= int64(lookEvery))
+}
+
+// lookLocked starts a flight that only looks into the store. err is what its callers
+// get if it finds no token. It returns nil if it is too early.
+func (c *Cache[K, S, T]) lookLocked(ctx context.Context, sh *shard[K, S, T], v view[K, S, T], err error) *flight[K, S, T] {
+	if c.sharing == nil {
+		return nil
+	}
+	sl := c.slotLocked(sh, v.key)
+	if !c.mayLook(sl, v.now) {
+		c.tidyLocked(sl, v.now)
+		return nil
+	}
+	sl.lookedAt = v.now
+	f := c.newFlight(v)
+	f.slot, f.kind, f.looked = sl, look, err
+	if err := f.startLocked(ctx); err != nil {
+		return nil
+	}
+	return f
 }
 
 // joinLocked lets a caller wait for the flight. A rejected token is used again if its replacement takes long, and at once if the last flight
@@ -150,7 +190,7 @@ func (f *flight[K, S, T]) resultLocked(sh *shard[K, S, T], scope S) (token T, fi
 	switch {
 	case v.usable:
 		return s.token, true, nil
-	case f.issued != nil && f.issued.dropped.Load():
+	case f.issued != nil && f.issued.dropped():
 		return token, false, nil // a caller has reported its token as rejected
 	case f.issued != nil && mode.killsPrevious() && s != nil && s != f.issued:
 		return token, false, nil // a later flight has killed its token, and has ended

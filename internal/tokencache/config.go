@@ -98,6 +98,8 @@ type Config[K, S comparable, T any] struct {
 	// together, in addition to the limit of each key. A token with five rejections
 	// in a row does not count. Zero: no limit.
 	Replacements Rate
+	// Sharing shares the tokens with other processes. Optional. Not with Local.
+	Sharing *Sharing[K, S, T]
 	// Logger may be nil.
 	Logger *slog.Logger
 }

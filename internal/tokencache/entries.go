@@ -107,6 +107,17 @@ func (e *entries[K, V]) load(key K, now int64) *V {
 	return h.v
 }
 
+// each calls f for the entries, in any order. Writers may go on.
+func (e *entries[K, V]) each(f func(K, *V)) {
+	for i := range e.parts {
+		if p := e.parts[i].Load(); p != nil {
+			for key, h := range p.m.All() {
+				f(key, h.v)
+			}
+		}
+	}
+}
+
 // peek is load, but does not count as a use.
 func (e *entries[K, V]) peek(key K) *V {
 	p := e.parts[e.index(key)].Load()

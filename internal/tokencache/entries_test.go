@@ -45,9 +45,8 @@ func (s *small) put(k int, expiresAt int64) { s.store(k, &entry{expiresAt: expir
 
 func (s *small) keys() []int {
 	var keys []int
-	s.each(func(k int, _ *entry) bool {
+	s.each(func(k int, _ *entry) {
 		keys = append(keys, k)
-		return true
 	})
 	slices.Sort(keys)
 	return keys
@@ -228,7 +227,7 @@ func TestEvictedMayUseTheMap(t *testing.T) {
 		if s.load(k, 0) != nil {
 			t.Errorf("%d is evicted and still there", k)
 		}
-		s.each(func(int, *entry) bool { return true })
+		s.each(func(int, *entry) {})
 		if k == 0 {
 			s.store(3, &entry{expiresAt: never}) // evicts in turn
 			s.delete(2)
@@ -259,10 +258,9 @@ func TestConcurrentStoresNeverExceedTheBoundAndEvictEachOnce(t *testing.T) {
 				}
 			})
 			left := 0
-			s.each(func(k int, _ *entry) bool {
+			s.each(func(k int, _ *entry) {
 				gone[k].Add(1)
 				left++
-				return true
 			})
 			diff(t, "left", left, s.len())
 			for k := range gone {
@@ -337,7 +335,7 @@ func TestReadersAndWritersOfAllKindsRunTogether(t *testing.T) {
 		}
 	})
 	n := 0
-	s.each(func(player, *entry) bool { n++; return true })
+	s.each(func(player, *entry) { n++ })
 	diff(t, "length", s.len(), n)
 	if evicted.Load() == 0 {
 		t.Error("nothing was evicted")

@@ -50,15 +50,6 @@ func (c *Cache[K, S, T]) WarmDue(key K) {
 	c.WarmEarly(key)
 }
 
-// each calls f for the entries, until it returns false.
-func (e *entries[K, V]) each(f func(K, *V) bool) {
-	for i := range e.parts {
-		if p := e.parts[i].Load(); p != nil {
-			p.m.Range(func(key K, h held[V]) bool { return f(key, h.v) })
-		}
-	}
-}
-
 // delete frees a place, so that tests see the map at every level.
 func (e *entries[K, V]) delete(key K) {
 	if _, ok := e.part(key).m.LoadAndDelete(key); ok {

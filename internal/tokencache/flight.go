@@ -26,6 +26,11 @@ type flight[K, S comparable, T any] struct {
 	kind       kind
 	background bool    // it counts towards maxBackground
 	permits    permits // taken from the limiters
+	unasked    bool    // KeepWarm started it
+	looked     error   // of a look: what its caller gets if there is no token
+
+	grant   T    // the token whose grant may be spent
+	granted bool // grant is set
 
 	before    *snapshot[S, T] // the current snapshot when the flight started
 	shown     *snapshot[S, T] // shown to callers in the meantime: before, or its rotating copy
@@ -37,6 +42,18 @@ type flight[K, S comparable, T any] struct {
 	ambiguousUses int    // of the grant
 	secretVersion uint64 // of the last attempt with the secret, or at the start
 	returned      bool   // from its retrievers
+
+	// With a store.
+	claim       *claim[K, S, T] // while the flight holds the lease; nil otherwise
+	adopted     bool            // the token is another process's
+	gaveUp      bool            // without a token, and without a failure of the provider
+	issuedFor   S               // the scope of an adopted token
+	generation  uint32
+	receivedAt  time.Time // of the plan; zero: the plan is made when the token is published
+	plan        plan
+	fleetFullAt int64 // state of the record's limiter; 0: unknown
+	polls       int   // of the register, while another process holds the lease
+	pollEvery   time.Duration
 
 	issued    *snapshot[S, T] // nil: the flight failed with err
 	err       error
@@ -51,6 +68,7 @@ const (
 	creation    kind = iota // as the mode allows
 	replacement             // a single attempt
 	renewal                 // a single attempt, which spends the grant
+	look                    // none: it takes the token of another process, if there is one
 )
 
 // An outcome combines the attempts of a flight.
@@ -128,8 +146,11 @@ func (f *flight[K, S, T]) startLocked(ctx context.Context) error {
 	if c.cfg.Secret != nil {
 		f.secretVersion = c.cfg.Secret.Version()
 	}
+	if c.cfg.Mode.spendsGrant() && f.before != nil {
+		f.grant, f.granted = f.before.token, true
+	}
 	f.shown = f.before
-	if s := f.before; c.cfg.Mode.killsPrevious() && s != nil && s.state != tombstone {
+	if s := f.before; c.cfg.Mode.killsPrevious() && f.kind != look && s != nil && s.state != tombstone {
 		f.shown = s.as(rotating, s.token)
 		c.putLocked(f.key, f.shown)
 	}
@@ -143,14 +164,13 @@ func (f *flight[K, S, T]) startLocked(ctx context.Context) error {
 // can cancel values, the context.
 func (f *flight[K, S, T]) run(values context.Context) {
 	defer f.end(values)
-	ctx, cancel := context.WithTimeout(values, f.cache.deadline)
-	defer cancel()
-
-	// A shared store would come in here: load its record of the key, then adopt the
-	// token in it or take the lease.
-	f.retrieve(ctx)
-	// And here: save the token in the record, before end publishes it.
-
+	if f.cache.sharing != nil {
+		f.share(values)
+	} else {
+		ctx, cancel := context.WithTimeout(values, f.cache.deadline)
+		f.retrieve(ctx)
+		cancel()
+	}
 	f.returned = true
 }
 
@@ -187,7 +207,7 @@ func (f *flight[K, S, T]) overtaken() bool {
 func (f *flight[K, S, T]) retrieve(ctx context.Context) {
 	ask := f.ask()
 	f.attempts(ctx, ask)
-	if f.cache.cfg.Local && f.outcome.err == nil && f.before != nil && f.before.dropped.Load() {
+	if f.cache.cfg.Local && f.outcome.err == nil && f.before != nil && f.before.dropped() {
 		ask.Rejected = f.before.id
 		f.outcome = outcome[T]{}
 		f.attempts(ctx, ask)
@@ -195,17 +215,7 @@ func (f *flight[K, S, T]) retrieve(ctx context.Context) {
 }
 
 func (f *flight[K, S, T]) ask() Ask[K, S, T] {
-	ask := Ask[K, S, T]{Key: f.key, Scope: f.scope}
-	if f.before == nil {
-		return ask
-	}
-	if f.before.state == tombstone {
-		ask.Rejected = f.before.id
-	}
-	if f.cache.cfg.Mode.spendsGrant() {
-		ask.Previous = f.before.token
-	}
-	return ask
+	return Ask[K, S, T]{Key: f.key, Scope: f.scope, Previous: f.grant, Rejected: f.rejectedID()}
 }
 
 // attempts decides which attempts a flight makes. Nothing else repeats an attempt.
@@ -245,7 +255,7 @@ func (f *flight[K, S, T]) attemptOnce(ctx context.Context, ask Ask[K, S, T]) {
 // grantUsable reports whether the previous token has a grant left to spend.
 func (f *flight[K, S, T]) grantUsable() bool {
 	cfg := &f.cache.cfg
-	return cfg.Mode.spendsGrant() && f.before != nil && f.ambiguousUses < maxAmbiguousUses && cfg.Renewable(f.before.token)
+	return f.granted && f.ambiguousUses < maxAmbiguousUses && cfg.Renewable(f.grant)
 }
 
 // spendGrant spends the grant of the previous token, and once more after an
@@ -275,6 +285,15 @@ func (f *flight[K, S, T]) spendGrant(ctx context.Context, ask Ask[K, S, T]) (dec
 // attempt makes an attempt and adds it to the outcome. A later refusal does not
 // undo an ambiguous attempt.
 func (f *flight[K, S, T]) attempt(ctx context.Context, r Retriever[K, S, T], ask Ask[K, S, T]) {
+	if f.claim != nil {
+		covered, cancel, err := f.claim.cover(ctx)
+		if err != nil {
+			f.outcome.end(err)
+			return
+		}
+		defer cancel()
+		ctx = covered
+	}
 	issued, err := f.call(ctx, r, ask)
 	if issued.SecretVersion != 0 {
 		f.secretVersion = issued.SecretVersion
@@ -296,6 +315,14 @@ func (f *flight[K, S, T]) attempt(ctx context.Context, r Retriever[K, S, T], ask
 	}
 	o.ambiguous = o.ambiguous || ambiguous
 	o.acted = o.acted || ambiguous && errors.Is(err, ErrActed)
+}
+
+// end ends the attempts without another: the lease is lost, or cannot be extended.
+func (o *outcome[T]) end(err error) {
+	o.last = err
+	if !o.ambiguous {
+		o.err = err
+	}
 }
 
 // call turns a panic of the retriever into an error: the process lives on, and no

@@ -146,5 +146,5 @@ func usesShared[S comparable, T any](s *snapshot[S, T]) bool {
 		return true
 	}
 	live := s.alive()
-	return live != nil && live.rejections.Load() < deadAfter
+	return live != nil && live.rejections() < deadAfter
 }

@@ -32,6 +32,10 @@ func (m Mode) repeatsAmbiguous() bool { return m == Exclusive }
 // spendsGrant reports whether a token carries a grant, and a renewal spends it.
 func (m Mode) spendsGrant() bool { return m == SingleUse }
 
+// mayCreateAlone reports whether a process may create a token without knowing what
+// the others do: it harms none of theirs.
+func (m Mode) mayCreateAlone() bool { return m == Overlap }
+
 // attempts bounds the attempts of a flight for which its deadline leaves time. A
 // flight with a grant may spend it twice and then log in.
 func (m Mode) attempts() int {

@@ -23,6 +23,10 @@ type planner struct {
 	flight        time.Duration // the deadline of a flight
 }
 
+func (c *Cache[K, S, T]) planner() planner {
+	return planner{c.cfg.Mode, c.cfg.RefreshBefore, c.deadline}
+}
+
 // plan returns the plan of a token received with left of its life. The times
 // are fractions of its life: a token of a few seconds is then not fetched for
 // every call, and still has a time in which it is valid and renewed. Renewals

@@ -34,7 +34,7 @@ func (c *Cache[K, S, T]) Invalidate(key K, id credential.ID) bool {
 	if s == nil || s.state == tombstone || s.id != id {
 		return false
 	}
-	s.rejections.Add(1)
+	s.reject()
 	return c.rejectLocked(c.slotLocked(sh, key), s, now)
 }
 
@@ -52,7 +52,7 @@ func (c *Cache[K, S, T]) Reject(key K, id credential.ID) (first bool) {
 	if live == nil || live.id != id {
 		return false
 	}
-	first = live.rejections.Add(1) == 1
+	first = live.reject() == 1
 	if s.state != tombstone { // else an earlier rejection has dropped it
 		c.rejectLocked(c.slotLocked(sh, key), s, now)
 	}
@@ -65,8 +65,8 @@ func (c *Cache[K, S, T]) Accept(key K, token *credential.Secret) {
 	switch {
 	case s == nil:
 		c.revive(key, token.ID())
-	case s.rejections.Load() != 0 && s.id == token.ID():
-		s.rejections.Store(0)
+	case s.rejections() != 0 && s.id == token.ID():
+		s.accept()
 	}
 }
 
@@ -82,7 +82,7 @@ func (c *Cache[K, S, T]) revive(key K, id credential.ID) {
 	}
 	s := sl.dead
 	now := s.now(time.Now())
-	s.rejections.Store(0)
+	s.accept()
 	c.restoreLocked(sl, s, now)
 	c.tidyLocked(sl, now)
 }
@@ -126,21 +126,25 @@ func (c *Cache[K, S, T]) rejectLocked(sl *slot[K, S, T], s *snapshot[S, T], now 
 	switch {
 	case sl.flight != nil:
 		// It brings another token, at no further cost.
-	case backingOff && sl.failure.permanent && s.rejections.Load() >= deadAfter:
+	case backingOff && sl.failure.permanent && s.rejections() >= deadAfter:
 		rejected = nil // no other token is to be had, and s is only tried from time to time
 		sl.dead, sl.deadTriedAt = s, now
 	case c.limiterWaitLocked(sl, s, now) > 0:
 		if backingOff {
 			c.Probe()
 		}
-		return false
+		if !c.mayLook(sl, now) {
+			return false
+		}
 	case backingOff && !c.endsBackOffLocked(sl.failure, s):
 		c.Probe()
-		return false
+		if !c.mayLook(sl, now) {
+			return false
+		}
 	case backingOff:
 		c.endBackOffLocked(sl.failure, now)
 	}
-	s.dropped.Store(true)
+	s.drop()
 	grave := s.buried()
 	grave.rejected = rejected
 	if c.cfg.Mode.spendsGrant() {
@@ -161,7 +165,7 @@ func (c *Cache[K, S, T]) bringBackLocked(sh *shard[K, S, T], v view[K, S, T]) T 
 
 // restoreLocked makes a dropped token current again.
 func (c *Cache[K, S, T]) restoreLocked(sl *slot[K, S, T], s *snapshot[S, T], now int64) {
-	s.dropped.Store(false)
+	s.bringBack()
 	sl.dead = nil
 	c.putLocked(sl.key, s)
 	c.warmAtLocked(sl, s.refresh(), now)

@@ -3,6 +3,8 @@ package tokencache
 import (
 	"errors"
 	"time"
+
+	providerauth "github.com/providerauth/providerauth-go"
 )
 
 // settle publishes the outcome of the flight, and ends the flight for its slot.
@@ -34,14 +36,23 @@ func (f *flight[K, S, T]) settleLocked() (oldest *slot[K, S, T]) {
 // succeedLocked publishes the token of the flight. s is the current snapshot.
 func (f *flight[K, S, T]) succeedLocked(s *snapshot[S, T]) {
 	c, sl, issued := f.cache, f.slot, &f.outcome.issued
-	t := time.Now()
-	p := planner{c.cfg.Mode, c.cfg.RefreshBefore, c.deadline}.plan(until(t, issued.ExpiresAt))
-	f.issued = &snapshot[S, T]{token: issued.Token, id: issued.ID, scope: f.scope, life: lifeFrom(t, p)}
+	t, p := f.receivedAt, f.plan
+	if t.IsZero() {
+		t = time.Now()
+		p = c.planner().plan(until(t, issued.ExpiresAt))
+	}
+	scope := f.scope
+	if f.adopted {
+		scope = f.issuedFor
+		f.giveBackLocked() // nothing was created
+	}
+	f.issued = &snapshot[S, T]{token: issued.Token, id: issued.ID, scope: scope, generation: f.generation, life: lifeFrom(t, p)}
+	f.followFleetLocked()
 	if s != nil && s.rejected != nil {
 		s = s.rejected
 	}
 	if s != nil && s.id == f.issued.id { // the same token again
-		f.issued.rejections.Store(s.rejections.Load())
+		f.issued.continues(&s.marks)
 	}
 	c.putLocked(f.key, f.issued)
 	if sl.failure != nil {
@@ -59,6 +70,10 @@ func (f *flight[K, S, T]) succeedLocked(s *snapshot[S, T]) {
 func (f *flight[K, S, T]) failLocked(s *snapshot[S, T], now int64) (oldest *slot[K, S, T]) {
 	c, sl := f.cache, f.slot
 	f.err, f.ambiguous = f.outcome.err, f.outcome.ambiguous
+	if f.gaveUp {
+		f.giveUpLocked(s, now)
+		return nil
+	}
 	c.failures.Add(1)
 	c.lastFailure.Store(now)
 	s = f.keepLocked(s)
@@ -67,11 +82,12 @@ func (f *flight[K, S, T]) failLocked(s *snapshot[S, T], now int64) (oldest *slot
 	}
 	failure := sl.failure
 	if failure != nil && failure.permanent && s != nil {
-		s.rejections.Store(0) // only rejections from here on make the token dead
+		s.accept() // only rejections from here on make the token dead
 	}
 	if !f.ambiguous && (failure == nil || !failure.permanent) {
 		f.giveBackLocked() // nothing was created, and another flight may succeed
 	}
+	f.followFleetLocked()
 	f.reportFailureLocked(s, now)
 	switch {
 	case s == nil, s.state == tombstone:
@@ -81,6 +97,30 @@ func (f *flight[K, S, T]) failLocked(s *snapshot[S, T], now int64) (oldest *slot
 		c.warmAtLocked(sl, failure.retryAt, now)
 	}
 	return oldest
+}
+
+// giveUpLocked ends a flight without a token that says nothing about the provider: no
+// back-off starts.
+func (f *flight[K, S, T]) giveUpLocked(s *snapshot[S, T], now int64) {
+	c := f.cache
+	s = f.keepLocked(s)
+	f.giveBackLocked()
+	f.followFleetLocked()
+	if errors.Is(f.err, providerauth.ErrContested) {
+		c.contested.Add(1)
+	}
+	if s != nil && s.state != tombstone {
+		c.warmAtLocked(f.slot, max(s.refresh(), now+int64(jittered(calmPoll))), now)
+	}
+}
+
+// followFleetLocked sets the key's limiter to the limiter of all processes, as the
+// flight has seen it.
+func (f *flight[K, S, T]) followFleetLocked() {
+	if f.fleetFullAt != 0 {
+		fullAt := f.cache.sharing.local(f.fleetFullAt).UnixNano()
+		f.slot.limiter.fullAt = max(f.slot.limiter.fullAt, fullAt)
+	}
 }
 
 // keepLocked decides about the previous token after a failed flight, and returns
@@ -105,14 +145,14 @@ func (f *flight[K, S, T]) keepLocked(s *snapshot[S, T]) *snapshot[S, T] {
 	case killed && f.outcome.ambiguous:
 		s = live.as(stale, c.cfg.Suspect(live.token))
 	case killed && live == f.shown && f.before.state != tombstone: // live is the rotating copy
-		f.before.rejections.Store(live.rejections.Load())
+		f.before.continues(&live.marks)
 		s = f.before
 	case s.state == tombstone:
 		s = live
 	default:
 		return s
 	}
-	s.dropped.Store(false)
+	s.bringBack()
 	c.putLocked(f.key, s)
 	return s
 }

@@ -26,6 +26,7 @@ type slot[K, S comparable, T any] struct {
 	ambiguousUses int             // of the grant; at maxAmbiguousUses no flight spends it again
 	dead          *snapshot[S, T] // rejected again and again, and its replacement was refused permanently
 	deadTriedAt   int64           // Unix ns: when a caller last got the dead token
+	lookedAt      int64           // Unix ns: when a flight last looked into the store, instead of a creation
 	warm          *time.Timer
 
 	// Of the timetable, whose mutex guards them.

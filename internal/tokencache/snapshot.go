@@ -2,22 +2,21 @@ package tokencache
 
 import (
 	"math"
-	"sync/atomic"
 	"time"
 
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
 // A snapshot is a finished token, or the tombstone of a rejected token. After its
-// publication only dropped and rejections change.
+// publication only its marks change.
 type snapshot[S comparable, T any] struct {
 	token T // of a tombstone: for its grant; SingleUse only
 	id    credential.ID
 	scope S
 	life
-	rejected   *snapshot[S, T] // of a tombstone: the token, used again if there is no other; nil if it is dead
-	dropped    atomic.Bool     // a rejection dropped the token, and nothing brought it back
-	rejections atomic.Int32    // in a row, without an accepted request between them
+	rejected *snapshot[S, T] // of a tombstone: the token, used again if there is no other; nil if it is dead
+	marks
+	generation uint32 // of the store's record; 0: there is no store
 }
 
 // A state is the kind of a snapshot.
@@ -78,6 +77,12 @@ func (l *life) expiresAt() int64 {
 // validUntil returns until when the token is handed out, in Unix ns.
 func (l *life) validUntil() int64 { return l.expiresAt() - int64(l.margin)*int64(time.Millisecond) }
 
+// planAt returns the plan of a token with this life as from t.
+func (l *life) planAt(t time.Time) plan {
+	now := l.now(t)
+	return plan{refreshAt: l.refresh() - now, validUntil: l.validUntil() - now, expiresAt: l.expiresAt() - now}
+}
+
 // until returns how long after t the end is, by the clock by which it is sooner.
 func until(t, end time.Time) time.Duration {
 	return min(end.Sub(t), end.Round(0).Sub(t.Round(0)))
@@ -85,9 +90,9 @@ func until(t, end time.Time) time.Duration {
 
 // as returns a copy in the given state, with the given token.
 func (s *snapshot[S, T]) as(st state, token T) *snapshot[S, T] {
-	other := &snapshot[S, T]{token: token, id: s.id, scope: s.scope, life: s.life}
+	other := &snapshot[S, T]{token: token, id: s.id, scope: s.scope, generation: s.generation, life: s.life}
 	other.state = st
-	other.rejections.Store(s.rejections.Load())
+	other.continues(&s.marks)
 	return other
 }
 

@@ -22,6 +22,11 @@ func (c *Cache[K, S, T]) Stats() providerauth.Stats {
 		Evictions: c.evictions.Load(), EvictedLive: c.evictedLive.Load(),
 		InFlight: int(c.inFlight.Load()),
 	}
+	if s := c.sharing; s != nil {
+		st.Adopted, st.StoreFailures, st.Takeovers = s.adopted.Load(), s.failures.Load(), s.takeovers.Load()
+		st.Conflicts, st.Restored, st.NoticesDropped = s.conflicts.Load(), s.restored.Load(), s.noticesDropped.Load()
+		st.Unsaved = int(s.unsaved.Load())
+	}
 	if c.many != nil {
 		st.Entries = c.many.len()
 	} else if s := c.single.Load(); s != nil && s.state != tombstone {

@@ -20,8 +20,21 @@ func (c *Cache[K, S, T]) warmAtLocked(sl *slot[K, S, T], at, now int64) {
 	if sl.warm != nil {
 		sl.warm.Stop()
 	}
+	if c.sharing != nil {
+		at += c.apart(sl.key, at)
+	}
 	key := sl.key
 	sl.warm = time.AfterFunc(time.Duration(max(at-now, 0)), func() { c.warmUp(key) })
+}
+
+// apart spreads the renewals of the processes that share a token: its refresh-at is
+// the same in all, and the first renewal serves them all.
+func (c *Cache[K, S, T]) apart(key K, at int64) int64 {
+	s := c.peek(key).alive()
+	if s == nil {
+		return 0
+	}
+	return rand.N(max((s.validUntil()-at)/4, 0) + 1)
 }
 
 // warmUp renews the key's token as for a caller. A rejected or evicted token
@@ -54,6 +67,7 @@ func (c *Cache[K, S, T]) warmUp(key K) {
 // later.
 func (c *Cache[K, S, T]) renewUnaskedLocked(sl *slot[K, S, T], s *snapshot[S, T], now int64) {
 	f := c.newFlight(view[K, S, T]{key: sl.key, scope: s.scope, current: s, now: now})
+	f.unasked = true
 	err := f.startInBackgroundLocked(context.Background(), sl.shard)
 	switch {
 	case errors.Is(err, errBackgroundFull):

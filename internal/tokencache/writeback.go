@@ -1,0 +1,144 @@
+package tokencache
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	// writers write back at once, and each rests restRatio times as long as its
+	// last key took: many processes do so at the same time, and a slow store is
+	// given more time.
+	writers   = 8
+	restRatio = 4
+	minRest   = 2 * time.Millisecond
+
+	// writeBackFor is how long the store may take to come back.
+	writeBackFor = 5 * time.Minute
+)
+
+// A rewriter writes back what the store has lost, one pass at a time.
+type rewriter struct {
+	mu      sync.Mutex
+	running bool
+	again   bool // asked for during the pass
+}
+
+// writeBack starts a pass that writes the fresh tokens of this process into the store
+// where it has none, or an older one. It helps after the store came back empty: the
+// loss costs a creation only for keys that nobody remembers.
+func (c *Cache[K, S, T]) writeBack() {
+	w := &c.sharing.rewrite
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.running {
+		w.again = true
+		return
+	}
+	if err := c.begin(); err != nil {
+		return
+	}
+	w.running = true
+	go c.rewriteAll()
+}
+
+func (c *Cache[K, S, T]) rewriteAll() {
+	defer c.running.Done()
+	w := &c.sharing.rewrite
+	for more := true; more; {
+		c.pass()
+		w.mu.Lock()
+		more = w.again && c.open() == nil
+		w.running, w.again = more, false
+		w.mu.Unlock()
+	}
+}
+
+// pass offers every fresh token once.
+func (c *Cache[K, S, T]) pass() {
+	keys := make(chan K)
+	var done sync.WaitGroup
+	for range writers {
+		done.Go(func() {
+			for key := range keys {
+				c.offer(key)
+			}
+		})
+	}
+	defer done.Wait()
+	defer close(keys)
+	for _, key := range c.remembered() {
+		select {
+		case keys <- key:
+		case <-c.closing:
+			return
+		}
+	}
+}
+
+// remembered returns the keys with a fresh token, in any order.
+func (c *Cache[K, S, T]) remembered() (keys []K) {
+	now := time.Now()
+	add := func(key K, s *snapshot[S, T]) {
+		if s != nil && s.state == lasting && s.now(now) < s.refresh() {
+			keys = append(keys, key)
+		}
+	}
+	if c.many == nil {
+		var key K
+		add(key, c.single.Load())
+	} else {
+		c.many.each(add)
+	}
+	rand.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	return keys
+}
+
+// offer writes back the token of a key, and then rests. While the store does not
+// answer, it tries again.
+func (c *Cache[K, S, T]) offer(key K) {
+	for until := time.Now().Add(writeBackFor); time.Now().Before(until); {
+		begun := time.Now()
+		err := c.offerOnce(key)
+		if !c.pause(max(restRatio*time.Since(begun), minRest)) || err == nil {
+			return
+		}
+	}
+}
+
+func (c *Cache[K, S, T]) offerOnce(key K) error {
+	s := c.peek(key)
+	t := time.Now()
+	if s == nil || s.state != lasting || s.now(t) >= s.refresh() {
+		return nil
+	}
+	ctx := context.Background()
+	reg, err := c.sharing.register(ctx, key)
+	if err != nil {
+		return err
+	}
+	reg.needed = true
+	if err := reg.load(ctx); err != nil {
+		return err
+	}
+	r := &reg.record
+	if reg.value != nil && (r.Lease != nil || r.Generation >= s.generation) {
+		return nil
+	}
+	next, err := c.sharing.recordOf(s.scope, s.token, t, s.planAt(t))
+	if err != nil {
+		return nil // it cannot be written: the next pass would fail as well
+	}
+	next.Generation, next.FullAt = s.generation, r.FullAt
+	value, err := reg.seal(&next)
+	if err != nil {
+		return nil
+	}
+	written, err := reg.swap(ctx, value, next.keeps(c.sharing.now(t)))
+	if written {
+		c.sharing.restored.Add(1)
+	}
+	return err
+}
