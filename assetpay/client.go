@@ -127,6 +127,21 @@ type Config struct {
 	// MaxEntries bounds the number of kept tokens. Beyond it the Client drops
 	// expired and then least recently used tokens. Optional, default 100,000.
 	MaxEntries int
+
+	// Store shares the tokens of exchanges with other processes of the operator.
+	// Without it, each process makes an exchange of its own for every user, of the
+	// hundred an hour of an unverified merchant. While the Store fails, each
+	// process does the same. Optional; an error with MintLocal.
+	Store providerauth.Store
+	// StoreKeys returns the secrets that encrypt the values of Store: the first
+	// encrypts, and each decrypts. They are random, of at least 32 characters, and
+	// the same in all processes. Required with Store, an error without it. It is
+	// called for every record. To change the secret, deploy the list [old, new],
+	// then [new, old], and [new] when the longest token has expired.
+	StoreKeys providerauth.SecretsFunc
+	// StoreTimeout bounds an operation of Store with its repetitions, and a call
+	// of StoreKeys. Optional, default 1 s.
+	StoreTimeout time.Duration
 }
 
 func (c *Config) options() session.Options {
@@ -135,6 +150,10 @@ func (c *Config) options() session.Options {
 		MaxResponseBytes: c.MaxResponseBytes,
 		RefreshBefore:    c.RefreshBefore, KeepWarm: c.KeepWarm,
 	}
+}
+
+func (c *Config) store() tokencache.StoreOptions {
+	return tokencache.StoreOptions{Store: c.Store, Keys: c.StoreKeys, Timeout: c.StoreTimeout}
 }
 
 // LogValue shows the configuration without its secrets.
@@ -150,7 +169,8 @@ func (c Config) LogValue() slog.Value {
 		slog.Bool("loose_trade_url", c.LooseTradeURL),
 		slog.String("base_url", check.LogURL(c.BaseURL)),
 	}, options.Attrs()...)
-	return slog.GroupValue(append(attrs, slog.Int("max_entries", c.MaxEntries))...)
+	attrs = append(attrs, slog.Int("max_entries", c.MaxEntries))
+	return slog.GroupValue(append(attrs, c.store().Attrs()...)...)
 }
 
 // Format prints LogValue, under every verb.
@@ -192,6 +212,11 @@ func New(cfg Config) (*Client, error) {
 	options := cfg.options()
 	options.Check(&p)
 	p.Count("MaxEntries", cfg.MaxEntries)
+	store := cfg.store()
+	store.Check(&p)
+	if local {
+		store.Forbid(&p, "with MintLocal: a token costs no exchange")
+	}
 	if err := invalid("New", p); err != nil {
 		return nil, err
 	}
@@ -221,6 +246,7 @@ func New(cfg Config) (*Client, error) {
 		Mode: tokencache.Overlap, Retriever: retriever, Secret: secret, Local: cfg.Mint == MintLocal,
 		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
 		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Replacements: limit, Shorten: short, Logger: cfg.Logger,
+		Sharing: tokencache.Share(store, codec{c}),
 	})
 	return c, nil
 }

@@ -63,6 +63,22 @@ type Config struct {
 	RefreshBefore time.Duration
 	// KeepWarm refreshes without waiting for a caller. Optional.
 	KeepWarm bool
+
+	// Store shares the session with other processes of the operator: they log in
+	// once, and no refresh token is sent by two of them. Without it, each process
+	// has a session of its own. While the Store fails, a token in memory stays in
+	// use, and a call that needs a new token fails with
+	// [providerauth.ErrStoreUnavailable]. Optional; an error in key mode.
+	Store providerauth.Store
+	// StoreKeys returns the secrets that encrypt the values of Store: the first
+	// encrypts, and each decrypts. They are random, of at least 32 characters, and
+	// the same in all processes. Required with Store, an error without it. It is
+	// called for every record. To change the secret, deploy the list [old, new],
+	// then [new, old], and [new] when the longest token has expired.
+	StoreKeys providerauth.SecretsFunc
+	// StoreTimeout bounds an operation of Store with its repetitions, and a call
+	// of StoreKeys. Optional, default 1 s.
+	StoreTimeout time.Duration
 }
 
 func (c *Config) options() session.Options {
@@ -73,6 +89,10 @@ func (c *Config) options() session.Options {
 	}
 }
 
+func (c *Config) store() tokencache.StoreOptions {
+	return tokencache.StoreOptions{Store: c.Store, Keys: c.StoreKeys, Timeout: c.StoreTimeout}
+}
+
 // LogValue shows the configuration without its secrets and the e-mail address.
 func (c Config) LogValue() slog.Value {
 	email := "not set"
@@ -80,13 +100,14 @@ func (c Config) LogValue() slog.Value {
 		email = "set"
 	}
 	options := c.options()
-	return slog.GroupValue(append([]slog.Attr{
+	attrs := append([]slog.Attr{
 		slog.String("base_url", check.LogURL(c.BaseURL)),
 		slog.String("merchant_id", c.MerchantID),
 		slog.String("email", email),
 		slog.String("password", check.LogSecret(c.Password)),
 		slog.String("api_key", check.LogSecret(c.APIKey)),
-	}, options.Attrs()...)...)
+	}, options.Attrs()...)
+	return slog.GroupValue(append(attrs, c.store().Attrs()...)...)
 }
 
 // Format prints LogValue, under every verb.
@@ -117,6 +138,11 @@ func New(cfg Config) (*Client, error) {
 	checkMode(&p, cfg)
 	options := cfg.options()
 	options.Check(&p)
+	store := cfg.store()
+	store.Check(&p)
+	if cfg.APIKey != nil {
+		store.Forbid(&p, "together with APIKey: there is no token to share")
+	}
 	if err := invalid("New", p); err != nil {
 		return nil, err
 	}
@@ -136,6 +162,7 @@ func New(cfg Config) (*Client, error) {
 		Mode: tokencache.SingleUse, Secret: c.password,
 		Retriever: loginer{c}, Renewer: refresher{c, apierror.Renews}, Renewable: c.renewable,
 		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm, Logger: cfg.Logger,
+		Sharing: tokencache.Share(store, codec{c}),
 	})
 	return c, nil
 }

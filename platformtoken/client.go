@@ -103,6 +103,22 @@ type Config struct {
 	// dropped token. Keep MaxEntries above the number of players active at a
 	// time. Optional, default 100,000.
 	MaxEntries int
+
+	// Store shares the tokens with other processes of the operator: a token is
+	// created once for all of them. Without it, replicas invalidate each other's
+	// tokens; see the package documentation. While the Store fails, tokens in
+	// memory stay in use, and a call that needs a new token fails with
+	// [providerauth.ErrStoreUnavailable]. Optional.
+	Store providerauth.Store
+	// StoreKeys returns the secrets that encrypt the values of Store: the first
+	// encrypts, and each decrypts. They are random, of at least 32 characters, and
+	// the same in all processes. Required with Store, an error without it. It is
+	// called for every record. To change the secret, deploy the list [old, new],
+	// then [new, old], and [new] when the longest token has expired.
+	StoreKeys providerauth.SecretsFunc
+	// StoreTimeout bounds an operation of Store with its repetitions, and a call
+	// of StoreKeys. Optional, default 1 s.
+	StoreTimeout time.Duration
 }
 
 func (c *Config) options() session.Options {
@@ -113,7 +129,11 @@ func (c *Config) options() session.Options {
 	}
 }
 
-// LogValue shows the configuration without its secret.
+func (c *Config) store() tokencache.StoreOptions {
+	return tokencache.StoreOptions{Store: c.Store, Keys: c.StoreKeys, Timeout: c.StoreTimeout}
+}
+
+// LogValue shows the configuration without its secrets.
 func (c Config) LogValue() slog.Value {
 	signer, rejected := "default", "default"
 	if c.Signer != nil {
@@ -131,7 +151,8 @@ func (c Config) LogValue() slog.Value {
 		slog.String("language", c.Language),
 		slog.String("rejected", rejected),
 	}, options.Attrs()...)
-	return slog.GroupValue(append(attrs, slog.Int("max_entries", c.MaxEntries))...)
+	attrs = append(attrs, slog.Int("max_entries", c.MaxEntries))
+	return slog.GroupValue(append(attrs, c.store().Attrs()...)...)
 }
 
 // Format prints the text of LogValue, under every verb.
@@ -176,6 +197,7 @@ func New(cfg Config) (*Client, error) {
 	options := cfg.options()
 	options.Check(&p)
 	p.Count("MaxEntries", cfg.MaxEntries)
+	cfg.store().Check(&p)
 	if err := invalid("New", p); err != nil {
 		return nil, err
 	}
@@ -201,6 +223,7 @@ func New(cfg Config) (*Client, error) {
 		Serves: anyCurrency, Suspect: Token.suspected,
 		AttemptTimeout: c.session.API.AttemptTimeout(), RefreshBefore: cfg.RefreshBefore, KeepWarm: cfg.KeepWarm,
 		MaxEntries: cmp.Or(cfg.MaxEntries, defaultMaxEntries), Shorten: short, Logger: cfg.Logger,
+		Sharing: tokencache.Share(cfg.store(), codec{c}),
 	})
 	return c, nil
 }

@@ -50,6 +50,7 @@ const (
 var rows = []row{
 	{packages: ".", may: leaves, never: http, inTests: all}, // its examples show providers
 	{packages: "internal/decimal", never: http},
+	{packages: "internal/seal", never: http},
 	{packages: "internal/text", never: http},
 
 	// Providers. None imports another.
@@ -74,7 +75,7 @@ var rows = []row{
 	// follows redirects. The cache knows nothing of HTTP, transport and session
 	// nothing of how tokens are kept.
 	{packages: "internal/session", may: core, never: "internal/tokencache"},
-	{packages: "internal/tokencache", may: core + " github.com/puzpuzpuz/xsync/v4 golang.org/x/sync/semaphore", never: http + " internal/transport internal/session internal/resend internal/header"},
+	{packages: "internal/tokencache", may: core + " internal/seal github.com/puzpuzpuz/xsync/v4 golang.org/x/sync/semaphore", never: http + " internal/transport internal/session internal/resend internal/header"},
 	{packages: "internal/transport", may: core + " github.com/hashicorp/go-retryablehttp", never: "internal/tokencache internal/session"},
 	{packages: "internal/apierror", may: core, never: "internal/tokencache internal/session"},
 	{packages: "internal/expiry", may: core, never: "internal/tokencache internal/session internal/transport"},

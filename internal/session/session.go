@@ -129,6 +129,9 @@ func New(cfg Config) *Client {
 	return c
 }
 
+// BaseURL returns the provider's base URL.
+func (c *Client) BaseURL() string { return c.base.String() }
+
 // Stats returns the figures of a cache together with those of the calls.
 func (c *Client) Stats(cache providerauth.Stats) providerauth.Stats {
 	cache.Abandoned = int(c.API.Abandoned())

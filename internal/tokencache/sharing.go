@@ -36,6 +36,8 @@ type Codec[K, S comparable, T any] interface {
 	// Unmarshal reads what Marshal has written. expiresAt is on this machine's
 	// clock.
 	Unmarshal(key K, data []byte, expiresAt time.Time) (scope S, token T, id credential.ID, _ error)
+	// Adopt notes that the cache uses a token of another process.
+	Adopt(T)
 	// MarshalKey writes a key, for a notice.
 	MarshalKey(K) string
 	// UnmarshalKey reads what MarshalKey has written.
@@ -231,6 +233,7 @@ func (c *claim[K, S, T]) adopt() bool {
 	c.receivedAt = t
 	c.plan = plan{refreshAt: int64(refresh), validUntil: int64(left - ms(r.Margin)), expiresAt: int64(left)}
 	c.fleetFullAt = r.FullAt
+	c.sharing.codec.Adopt(token)
 	c.sharing.adopted.Add(1)
 	return true
 }
