@@ -56,6 +56,8 @@ func (d codec) Unmarshal(who identity, data []byte, expiresAt time.Time) (why pu
 
 func (codec) Adopt(Token) {}
 
+func (codec) Grant(Token) time.Duration { return 0 }
+
 // A key of a notice is the Steam ID, a space and the client id. A Steam ID has no
 // space.
 func (codec) MarshalKey(who identity) string { return who.steamID + " " + who.clientID }

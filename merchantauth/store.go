@@ -50,6 +50,14 @@ func (d codec) Unmarshal(_ struct{}, data []byte, expiresAt time.Time) (_ struct
 	return struct{}{}, t, t.secret.ID(), nil
 }
 
+// Grant is the rest of the life of the refresh token.
+func (codec) Grant(t Token) time.Duration {
+	if t.refresh == nil {
+		return 0
+	}
+	return t.RefreshExpiresAt.Sub(t.ExpiresAt)
+}
+
 // Adopt records the refresh token of another process's token: the refresh token of
 // the token before was spent.
 func (d codec) Adopt(t Token) {

@@ -47,7 +47,9 @@ func (d codec) Unmarshal(userID string, data []byte, expiresAt time.Time) (curre
 	return s.Currency, t, secret.ID(), nil
 }
 
-func (d codec) Adopt(Token) {}
+func (codec) Adopt(Token) {}
+
+func (codec) Grant(Token) time.Duration { return 0 }
 
 func (d codec) MarshalKey(userID string) string { return userID }
 

@@ -137,10 +137,14 @@ func (e *Error) Is(target error) bool {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Contested is the error of a call whose rejection e stands because no other
-// token was to be had until the end of wait.
-func (e *Error) Contested(wait time.Duration) *Error {
+// token was to be had until the end of wait. why is the error of the store of the
+// tokens; nil: it is not the reason.
+func (e *Error) Contested(wait time.Duration, why error) *Error {
 	own := *e
 	own.Kind, own.Err, own.Ambiguous = providerauth.ErrContested, nil, false
+	if why != nil {
+		own.Kind, own.Temporary = providerauth.ErrStoreUnavailable, true
+	}
 	own.RetryAfter = max(e.RetryAfter, wait)
 	return &own
 }

@@ -26,8 +26,8 @@ func (c *Client) Do(ctx context.Context, u User, call transport.Call) (*transpor
 		return r.resp, nil
 	case r.failed.Attempts == 0 && errors.Is(r.failed, providerauth.ErrSecretUnavailable):
 		return nil, notSent(&call, r.failed)
-	case contested > 0:
-		return nil, r.failed.Contested(contested)
+	case contested != nil:
+		return nil, r.failed.Contested(contested.wait, contested.why)
 	}
 	return nil, r.failed
 }

@@ -123,7 +123,7 @@ func (g *rig) Accept(*credential.Secret) {
 	g.strikes = 0
 }
 
-func (g *rig) Contested() time.Duration { return g.wait }
+func (g *rig) Contested() (time.Duration, error) { return g.wait, nil }
 
 func (g *rig) Probe() uint64 {
 	if g.probed != nil {

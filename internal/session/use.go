@@ -33,8 +33,9 @@ type Keeper interface {
 	// Accept notes that the provider took the token.
 	Accept(token *credential.Secret)
 	// Contested counts a rejection that stands because the token was not
-	// replaced, and returns the time until a replacement is possible.
-	Contested() (wait time.Duration)
+	// replaced, and returns the time until a replacement is possible. why is set
+	// if the store of the tokens is the reason.
+	Contested() (wait time.Duration, why error)
 	// Probe checks the secret behind the tokens for a change, and returns a
 	// number that changes with the secret.
 	Probe() (epoch uint64)
@@ -62,51 +63,50 @@ const maxReplaced = 4
 // first rejection in a row has the request sent once more with the same token.
 //
 // An error means that nothing was sent. If a rejection stands because there is
-// no other token, it is contested for the returned duration; 0: it is not
-// contested.
-func (c *Client) use(ctx context.Context, u *User, method, path string, r sender) (contested time.Duration, _ error) {
+// no other token, it is contested; nil: it is not.
+func (c *Client) use(ctx context.Context, u *User, method, path string, r sender) (*contest, error) {
 	secret, err := c.current(ctx, u)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	if u.Keeper == nil {
 		r.send(ctx, secret)
-		return 0, nil
+		return nil, nil
 	}
 	of := call{u.Key, cmp.Or(method, http.MethodGet), strings.TrimPrefix(path, "/")}
 	for replaced := 0; ; replaced++ {
 		switch r.send(ctx, secret) {
 		case unclear:
-			return 0, nil
+			return nil, nil
 		case accepted:
 			u.Keeper.Accept(secret)
 			c.breaker.accepted(of)
 			if replaced > 0 {
 				c.breaker.cured(u.Key)
 			}
-			return 0, nil
+			return nil, nil
 		}
 		id := secret.ID()
 		if u.Keeper.Current(id) && !c.outdated(secret) {
 			if replaced > 0 { // so it was not the token
 				c.breaker.trip(of, u.Keeper.Probe())
-				return 0, nil
+				return nil, nil
 			}
 			if rest := c.breaker.holds(of, u.Keeper.Probe); rest > 0 {
-				return max(rest, u.Keeper.Contested()), nil
+				return u.contested(rest), nil
 			}
 		}
 		first := u.Keeper.Reject(id)
 		if !r.again() || replaced == maxReplaced {
-			return u.contested(), nil
+			return u.contested(0), nil
 		}
 		next, err := u.Credential.Get(ctx)
 		if err != nil {
-			return u.contested(), nil
+			return u.contested(0), nil
 		}
 		if next.ID() == id {
 			if !first {
-				return u.contested(), nil
+				return u.contested(0), nil
 			}
 			return c.once(ctx, u, of, next, r), nil
 		}
@@ -116,18 +116,27 @@ func (c *Client) use(ctx context.Context, u *User, method, path string, r sender
 
 // once sends a request once more with the rejected token: there is no other. A
 // second rejection says nothing of the request, and trips no Breaker.
-func (c *Client) once(ctx context.Context, u *User, of call, secret *credential.Secret, r sender) (contested time.Duration) {
+func (c *Client) once(ctx context.Context, u *User, of call, secret *credential.Secret, r sender) *contest {
 	switch r.send(ctx, secret) {
 	case accepted:
 		u.Keeper.Accept(secret)
 		c.breaker.accepted(of)
 	case rejected:
 		u.Keeper.Reject(secret.ID())
-		return u.contested()
+		return u.contested(0)
 	}
-	return 0
+	return nil
 }
 
-// contested is the wait after a final rejection. It is a second if the Keeper
-// knows no wait, such as while the replacement is still under way.
-func (u *User) contested() time.Duration { return cmp.Or(u.Keeper.Contested(), time.Second) }
+// A contest is a final rejection for want of another token.
+type contest struct {
+	wait time.Duration // until there may be another
+	why  error         // of the store of the tokens; nil: it is not the reason
+}
+
+// contested returns a contest of at least rest. It is a second if the Keeper knows no
+// wait, such as while the replacement is still under way.
+func (u *User) contested(rest time.Duration) *contest {
+	wait, why := u.Keeper.Contested()
+	return &contest{cmp.Or(max(wait, rest), time.Second), why}
+}

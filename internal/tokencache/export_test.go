@@ -64,3 +64,11 @@ type RetrieverFunc[K, S comparable, T any] func(context.Context, Ask[K, S, T]) (
 func (f RetrieverFunc[K, S, T]) Retrieve(ctx context.Context, ask Ask[K, S, T]) (Issued[T], error) {
 	return f(ctx, ask)
 }
+
+// Generation is that of the key's token.
+func (c *Cache[K, S, T]) Generation(key K) uint32 { return c.peek(key).generation }
+
+// SetFormat makes the cache one of another release, before its first use.
+func (c *Cache[K, S, T]) SetFormat(reads, writes byte) {
+	c.sharing.reads, c.sharing.writes = reads, writes
+}

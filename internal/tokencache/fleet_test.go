@@ -1,6 +1,7 @@
 package tokencache_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,14 +36,14 @@ type planet struct {
 	tokens, running, most        int
 	live, grant                  map[string]string // by key
 	logins, renewals, spentAgain int
-	issued                       map[string]time.Time // the expiry of each token
-	early                        int                  // creations while the token before was not due
+	born                         map[string]time.Time // of the live token, by key
+	early                        int                  // creations that replaced a live token before it was due
 }
 
 func newPlanet(life time.Duration) *planet {
 	return &planet{
 		life: life, latency: func() time.Duration { return 40 * time.Millisecond },
-		live: map[string]string{}, grant: map[string]string{}, issued: map[string]time.Time{},
+		live: map[string]string{}, grant: map[string]string{}, born: map[string]time.Time{},
 	}
 }
 
@@ -67,13 +68,16 @@ func (p *planet) act(a ask, count func()) (issued, error) {
 	p.mu.Lock()
 	p.running++
 	p.most = max(p.most, p.running)
+	if born := p.born[a.Key]; time.Since(born) < p.life*72/100 {
+		p.early++
+	}
 	p.mu.Unlock()
 	time.Sleep(p.latency() / 2)
 	p.mu.Lock()
 	count()
 	p.tokens++
 	value := fmt.Sprint("T", p.tokens)
-	p.live[a.Key], p.grant[a.Key] = value, "G"+value
+	p.live[a.Key], p.grant[a.Key], p.born[a.Key] = value, "G"+value, time.Now()
 	expiresAt := time.Now().Add(p.life)
 	p.mu.Unlock()
 	time.Sleep(p.latency() / 2)
@@ -91,6 +95,7 @@ func (p *planet) kill(key string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live[key] = "another system's"
+	delete(p.born, key)
 }
 
 func (p *planet) accepts(key, value string) bool {
@@ -129,6 +134,7 @@ func (testCodec) Unmarshal(_ string, data []byte, _ time.Time) (string, token, c
 	return s.Scope, token{value: s.Value}, id(s.Value), err
 }
 
+func (testCodec) Grant(token) time.Duration            { return 48 * time.Hour }
 func (testCodec) Adopt(token)                          {}
 func (testCodec) MarshalKey(key string) string         { return key }
 func (testCodec) UnmarshalKey(s string) (string, bool) { return s, true }
@@ -157,6 +163,17 @@ func newFleet(t *testing.T, n int, mode tokencache.Mode, p *planet, change ...fu
 // join adds a cache to the fleet.
 func (f *fleet) join(t *testing.T, mode tokencache.Mode, change ...func(*config)) *cache {
 	t.Helper()
+	cfg := f.config(mode)
+	for _, c := range change {
+		c(&cfg)
+	}
+	c := tokencache.New(cfg)
+	t.Cleanup(c.Close)
+	f.caches = append(f.caches, c)
+	return c
+}
+
+func (f *fleet) config(mode tokencache.Mode) config {
 	cfg := config{
 		Mode: mode, Retriever: fetch(f.create), AttemptTimeout: time.Second, MaxEntries: 1000,
 		Suspect: func(t token) token { t.suspect = true; return t },
@@ -165,13 +182,7 @@ func (f *fleet) join(t *testing.T, mode tokencache.Mode, change ...func(*config)
 	if mode == tokencache.SingleUse {
 		cfg.Renewer, cfg.Renewable = fetch(f.renew), func(t token) bool { return t.value != "" }
 	}
-	for _, c := range change {
-		c(&cfg)
-	}
-	c := tokencache.New(cfg)
-	t.Cleanup(c.Close)
-	f.caches = append(f.caches, c)
-	return c
+	return cfg
 }
 
 // call makes a request as a user, with the repeats of session.
@@ -187,7 +198,8 @@ func (p *planet) call(ctx context.Context, c *cache, key string) error {
 		last := tok
 		tok, err = c.Get(ctx, key, "")
 		if err == nil && (replaced == 4 || tok.value == last.value && !first) {
-			return errRejected
+			_, why := c.Contested(key)
+			return cmp.Or(why, errRejected)
 		}
 	}
 	return err
@@ -199,23 +211,20 @@ var errRejected = errors.New("rejected")
 type tally struct {
 	mu     sync.Mutex
 	calls  int
-	failed map[string]int
+	store  int            // failed for want of the store
+	failed map[string]int // for another reason, by text
 }
 
 func (y *tally) add(err error) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.calls++
-	if err != nil {
+	switch {
+	case errors.Is(err, providerauth.ErrStoreUnavailable):
+		y.store++
+	case err != nil:
 		y.failed[err.Error()]++
 	}
-}
-
-func (y *tally) failures() (n int) {
-	for _, k := range y.failed {
-		n += k
-	}
-	return n
 }
 
 // drive has four callers of each cache make calls for a time.
@@ -253,11 +262,13 @@ func (f *fleet) stats() (sum providerauth.Stats) {
 	return sum
 }
 
-// expect states what the callers of a fleet may meet.
-func (y *tally) expect(t *testing.T, mostFailed int) {
+// expect bounds the calls that failed for want of the store. No call fails for another
+// reason.
+func (y *tally) expect(t *testing.T, store int) {
 	t.Helper()
-	if n := y.failures(); n > mostFailed {
-		t.Errorf("%d of %d calls failed, want at most %d: %v", n, y.calls, mostFailed, y.failed)
+	atMost(t, "calls failed for want of the store", y.store, store)
+	if len(y.failed) > 0 {
+		t.Errorf("of %d calls failed: %v", y.calls, y.failed)
 	}
 }
 
@@ -272,8 +283,8 @@ func TestFleet_Exclusive(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFleet(t, 8, tokencache.Exclusive, newPlanet(10*time.Second))
 		f.drive(t.Context(), 10*time.Minute, f.call).expect(t, 0)
-		atMost(t, "creations", f.tokens, 81)
-		atMost(t, "creations at once", f.most, 1)
+		equal(t, "creations before they were due", f.early, 0)
+		equal(t, "creations at once", f.most, 1)
 	})
 }
 
@@ -303,47 +314,53 @@ func TestFleet_Overlap(t *testing.T) {
 // A store loses everything, falls back to an older state, loses answers, or is down.
 func TestFleet_storeFaults(t *testing.T) {
 	faults := map[string]struct {
-		strike     func(s *storetest.Memory, round int)
-		mostFailed int
+		strike              func(s *storetest.Memory)
+		failed, early, most int // bounds
 	}{
-		"wiped": {func(s *storetest.Memory, _ int) { s.Wipe() }, 0},
-		"an older state": {func(s *storetest.Memory, _ int) {
+		"wiped": {func(s *storetest.Memory) { s.Wipe() }, 0, 0, 1},
+		"an older state": {func(s *storetest.Memory) { // which may lack a lease
 			old := s.Snapshot()
 			time.Sleep(12 * time.Second)
 			s.Restore(old)
-		}, 0},
-		"lost answers": {func(s *storetest.Memory, _ int) {
-			s.LoseAnswers(3)
-		}, 0},
-		"down for three seconds": {func(s *storetest.Memory, _ int) {
+		}, 0, 1, 2},
+		"lost answers": {func(s *storetest.Memory) { s.LoseAnswers(3) }, 0, 0, 1},
+		"down for three seconds": {func(s *storetest.Memory) {
 			s.FailNext(1 << 30)
 			time.Sleep(3 * time.Second)
 			s.FailNext(0)
-		}, 0},
+		}, 2000, 0, 1}, // a token that was replaced in that moment is known to one process only
 	}
 	for name, fault := range faults {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				f := newFleet(t, 8, tokencache.Exclusive, newPlanet(20*time.Second))
-				ctx, cancel := context.WithCancel(t.Context())
-				var striking sync.WaitGroup
-				striking.Go(func() {
-					for round := 0; ; round++ {
-						select {
-						case <-ctx.Done():
-							return
-						case <-time.After(time.Minute + time.Duration(round)*777*time.Millisecond):
-							fault.strike(f.store, round)
-						}
-					}
-				})
-				f.drive(t.Context(), 20*time.Minute, f.call).expect(t, fault.mostFailed)
-				cancel()
-				striking.Wait()
-				atMost(t, "creations", f.tokens, 82)
-				atMost(t, "creations at once", f.most, 1)
+				stop := f.every(time.Minute+777*time.Millisecond, func() { fault.strike(f.store) })
+				f.drive(t.Context(), 20*time.Minute, f.call).expect(t, fault.failed)
+				stop()
+				atMost(t, "creations before they were due", f.early, fault.early)
+				atMost(t, "creations at once", f.most, fault.most)
 			})
 		})
+	}
+}
+
+// every calls do again and again until stop.
+func (f *fleet) every(d time.Duration, do func()) (stop func()) {
+	end := make(chan struct{})
+	var running sync.WaitGroup
+	running.Go(func() {
+		for {
+			select {
+			case <-end:
+				return
+			case <-time.After(d):
+				do()
+			}
+		}
+	})
+	return func() {
+		close(end)
+		running.Wait()
 	}
 }
 
@@ -352,17 +369,9 @@ func TestFleet_limiter(t *testing.T) {
 		t.Run(fmt.Sprint(n, " processes"), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				f := newFleet(t, n, tokencache.Exclusive, newPlanet(time.Hour))
-				ctx, cancel := context.WithCancel(t.Context())
-				var other sync.WaitGroup
-				other.Go(func() {
-					for ctx.Err() == nil {
-						time.Sleep(100 * time.Millisecond)
-						f.kill("p")
-					}
-				})
+				stop := f.every(100*time.Millisecond, func() { f.kill("p") })
 				f.drive(t.Context(), 10*time.Minute, f.call)
-				cancel()
-				other.Wait()
+				stop()
 				atMost(t, "creations beside the first", f.tokens-1, 125)
 			})
 		})
@@ -377,16 +386,11 @@ func TestFleet_twoKeys(t *testing.T) {
 				cfg.Sharing = sharing(f.store, testCodec{}, "another key of 32 characters....")
 			})
 		}
-		y := f.drive(t.Context(), 10*time.Minute, func(ctx context.Context, c *cache, key string) error {
-			err := f.call(ctx, c, key)
-			if err != nil && !errors.Is(err, providerauth.ErrStoreUnavailable) {
-				t.Errorf("error: %v", err)
-			}
-			return err
-		})
+		y := f.drive(t.Context(), 10*time.Minute, f.call)
 		equal(t, "creations", f.tokens, 1)
-		if n := y.failures(); n < y.calls/3 || n > 2*y.calls/3 {
-			t.Errorf("%d of %d calls failed, want half", n, y.calls)
+		y.expect(t, y.calls)
+		if y.store < y.calls/3 || y.store > 2*y.calls/3 {
+			t.Errorf("%d of %d calls failed, want half", y.store, y.calls)
 		}
 	})
 }

@@ -25,7 +25,7 @@ func (k Key[K, S, T]) Reject(id credential.ID) (first bool) { return k.cache.Rej
 func (k Key[K, S, T]) Accept(s *credential.Secret) { k.cache.Accept(k.key, s) }
 
 // Contested is [Cache.Contested] of the key.
-func (k Key[K, S, T]) Contested() (wait time.Duration) { return k.cache.Contested(k.key) }
+func (k Key[K, S, T]) Contested() (wait time.Duration, why error) { return k.cache.Contested(k.key) }
 
 // Probe is [Cache.Probe].
 func (k Key[K, S, T]) Probe() (version uint64) { return k.cache.Probe() }

@@ -24,6 +24,7 @@ type record struct {
 	Life   int64 `json:"f,omitempty"`
 	Lead   int64 `json:"r,omitempty"` // before Expires it is renewed
 	Margin int64 `json:"m,omitempty"` // before Expires it is no longer handed out
+	Grant  int64 `json:"k,omitempty"` // how long after Expires its grant is of use
 	// Dead: the token was rejected, or the provider has confirmed that it acted
 	// on a creation. Suspect: it may have acted.
 	Dead    bool `json:"d,omitempty"`
@@ -63,10 +64,10 @@ func ms(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 func (r *record) keeps(now int64) time.Duration {
 	keeps := time.Second
 	if r.Token != nil {
-		keeps = max(keeps, min(ms(r.Expires-now), ms(r.Life)))
+		keeps = max(keeps, min(ms(r.Expires-now), ms(r.Life))+ms(r.Grant))
 	}
-	if r.Lease != nil {
-		keeps = max(keeps, r.Lease.ttl())
+	if r.Lease != nil { // the others see it run out
+		keeps = max(keeps, 2*r.Lease.ttl())
 	}
 	return max(keeps, min(ms(max(r.RetryAt, r.FullAt)-now), maxRetryAfter))
 }

@@ -1,8 +1,10 @@
 package tokencache
 
 import (
+	"errors"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/credential"
 )
 
@@ -98,22 +100,26 @@ func (c *Cache[K, S, T]) mayTryDeadLocked(v view[K, S, T]) bool {
 }
 
 // Contested counts a request whose rejection stands because the key's token was
-// not replaced. It returns how long until it can be replaced; 0: it can be now.
-func (c *Cache[K, S, T]) Contested(key K) (wait time.Duration) {
+// not replaced. It returns how long until it can be replaced; 0: it can be now. why
+// is set if the store is the reason: it matches providerauth.ErrStoreUnavailable.
+func (c *Cache[K, S, T]) Contested(key K) (wait time.Duration, why error) {
 	c.contested.Add(1)
 	sh := c.shard(key)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	sl := sh.slots[key]
 	if sl == nil {
-		return c.shared.wait(time.Now().UnixNano())
+		return c.shared.wait(time.Now().UnixNano()), nil
 	}
 	s, now := c.current(key)
 	wait = c.limiterWaitLocked(sl, s, now)
 	if s != nil && c.backingOffLocked(sl, s.scope, now) {
 		wait = max(wait, time.Duration(sl.failure.retryAt-now))
+		if errors.Is(sl.failure.err, providerauth.ErrStoreUnavailable) {
+			why = sl.failure.err
+		}
 	}
-	return wait
+	return wait, why
 }
 
 // rejectLocked drops the current token s after a rejection, and reports whether it

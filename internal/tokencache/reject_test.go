@@ -52,7 +52,7 @@ func TestCache_Reject(t *testing.T) {
 			equal(t, "current", c.Current("", id(last)), true)
 			equal(t, "token", get(t, c).value, last)
 			equal(t, "requests", p.requests(), 6)
-			wait := c.Contested("")
+			wait, _ := c.Contested("")
 			if wait <= 0 || wait > 5*time.Second {
 				t.Errorf("another may be had in %v, want up to 5 s", wait)
 			}
@@ -409,7 +409,7 @@ func TestCache_Replacements(t *testing.T) {
 				}
 			}
 			equal(t, "replaced", replaced, 3)
-			if wait := c.Contested("19"); wait <= 0 || wait > time.Minute {
+			if wait, _ := c.Contested("19"); wait <= 0 || wait > time.Minute {
 				t.Errorf("another may be had in %v, want up to a minute", wait)
 			}
 			time.Sleep(time.Minute)

@@ -108,6 +108,7 @@ func (s *sharing[K, S, T]) recordOf(scope S, token T, t time.Time, p plan) (reco
 		Token: data, Expires: s.now(t) + life, Life: life,
 		Lead:   time.Duration(p.expiresAt - p.refreshAt).Milliseconds(),
 		Margin: time.Duration(p.expiresAt - p.validUntil).Milliseconds(),
+		Grant:  max(0, s.codec.Grant(token).Milliseconds()),
 	}, nil
 }
 

@@ -31,6 +31,9 @@ type Codec[K, S comparable, T any] interface {
 	// Offset is the provider's time less this machine's. Two accepted answers
 	// agree on it: records must not believe a single answer.
 	Offset() time.Duration
+	// Grant is how long after the expiry of a token its grant is of use; 0: it has
+	// none.
+	Grant(T) time.Duration
 	// Marshal writes a token and its scope. The record has its expiry.
 	Marshal(scope S, token T) ([]byte, error)
 	// Unmarshal reads what Marshal has written. expiresAt is on this machine's

@@ -1,0 +1,600 @@
+package tokencache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/integrations/storetest"
+	"github.com/providerauth/providerauth-go/internal/tokencache"
+)
+
+// hooked is a store whose operations can be interfered with.
+type hooked struct {
+	*storetest.Memory
+	// swap decides about the nth Swap, from 1: err fails it, and acts says whether it
+	// acts all the same. Nil: no interference.
+	swap func(n int64) (acts bool, err error)
+	// stuck operations wait for the end of their context.
+	stuck atomic.Bool
+
+	swaps atomic.Int64
+}
+
+func (h *hooked) Load(ctx context.Context, key string) ([]byte, error) {
+	if h.stuck.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return h.Memory.Load(ctx, key)
+}
+
+func (h *hooked) Swap(ctx context.Context, key string, prev, next []byte, ttl time.Duration) ([]byte, error) {
+	if h.stuck.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	if h.swap == nil {
+		return h.Memory.Swap(ctx, key, prev, next, ttl)
+	}
+	acts, err := h.swap(h.swaps.Add(1))
+	if !acts {
+		return nil, err
+	}
+	now, swapErr := h.Memory.Swap(ctx, key, prev, next, ttl)
+	return now, errors.Join(err, swapErr)
+}
+
+var errStore = errors.New("the store is on fire")
+
+// through has a cache use another handle on the store of its fleet.
+func through(s providerauth.Store) func(*config) {
+	return func(cfg *config) { cfg.Sharing = sharing(s, testCodec{}) }
+}
+
+func mustCall(t *testing.T, f *fleet, c *cache) {
+	t.Helper()
+	if err := f.call(t.Context(), c, "p"); err != nil {
+		t.Fatalf("call: %v", err)
+	}
+}
+
+func mustGet(t *testing.T, c *cache, scope string) token {
+	t.Helper()
+	tok, err := c.Get(t.Context(), "p", scope)
+	if err != nil {
+		t.Fatalf("Get: %v", err)
+	}
+	return tok
+}
+
+// due moves the time to where a token of the given life is renewed.
+func due(life time.Duration) { time.Sleep(life * 85 / 100) }
+
+func TestShare_operations(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, tokencache.Exclusive, newPlanet(time.Hour))
+		mustCall(t, f, f.caches[0])
+		equal(t, "loads of a creation", f.store.Loads(), 1)
+		equal(t, "swaps of a creation", f.store.Swaps(), 2)
+		mustCall(t, f, f.caches[1])
+		equal(t, "loads with an adoption", f.store.Loads(), 2)
+		equal(t, "swaps with an adoption", f.store.Swaps(), 2)
+		equal(t, "adopted", f.stats().Adopted, 1)
+		equal(t, "creations", f.tokens, 1)
+		mustCall(t, f, f.caches[0])
+		mustCall(t, f, f.caches[1])
+		equal(t, "loads with fresh tokens", f.store.Loads(), 2)
+	})
+}
+
+func TestShare_freshTokenAllocatesNothing(t *testing.T) {
+	f := newFleet(t, 1, tokencache.Exclusive, newPlanet(time.Hour))
+	c := f.caches[0]
+	ctx := t.Context()
+	_, _ = c.Get(ctx, "p", "")
+	if n := testing.AllocsPerRun(100, func() { _, _ = c.Get(ctx, "p", "") }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// A finished token is not held back until it is saved.
+func TestShare_handsOutBeforeSaved(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 0, tokencache.Exclusive, newPlanet(time.Hour))
+		h := &hooked{Memory: f.store}
+		h.swap = func(n int64) (bool, error) {
+			if n == 2 { // the save
+				h.stuck.Store(true)
+				return false, errStore
+			}
+			return true, nil
+		}
+		c := f.join(t, tokencache.Exclusive, through(h))
+		begun := time.Now()
+		tok := mustGet(t, c, "")
+		atMost(t, "milliseconds until the token", int(time.Since(begun).Milliseconds()), 200)
+		equal(t, "unsaved", c.Stats().Unsaved, 1)
+		time.Sleep(5 * time.Second)
+		h.stuck.Store(false)
+		time.Sleep(time.Second)
+		equal(t, "unsaved after the store came back", c.Stats().Unsaved, 0)
+		equal(t, "token of another process", mustGet(t, f.join(t, tokencache.Exclusive), "").value, tok.value)
+	})
+}
+
+func TestShare_repeatsOperations(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, tokencache.Exclusive, newPlanet(10*time.Second))
+		mustCall(t, f, f.caches[0])
+		for range 20 {
+			due(f.life)
+			f.store.FailNext(3)
+			mustCall(t, f, f.caches[0])
+		}
+		equal(t, "failures", f.stats().StoreFailures, 60)
+	})
+}
+
+func TestShare_unreadableValueStays(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, tokencache.Exclusive, newPlanet(time.Hour))
+		mustCall(t, f, f.caches[0])
+		other := f.join(t, tokencache.Exclusive, func(cfg *config) {
+			cfg.Sharing = sharing(f.store, testCodec{}, "another key of 32 characters....")
+		})
+		swaps := f.store.Swaps()
+		_, err := other.Get(t.Context(), "p", "")
+		errorIs(t, err, providerauth.ErrStoreUnavailable)
+		equal(t, "swaps", f.store.Swaps(), swaps)
+		mustCall(t, f, f.caches[0])
+	})
+}
+
+func TestShare_keyRotation(t *testing.T) {
+	const old, next = "the old key of 32 characters....", "the new key of 32 characters...."
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 0, tokencache.Exclusive, newPlanet(time.Hour))
+		for _, keys := range [][]string{{old}, {old, next}, {next, old}, {next}} {
+			c := f.join(t, tokencache.Exclusive, func(cfg *config) { cfg.Sharing = sharing(f.store, testCodec{}, keys...) })
+			if len(keys) > 1 || keys[0] == old {
+				mustCall(t, f, c)
+			}
+			if keys[0] == next && len(keys) > 1 {
+				c.Invalidate("p", id(mustGet(t, c, "").value)) // sealed anew
+				mustCall(t, f, c)
+			}
+		}
+		mustCall(t, f, f.caches[3])
+		equal(t, "creations", f.tokens, 2)
+	})
+}
+
+// A lease lasts as its record says, whatever the AttemptTimeout of the waiting
+// process is.
+func TestShare_leaseOfAnotherBuild(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 0, tokencache.Exclusive, newPlanet(time.Hour))
+		f.latency = func() time.Duration { return 4 * time.Second }
+		slow := f.join(t, tokencache.Exclusive, func(cfg *config) { cfg.AttemptTimeout = 5 * time.Second })
+		quick := f.join(t, tokencache.Exclusive)
+		go func() { _, _ = slow.Get(context.Background(), "p", "") }()
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		mustCall(t, f, quick)
+		equal(t, "creations", f.tokens, 1)
+		equal(t, "takeovers", f.stats().Takeovers, 0)
+	})
+}
+
+// A holder that sends again takes a new lease, and others count it anew.
+func TestShare_leaseIsExtended(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, tokencache.Exclusive, newPlanet(time.Hour))
+		f.latency = func() time.Duration { return 1400 * time.Millisecond }
+		lost := 0
+		f.lose = func() bool { lost++; return lost == 1 }
+		go func() { _, _ = f.caches[0].Get(context.Background(), "p", "") }()
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		mustCall(t, f, f.caches[1])
+		equal(t, "creations", f.tokens, 2)
+		equal(t, "creations at once", f.most, 1)
+		equal(t, "takeovers", f.stats().Takeovers, 0)
+	})
+}
+
+func TestShare_deadHolderIsTakenOver(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, tokencache.Exclusive, newPlanet(10*time.Second))
+		mustCall(t, f, f.caches[0])
+		due(f.life)
+		h := &hooked{Memory: f.store}
+		h.swap = func(n int64) (bool, error) {
+			h.stuck.Store(true) // it takes the lease, creates, and is never heard of again
+			return n == 1, nil
+		}
+		victim := f.join(t, tokencache.Exclusive, through(h))
+		go func() { _, _ = victim.Get(context.Background(), "p", "") }()
+		time.Sleep(20 * time.Millisecond)
+		begun := time.Now()
+		mustCall(t, f, f.caches[0])
+		if waited := time.Since(begun); waited < 1900*time.Millisecond || waited > 2300*time.Millisecond {
+			t.Errorf("waited %v, want the 2 s of a lease", waited)
+		}
+		equal(t, "takeovers", f.caches[0].Stats().Takeovers, 1)
+		equal(t, "creations", f.tokens, 3)
+	})
+}
+
+// A lease whose answer was lost is the process's own: it does not wait for it.
+func TestShare_ownLeaseIsRecognised(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 0, tokencache.Exclusive, newPlanet(time.Hour))
+		h := &hooked{Memory: f.store}
+		h.swap = func(n int64) (bool, error) {
+			if n <= 10 && h.swaps.Load() < 10 {
+				return true, errStore
+			}
+			return true, nil
+		}
+		c := f.join(t, tokencache.Exclusive, through(h))
+		_, err := c.Get(t.Context(), "p", "")
+		errorIs(t, err, providerauth.ErrStoreUnavailable)
+		h.swaps.Store(10)
+		time.Sleep(1100 * time.Millisecond) // the back-off
+		begun := time.Now()
+		mustCall(t, f, c)
+		atMost(t, "milliseconds", int(time.Since(begun).Milliseconds()), 100)
+		equal(t, "takeovers", c.Stats().Takeovers, 0)
+	})
+}
+
+// A process whose secret is refused lives on the tokens of those with the new secret.
+func TestShare_looksDuringBackOff(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, tokencache.Exclusive, newPlanet(time.Hour))
+		refused := f.join(t, tokencache.Exclusive, func(cfg *config) {
+			cfg.Retriever = fetch(func(context.Context, ask) (issued, error) { return issued{}, errPermanent })
+		})
+		_, err := refused.Get(t.Context(), "p", "")
+		errorIs(t, err, errPermanent)
+		mustCall(t, f, f.caches[0])
+		loads := f.store.Loads()
+		for range 100 {
+			time.Sleep(time.Millisecond)
+			_, _ = refused.Get(t.Context(), "p", "")
+		}
+		atMost(t, "looks in 100 ms", f.store.Loads()-loads, 1)
+		time.Sleep(250 * time.Millisecond)
+		mustCall(t, f, refused)
+	})
+}
+
+// A rejection that ends with another process's token costs no permit.
+func TestShare_adoptionCostsNoPermit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, tokencache.Exclusive, newPlanet(time.Hour))
+		f.store.FailNext(0)
+		for range 20 {
+			if _, err := f.caches[0].Replace(t.Context(), "p", "", fetch(f.create)); err != nil {
+				t.Fatal(err)
+			}
+			mustCall(t, f, f.caches[1])
+		}
+		equal(t, "contested", f.caches[1].Stats().Contested, 0)
+	})
+}
+
+func TestShare_waitForALease(t *testing.T) {
+	// held starts a fleet whose lease is held by a process that has died.
+	held := func(t *testing.T, mode tokencache.Mode, lease time.Duration) *fleet {
+		f := newFleet(t, 0, mode, newPlanet(time.Hour))
+		h := &hooked{Memory: f.store}
+		h.swap = func(int64) (bool, error) {
+			h.stuck.Store(true)
+			return true, nil
+		}
+		victim := f.join(t, mode, through(h), func(cfg *config) { cfg.AttemptTimeout = lease - 2*time.Second })
+		go func() { _, _ = victim.Get(context.Background(), "p", "") }()
+		time.Sleep(500 * time.Millisecond)
+		return f
+	}
+	t.Run("a caller leaves at its own deadline", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			f := held(t, tokencache.Exclusive, 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			begun := time.Now()
+			_, err := f.join(t, tokencache.Exclusive).Get(ctx, "p", "")
+			errorIs(t, err, context.DeadlineExceeded)
+			equal(t, "waited", time.Since(begun), 100*time.Millisecond)
+		})
+	})
+	t.Run("Close ends the wait", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			f := held(t, tokencache.Exclusive, 30*time.Second)
+			c := f.join(t, tokencache.Exclusive)
+			result := make(chan error, 1)
+			go func() {
+				_, err := c.Get(context.Background(), "p", "")
+				result <- err
+			}()
+			time.Sleep(time.Second)
+			begun := time.Now()
+			c.Close()
+			atMost(t, "milliseconds of Close", int(time.Since(begun).Milliseconds()), 1)
+			errorIs(t, <-result, providerauth.ErrClosed)
+		})
+	})
+	t.Run("the time of a flight counts from its own lease", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			f := held(t, tokencache.Exclusive, 30*time.Second)
+			c := f.join(t, tokencache.Exclusive) // its flights take 3 s at most
+			f.latency = func() time.Duration { return 900 * time.Millisecond }
+			mustCall(t, f, c)
+			equal(t, "takeovers", c.Stats().Takeovers, 1)
+		})
+	})
+}
+
+func TestShare_adoptsPlanAndScope(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 0, tokencache.Exclusive, newPlanet(time.Hour))
+		anyScope := func(cfg *config) {
+			cfg.Serves = func(_, want string) bool { return want == "" }
+		}
+		late := f.join(t, tokencache.Exclusive, anyScope, func(cfg *config) { cfg.RefreshBefore = time.Minute })
+		early := f.join(t, tokencache.Exclusive, anyScope, func(cfg *config) { cfg.RefreshBefore = 30 * time.Minute })
+		brl := mustGet(t, late, "BRL")
+		equal(t, "token without a scope", mustGet(t, early, "").value, brl.value)
+		loads := f.store.Loads()
+		equal(t, "token of the scope it was issued for", mustGet(t, early, "BRL").value, brl.value)
+		time.Sleep(50 * time.Minute)
+		equal(t, "token before the creator's refresh-at", mustGet(t, early, "").value, brl.value)
+		equal(t, "loads", f.store.Loads(), loads)
+		if eur := mustGet(t, early, "EUR"); eur.value == brl.value {
+			t.Error("another scope got the token")
+		}
+	})
+}
+
+func TestShare_generationsGrow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, tokencache.Exclusive, newPlanet(time.Hour))
+		c := f.caches[0]
+		for want := uint32(1); want <= 5; want++ {
+			mustCall(t, f, c)
+			equal(t, "generation", c.Generation("p"), want)
+			f.store.Wipe()
+			f.kill("p") // the next call is rejected, and its token invalidated
+		}
+	})
+}
+
+func TestShare_grants(t *testing.T) {
+	t.Run("the grant comes from the record", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			f := newFleet(t, 2, tokencache.SingleUse, newPlanet(10*time.Second))
+			mustGet(t, f.caches[0], "")
+			mustGet(t, f.caches[1], "")
+			for range 10 { // each has an older grant in memory when it is its turn
+				for _, c := range f.caches {
+					due(f.life)
+					time.Sleep(f.life)
+					mustGet(t, c, "")
+				}
+			}
+			equal(t, "logins", f.logins, 1)
+			equal(t, "grants sent again", f.spentAgain, 0)
+		})
+	})
+	t.Run("holders that die with the grant count as unclear uses", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			f := newFleet(t, 1, tokencache.SingleUse, newPlanet(10*time.Second))
+			mustGet(t, f.caches[0], "")
+			time.Sleep(f.life)
+			for range 2 {
+				h := &hooked{Memory: f.store}
+				h.swap = func(n int64) (bool, error) {
+					h.stuck.Store(true)
+					return true, nil
+				}
+				victim := f.join(t, tokencache.SingleUse, through(h), func(cfg *config) {
+					cfg.Renewer = fetch(func(ctx context.Context, _ ask) (issued, error) { <-ctx.Done(); return issued{}, errLost })
+				})
+				go func() { _, _ = victim.Get(context.Background(), "p", "") }()
+				time.Sleep(3 * time.Second)
+			}
+			mustGet(t, f.caches[0], "")
+			equal(t, "renewals", f.renewals, 0)
+			equal(t, "logins", f.logins, 2)
+		})
+	})
+	t.Run("a login after a refused grant has a lease of its own", func(t *testing.T) {
+		bubble(t, func(t *testing.T) {
+			f := newFleet(t, 1, tokencache.SingleUse, newPlanet(10*time.Second))
+			mustGet(t, f.caches[0], "")
+			f.mu.Lock()
+			f.grant["p"] = "ended at the provider"
+			f.mu.Unlock()
+			time.Sleep(f.life)
+			swaps := f.store.Swaps()
+			mustGet(t, f.caches[0], "")
+			equal(t, "swaps: two leases and the token", f.store.Swaps()-swaps, 3)
+		})
+	})
+}
+
+// Replicas that keep their tokens warm all know the same refresh-at.
+func TestShare_keepWarm(t *testing.T) {
+	for _, mode := range []tokencache.Mode{tokencache.Exclusive, tokencache.SingleUse} {
+		t.Run(fmt.Sprint(mode), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFleet(t, 8, mode, newPlanet(time.Minute), func(cfg *config) { cfg.KeepWarm = true })
+				for _, c := range f.caches {
+					mustGet(t, c, "")
+				}
+				time.Sleep(30 * time.Minute)
+				rotations := f.tokens
+				equal(t, "creations before they were due", f.early, 0)
+				atMost(t, "rotations", rotations, 45)
+				atMost(t, "operations a rotation", (f.store.Loads()+f.store.Swaps())/rotations, 8+2+4)
+			})
+		})
+	}
+}
+
+// No lock is held while the store is waited for.
+func TestShare_storeHoldsNoLock(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, tokencache.Exclusive, newPlanet(time.Hour))
+		c := f.caches[0]
+		for i := range 200 { // in all shards
+			if _, err := c.Get(t.Context(), fmt.Sprint(i), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		f.store.Delay(100 * time.Millisecond)
+		for i := range 200 {
+			go func() { _, _ = c.Get(context.Background(), fmt.Sprint("slow ", i), "") }()
+		}
+		synctest.Wait()
+		begun := time.Now()
+		for i := range 200 {
+			_, _ = c.Get(t.Context(), fmt.Sprint(i), "")
+			c.Invalidate(fmt.Sprint(i), id("none"))
+		}
+		c.Stats()
+		equal(t, "waited", time.Since(begun), 0)
+	})
+}
+
+func TestShare_storeThatPanics(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 0, tokencache.Exclusive, newPlanet(time.Hour))
+		h := &hooked{Memory: f.store, swap: func(int64) (bool, error) { panic("no map") }}
+		_, err := f.join(t, tokencache.Exclusive, through(h)).Get(t.Context(), "p", "")
+		errorIs(t, err, providerauth.ErrStoreUnavailable)
+		equal(t, "creations", f.tokens, 0)
+	})
+}
+
+func TestShare_overlapGoesOnAlone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 2, tokencache.Overlap, newPlanet(time.Hour))
+		f.store.FailNext(1 << 30)
+		for _, c := range f.caches {
+			mustGet(t, c, "")
+		}
+		equal(t, "creations", f.tokens, 2)
+	})
+}
+
+// A planned renewal surprises nobody; a creation in between is announced.
+func TestShare_notices(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 3, tokencache.Exclusive, newPlanet(time.Minute))
+		for _, c := range f.caches {
+			mustCall(t, f, c)
+		}
+		due(f.life)
+		for _, c := range f.caches {
+			mustCall(t, f, c)
+		}
+		equal(t, "notices of a planned renewal", f.store.Notices(), 0)
+		if _, err := f.caches[0].Replace(t.Context(), "p", "", fetch(f.create)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+		equal(t, "notices of another creation", f.store.Notices(), 1)
+		tok := mustGet(t, f.caches[1], "")
+		equal(t, "the token after a notice is the live token", f.accepts("p", tok.value), true)
+		equal(t, "invalidations", f.caches[1].Stats().Invalidations, 0)
+	})
+}
+
+func TestShare_noticesAreLimited(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, tokencache.Exclusive, newPlanet(time.Hour))
+		f.store.Delay(0)
+		f.latency = func() time.Duration { return 0 }
+		c := f.caches[0]
+		for i := range 100 {
+			key := fmt.Sprint(i)
+			_, _ = c.Get(t.Context(), key, "")
+			_, _ = c.Replace(t.Context(), key, "", fetch(f.create))
+		}
+		synctest.Wait()
+		equal(t, "notices", f.store.Notices(), 20)
+		equal(t, "dropped", c.Stats().NoticesDropped, 80)
+	})
+}
+
+// A store that comes back empty, or with an older state, gets back what processes
+// remember.
+func TestShare_writeBack(t *testing.T) {
+	const players = 100
+	for _, older := range []bool{false, true} {
+		t.Run(fmt.Sprint("older state: ", older), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				f := newFleet(t, 1, tokencache.Exclusive, newPlanet(time.Hour))
+				c := f.caches[0]
+				each := func(c *cache) {
+					for i := range players {
+						if err := f.call(t.Context(), c, fmt.Sprint(i)); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				each(c)
+				old := f.store.Snapshot()
+				for i := range players {
+					f.kill(fmt.Sprint(i))
+				}
+				each(c)
+				f.store.Wipe()
+				if older {
+					f.store.Restore(old)
+				}
+				f.store.Disconnect()
+				time.Sleep(2 * time.Second)
+				created := f.tokens
+				equal(t, "restored", c.Stats().Restored, players)
+				each(f.join(t, tokencache.Exclusive))
+				equal(t, "further creations", f.tokens-created, 0)
+			})
+		})
+	}
+}
+
+// Releases whose record formats differ share a fleet: a format is read by one release
+// before it is written by the next.
+func TestShare_twoFormats(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 4, tokencache.Exclusive, newPlanet(10*time.Second))
+		for _, c := range f.caches[:2] {
+			c.SetFormat(2, 2)
+		}
+		for _, c := range f.caches[2:] {
+			c.SetFormat(2, 1)
+		}
+		f.drive(t.Context(), 10*time.Minute, f.call).expect(t, 0)
+		equal(t, "creations before they were due", f.early, 0)
+		created := f.tokens
+
+		tooOld := f.join(t, tokencache.Exclusive) // reads 1 only
+		mustCall(t, f, f.caches[0])
+		f.caches[0].Invalidate("p", id(mustGet(t, f.caches[0], "").value))
+		mustCall(t, f, f.caches[0])
+		_, err := tooOld.Get(t.Context(), "p", "")
+		errorIs(t, err, providerauth.ErrStoreUnavailable)
+		mustCall(t, f, f.caches[1])
+		atMost(t, "creations", f.tokens-created, 2)
+	})
+}
