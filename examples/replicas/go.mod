@@ -5,6 +5,8 @@ go 1.25.0
 require (
 	github.com/google/go-cmp v0.7.0
 	github.com/providerauth/providerauth-go v0.0.0
+	github.com/providerauth/providerauth-go/integrations/redisstore v0.0.0
+	github.com/redis/rueidis v1.0.79
 )
 
 require (
@@ -13,6 +15,10 @@ require (
 	github.com/hashicorp/go-retryablehttp v0.7.8 // indirect
 	github.com/puzpuzpuz/xsync/v4 v4.5.0 // indirect
 	golang.org/x/sync v0.22.0 // indirect
+	golang.org/x/sys v0.47.0 // indirect
 )
 
-replace github.com/providerauth/providerauth-go => ../..
+replace (
+	github.com/providerauth/providerauth-go => ../..
+	github.com/providerauth/providerauth-go/integrations/redisstore => ../../integrations/redisstore
+)

@@ -79,10 +79,19 @@ func bank(s setting) error {
 }
 
 func merchantWorker(s setting) error {
-	client, err := merchantauth.New(merchantauth.Config{
+	store, closing, err := openStore(s)
+	if err != nil {
+		return err
+	}
+	defer closing()
+	cfg := merchantauth.Config{
 		BaseURL: s.Provider, MerchantID: "merchant-1", Email: "owner@merchant.example", Password: providerauth.StaticSecret("password-1"),
 		HTTPClient: &http.Client{Transport: newSender(s)}, AttemptTimeout: s.Attempt,
-	})
+	}
+	if store != nil {
+		cfg.Store, cfg.StoreKeys, cfg.StoreTimeout = store, storeKeys, s.StoreTimeout
+	}
+	client, err := merchantauth.New(cfg)
 	if err != nil {
 		return err
 	}

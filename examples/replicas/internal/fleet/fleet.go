@@ -29,6 +29,13 @@ type fleet struct {
 	victims []stage.Report // of the killed workers
 	frozen  *worker        // the worker that is frozen, or was last
 	events  int
+	notes   []string // on the events
+}
+
+// happened notes an event.
+func (f *fleet) happened(what string) {
+	f.events++
+	f.notes = append(f.notes, time.Now().Format("15:04:05.000 ")+what)
 }
 
 // play plays a row for a while.
@@ -105,7 +112,7 @@ func (f *fleet) startWorker() (*worker, error) {
 
 // finish stops the workers, and adds up what they and the provider say.
 func (f *fleet) finish() (result, error) {
-	r := result{row: f.row, events: f.events, failed: stage.Failures{}, failedVictims: stage.Failures{}}
+	r := result{row: f.row, events: f.events, notes: f.notes, failed: stage.Failures{}, failedVictims: stage.Failures{}}
 	reports, err := stage.StopAll(f.workers)
 	if err != nil {
 		return r, err
@@ -177,52 +184,63 @@ func left(ctx context.Context) time.Duration {
 	return time.Until(deadline)
 }
 
-// lease returns how long a lease lasts: an attempt, and two seconds for clocks and
-// for the store.
-func (f *fleet) lease() time.Duration { return f.row.setting.Attempt + 2*time.Second }
+// lease returns how long a lease lasts: an attempt, and up to two seconds for clocks
+// and for the store.
+func (f *fleet) lease() time.Duration {
+	attempt := f.row.setting.Attempt
+	return attempt + min(2*time.Second, attempt)
+}
+
+// warmUp is the time in which the first tokens are made.
+const warmUp = 2 * time.Second
 
 // killHolders kills a worker that holds a lease every 5 seconds, and starts
-// another in its place. It leaves the time for a lease to be taken over.
+// another in its place. It leaves the time for the last lease to be taken over.
 func killHolders(ctx context.Context, f *fleet) error {
-	for left(ctx) > 5*time.Second+f.lease()+time.Second {
-		if err := wait(ctx, 5*time.Second); err != nil {
+	for pause := warmUp; ; pause = 5 * time.Second {
+		if err := wait(ctx, pause); err != nil {
 			return err
 		}
 		i, err := f.creator(ctx, func(*worker) bool { return true })
 		if err != nil {
 			return err
 		}
+		if left(ctx) < f.lease()+time.Second {
+			return nil
+		}
+		f.happened(f.workers[i].Name + " is killed")
 		f.workers[i].Kill()
-		f.events++
 		f.victims = append(f.victims, f.workers[i].Last())
 		if f.workers[i], err = f.startWorker(); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 // freezeHolder freezes the same worker again and again, each time while it holds a
 // lease, and for a second longer than the lease lasts.
 func freezeHolder(ctx context.Context, f *fleet) error {
 	f.frozen = f.workers[0]
-	for left(ctx) > f.lease()+4*time.Second {
-		if err := wait(ctx, 2*time.Second); err != nil {
+	stopped := f.lease() + time.Second
+	for {
+		if err := wait(ctx, warmUp); err != nil {
 			return err
 		}
 		if _, err := f.creator(ctx, func(w *worker) bool { return w == f.frozen }); err != nil {
 			return err
 		}
+		if left(ctx) < stopped+time.Second {
+			return nil
+		}
 		if err := f.frozen.Freeze(); err != nil {
 			return err
 		}
-		f.events++
-		err := wait(ctx, f.lease()+time.Second)
+		f.happened(f.frozen.Name + " is stopped")
+		err := wait(ctx, stopped)
 		if err := errors.Join(err, f.frozen.Thaw()); err != nil {
 			return err
 		}
 	}
-	return nil
 }
 
 const outage = 5 * time.Second
@@ -232,7 +250,7 @@ func freezeRedis(ctx context.Context, f *fleet) error {
 	if err := wait(ctx, (left(ctx)-outage)/2); err != nil {
 		return err
 	}
-	f.events++
+	f.happened("Redis is stopped")
 	if err := f.redis.Freeze(); err != nil {
 		return err
 	}
@@ -247,7 +265,7 @@ func loseRedis(down time.Duration) func(context.Context, *fleet) error {
 		if err := wait(ctx, (left(ctx)-down)/2); err != nil {
 			return err
 		}
-		f.events++
+		f.happened("Redis is killed")
 		f.redis.Kill()
 		if err := wait(ctx, down); err != nil {
 			return err
@@ -267,7 +285,7 @@ func killTokens(ctx context.Context, f *fleet) error {
 		if err := stage.Ask(f.provider.Last().Control, "/outside?player="+player, nil); err != nil {
 			return err
 		}
-		f.events++
+		f.happened("the token of " + player + " is killed")
 	}
 	return nil
 }
@@ -276,8 +294,9 @@ func killTokens(ctx context.Context, f *fleet) error {
 type result struct {
 	row           *row
 	length        time.Duration
-	short         bool // the row was played in its short form
-	events        int  // processes killed or frozen, outages of Redis, tokens killed by another system
+	short         bool     // the row was played in its short form
+	events        int      // processes killed or frozen, outages of Redis, tokens killed by another system
+	notes         []string // on the events
 	calls         int
 	failed        stage.Failures
 	failedVictims stage.Failures // of the process that was frozen

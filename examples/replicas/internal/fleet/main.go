@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -41,13 +42,14 @@ func play(arguments []string) error {
 	}
 	flags := flag.NewFlagSet("fleet", flag.ContinueOnError)
 	short := flags.Bool("short", false, "the short form of each row")
+	verbose := flags.Bool("v", false, "print notes on every row, not only on a row that fails")
 	name := flags.String("row", "", "play only rows whose name contains `text`")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return table(ctx, *short, *name)
+	return table(ctx, options{*short, *verbose, *name})
 }
 
 // parts are the processes of a fleet.
@@ -58,16 +60,22 @@ var parts = map[string]func(setting) error{
 	"merchant": merchantWorker,
 }
 
+// options are the flags.
+type options struct {
+	short, verbose bool
+	row            string
+}
+
 // table plays the rows and prints them.
-func table(ctx context.Context, short bool, name string) error {
+func table(ctx context.Context, opt options) error {
 	var results []result
 	var wrong []error
 	for _, row := range rows {
-		if !strings.Contains(row.name, name) {
+		if !strings.Contains(row.name, opt.row) {
 			continue
 		}
 		length := row.full
-		if short {
+		if opt.short {
 			length = row.short
 		}
 		if length == 0 {
@@ -78,12 +86,18 @@ func table(ctx context.Context, short bool, name string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", row.name, err)
 		}
-		r.short = short
+		r.short = opt.short
 		results = append(results, r)
-		for _, problem := range row.problems(r, results) {
+		problems := row.problems(r, results)
+		for _, problem := range problems {
 			err := fmt.Errorf("%s: %s", row.name, problem)
 			fmt.Fprintln(os.Stderr, "FAIL", err)
 			wrong = append(wrong, err)
+		}
+		if len(problems) > 0 || opt.verbose {
+			for _, note := range slices.Concat(r.notes, r.verdict.Creations.Notes) {
+				fmt.Fprintln(os.Stderr, "\t"+note)
+			}
 		}
 	}
 	if len(results) == 0 {

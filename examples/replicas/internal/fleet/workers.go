@@ -13,16 +13,17 @@ import (
 
 // A setting is what the processes of a row are told.
 type setting struct {
-	Worker      string        // its name
-	Provider    string        // its address
-	Redis       string        // its address; "": no store
-	WithoutNews bool          // hide the Notifier of the store
-	Life        time.Duration // of a token
-	Latency     time.Duration // of its creation
-	Attempt     time.Duration // AttemptTimeout
-	Callers     int
-	Players     int
-	Pause       time.Duration // of a caller
+	Worker       string        // its name
+	Provider     string        // its address
+	Redis        string        // its address; "": no store
+	WithoutNews  bool          // hide the Notifier of the store
+	Life         time.Duration // of a token
+	Latency      time.Duration // of its creation
+	Attempt      time.Duration // AttemptTimeout
+	StoreTimeout time.Duration
+	Callers      int
+	Players      int
+	Pause        time.Duration // of a caller
 }
 
 func platform(s setting) error {
@@ -31,10 +32,18 @@ func platform(s setting) error {
 }
 
 func playerWorker(s setting) error {
+	store, closing, err := openStore(s)
+	if err != nil {
+		return err
+	}
+	defer closing()
 	sends := newSender(s)
 	cfg := platformtoken.Config{
 		BaseURL: s.Provider, TenantID: stage.TenantID, Secret: providerauth.StaticSecret(stage.Secret),
 		HTTPClient: &http.Client{Transport: sends}, AttemptTimeout: s.Attempt,
+	}
+	if store != nil {
+		cfg.Store, cfg.StoreKeys, cfg.StoreTimeout = store, storeKeys, s.StoreTimeout
 	}
 	client, err := platformtoken.New(cfg)
 	if err != nil {

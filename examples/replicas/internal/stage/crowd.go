@@ -16,8 +16,9 @@ import (
 	providerauth "github.com/providerauth/providerauth-go"
 )
 
-// callTimeout is how long a caller waits for an answer.
-const callTimeout = 10 * time.Second
+// callTimeout is how long a caller waits for an answer. It is longer than processes
+// are stopped, and than a loaded machine lets them wait.
+const callTimeout = 30 * time.Second
 
 // A Report is what a worker says of itself.
 type Report struct {

@@ -1,6 +1,9 @@
 package stage
 
 import (
+	"cmp"
+	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -16,13 +19,17 @@ type Creation struct {
 
 // Creations is what the platform says of the tokens of all players.
 type Creations struct {
-	Made        int // by the workers
-	Due         int // of Made: the player's first token, or the previous token had reached its refresh time
-	Further     int // of Made: all others
-	Outside     int // by another system
-	Overlapping int // of Made: asked for while another creation of the same player was under way
-	MostFurther int // the largest number of further creations of a player
+	Made        int      // by the workers
+	Due         int      // of Made: the player's first token, or the previous token had reached its refresh time
+	Further     int      // of Made: all others
+	Outside     int      // by another system
+	Overlapping int      // of Made: asked for while another creation of the same player was under way
+	MostFurther int      // the largest number of further creations of a player
+	Notes       []string // on the first further creations
 }
+
+// maxNotes bounds Notes.
+const maxNotes = 20
 
 // Judge counts the creations of tokens that live as long as life.
 func Judge(creations []Creation, life time.Duration) Creations {
@@ -31,7 +38,8 @@ func Judge(creations []Creation, life time.Duration) Creations {
 		players[c.Player] = append(players[c.Player], c)
 	}
 	var sum Creations
-	for _, all := range players {
+	for _, player := range slices.Sorted(maps.Keys(players)) {
+		all := players[player]
 		further := 0
 		slices.SortFunc(all, func(a, b Creation) int { return a.Made.Compare(b.Made) })
 		for i, c := range all {
@@ -42,6 +50,7 @@ func Judge(creations []Creation, life time.Duration) Creations {
 				sum.Due++
 			default:
 				further++
+				sum.note(all[i-1], c)
 			}
 		}
 		sum.Further += further
@@ -50,6 +59,20 @@ func Judge(creations []Creation, life time.Duration) Creations {
 	}
 	sum.Made = sum.Due + sum.Further
 	return sum
+}
+
+func (c *Creations) note(token, next Creation) {
+	if len(c.Notes) < maxNotes {
+		c.Notes = append(c.Notes, fmt.Sprintf("%s: %s asked at %s, %d ms after the token of %s was made",
+			next.Player, next.by(), next.Asked.Format("15:04:05.000"), next.Asked.Sub(token.Made).Milliseconds(), token.by()))
+	}
+}
+
+func (c *Creation) by() string {
+	if c.Outside {
+		return "another system"
+	}
+	return cmp.Or(c.Worker, "a worker")
 }
 
 // due reports whether a token had reached its refresh time when the next token

@@ -40,7 +40,12 @@ func TestJudge(t *testing.T) {
 		"another system's at once with a first": {[]Creation{outside, created("b", 1005)}, Creations{Made: 1, Due: 1, Outside: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, Judge(tc.creations, life)); diff != "" {
+			got := Judge(tc.creations, life)
+			if len(got.Notes) != got.Further {
+				t.Errorf("%d notes on %d further creations", len(got.Notes), got.Further)
+			}
+			got.Notes = nil
+			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -52,5 +57,14 @@ func TestJudge_overlappingInAnyOrder(t *testing.T) {
 	long.Ended = at(500)
 	if n := Judge([]Creation{created("a", 400), long, created("a", 100)}, time.Second).Overlapping; n != 2 {
 		t.Errorf("overlapping: %d, want 2", n)
+	}
+}
+
+func TestJudge_notes(t *testing.T) {
+	outside, next := created("a", 1000), created("a", 1100)
+	outside.Outside, next.Worker = true, "worker 3"
+	want := []string{"a: worker 3 asked at " + at(1100).Format("15:04:05.000") + ", 90 ms after the token of another system was made"}
+	if diff := cmp.Diff(want, Judge([]Creation{created("a", 0), outside, next}, 2*time.Second).Notes); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -147,18 +147,31 @@ func (p *Platform) outside(player string) {
 	p.creations = append(p.creations, Creation{Player: player, Asked: made, Made: made, Ended: made, Outside: true})
 }
 
-// creating returns the workers whose creations have more than half of their way
-// before them.
+// creating returns the workers that have exactly one creation under way, which is
+// neither new nor about to end. A worker whose creation is new may be about to ask for
+// others.
 func (p *Platform) creating() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	workers := map[string]bool{}
-	for _, c := range p.underWay {
-		if time.Since(c.Asked) < p.Latency/2 {
-			workers[c.Worker] = true
+	now := time.Now()
+	return creators(slices.Collect(maps.Values(p.underWay)), now.Add(-p.Latency/2), now.Add(-p.Latency/6))
+}
+
+// creators returns the workers with a single creation, which was asked for between
+// two times.
+func creators(underWay []Creation, after, before time.Time) []string {
+	n := map[string]int{}
+	for _, c := range underWay {
+		n[c.Worker]++
+	}
+	workers := []string{}
+	for _, c := range underWay {
+		if n[c.Worker] == 1 && c.Asked.After(after) && c.Asked.Before(before) {
+			workers = append(workers, c.Worker)
 		}
 	}
-	return slices.Sorted(maps.Keys(workers))
+	slices.Sort(workers)
+	return workers
 }
 
 func (p *Platform) verdict() Verdict {

@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// patience is how long a process may take to start or to end.
-const patience = 20 * time.Second
+// patience is how long a process may take to start, or to end with the calls under
+// way.
+const patience = callTimeout + 10*time.Second
 
 // A Process is this program, started again with other arguments. It writes JSON
 // values to its output, and ends when its input ends. So it does not outlive its
