@@ -123,6 +123,7 @@ func (f *fleet) finish() (result, error) {
 			r.failedVictims.Add(report.Failed)
 		} else {
 			r.failed.Add(report.Failed)
+			r.stall = max(r.stall, report.Stall)
 		}
 	}
 	for _, report := range f.victims {
@@ -134,7 +135,9 @@ func (f *fleet) finish() (result, error) {
 		r.bank = &bankVerdict{}
 		into = r.bank
 	}
-	return r, stage.Ask(f.provider.Last().Control, "/verdict", into)
+	err = stage.Ask(f.provider.Last().Control, "/verdict", into)
+	r.stall = max(r.stall, r.verdict.Stall)
+	return r, err
 }
 
 func (f *fleet) close() {
@@ -302,7 +305,14 @@ type result struct {
 	failedVictims stage.Failures // of the process that was frozen
 	stats         providerauth.Stats
 	verdict       stage.Verdict
-	bank          *bankVerdict // in place of verdict
+	bank          *bankVerdict  // in place of verdict
+	stall         time.Duration // the longest time in which a process did not run, that of the stopped process excepted
+}
+
+// stalled reports whether the machine stopped a process for so long that the time
+// limits of the row may have passed.
+func (r *result) stalled() bool {
+	return r.stall > min(r.row.setting.Attempt, r.row.setting.StoreTimeout)/2
 }
 
 // add adds what a worker says.

@@ -16,7 +16,7 @@ const workers = 8
 // A row is a fleet, what happens to it, and what it may show.
 type row struct {
 	name        string
-	full, short time.Duration // how long it is played; 0: not at all
+	full, short time.Duration // how long it is played
 	store       bool
 	provider    string // the processes, by their names in parts
 	worker      string
@@ -56,7 +56,7 @@ var (
 	// slow is for a fleet in which somebody often holds a lease. A lease lasts 3
 	// seconds, and a token is not due yet when that is over.
 	slow = setting{
-		Life: 6 * time.Second, Latency: 300 * time.Millisecond, Attempt: 1500 * time.Millisecond, StoreTimeout: time.Second,
+		Life: 6 * time.Second, Latency: 300 * time.Millisecond, Attempt: 1500 * time.Millisecond, StoreTimeout: 2 * time.Second,
 		Callers: 50, Players: 200, Pause: 300 * time.Millisecond,
 	}
 	// many is for tokens that are not replaced in the time of the row.

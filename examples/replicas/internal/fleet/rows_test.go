@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	providerauth "github.com/providerauth/providerauth-go"
@@ -74,8 +75,18 @@ func TestRows(t *testing.T) {
 		if parts[row.provider] == nil || parts[row.worker] == nil {
 			t.Errorf("%s: there is no process %s or %s", row.name, row.provider, row.worker)
 		}
-		if row.short > 15e9 {
+		if row.short > 15*time.Second {
 			t.Errorf("%s: the short form takes %v", row.name, row.short)
+		}
+	}
+}
+
+func TestResult_stalled(t *testing.T) {
+	r := result{row: &row{setting: setting{Attempt: 4 * time.Second, StoreTimeout: 2 * time.Second}}}
+	for stall, want := range map[time.Duration]bool{0: false, time.Second: false, time.Second + 1: true} {
+		r.stall = stall
+		if r.stalled() != want {
+			t.Errorf("%v: %t, want %t", stall, r.stalled(), want)
 		}
 	}
 }
@@ -93,8 +104,8 @@ func TestGrants(t *testing.T) {
 func TestShow(t *testing.T) {
 	var b strings.Builder
 	err := show(&b, []result{
-		{row: &row{name: "a row"}, length: 15e9, calls: 1234, failed: stage.Failures{"contested": 2}, verdict: creations(7, 1, 0)},
-		{row: &row{name: "a bank"}, length: 8e9, calls: 99, bank: &bankVerdict{Logins: 1, Refreshes: 4}},
+		{row: &row{name: "a row"}, length: 15 * time.Second, calls: 1234, failed: stage.Failures{"contested": 2}, verdict: creations(7, 1, 0)},
+		{row: &row{name: "a bank"}, length: 8 * time.Second, calls: 99, bank: &bankVerdict{Logins: 1, Refreshes: 4}},
 	})
 	if err != nil {
 		t.Fatal(err)

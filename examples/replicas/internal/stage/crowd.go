@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,7 @@ type Report struct {
 	Calls  int
 	Failed Failures
 	Stats  providerauth.Stats
+	Stall  time.Duration // the longest time in which it did not run
 }
 
 // Failures are numbers of failed calls by their kind.
@@ -80,8 +82,11 @@ func Kind(err error) string {
 			return known.kind
 		}
 	}
-	return err.Error()
+	return waits.ReplaceAllString(err.Error(), "")
 }
+
+// waits are the parts of errors' texts that differ from one to the next.
+var waits = regexp.MustCompile(`retry after [^:]*: `)
 
 // A Crowd is the callers inside a worker.
 type Crowd struct {
@@ -95,6 +100,7 @@ type Crowd struct {
 	// Stats are those of the client that Call uses.
 	Stats func() providerauth.Stats
 
+	stall  Stall
 	mu     sync.Mutex
 	calls  int
 	failed Failures
@@ -105,6 +111,7 @@ type Crowd struct {
 func (c *Crowd) Run() error {
 	c.failed = Failures{}
 	done := make(chan struct{})
+	go c.stall.Watch(done)
 	var callers sync.WaitGroup
 	for range c.Callers {
 		callers.Go(func() { c.caller(done) })
@@ -150,5 +157,5 @@ func (c *Crowd) report() error {
 	stats := c.Stats()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return json.NewEncoder(os.Stdout).Encode(Report{c.calls, c.failed, stats})
+	return json.NewEncoder(os.Stdout).Encode(Report{c.calls, c.failed, stats, c.stall.Longest()})
 }

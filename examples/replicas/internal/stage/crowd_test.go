@@ -20,6 +20,7 @@ func TestKind(t *testing.T) {
 		{fmt.Errorf("a call: %w", providerauth.ErrUnauthorized), "rejected"},
 		{fmt.Errorf("a call: %w", context.DeadlineExceeded), "timed out"},
 		{errors.New("something else"), "something else"},
+		{errors.New("Token: retry after 114ms: something else"), "Token: something else"},
 		{nil, ""},
 	} {
 		if got := Kind(tc.err); got != tc.want {

@@ -39,6 +39,7 @@ type Platform struct {
 	Latency time.Duration // of the creation of a token
 
 	server   *platformtokentest.Server
+	stall    Stall
 	calls    atomic.Int64
 	rejected atomic.Int64
 
@@ -52,6 +53,7 @@ type Verdict struct {
 	Calls     int64 // with a token
 	Rejected  int64 // of Calls: status 401
 	Creations Creations
+	Stall     time.Duration // the longest time in which the platform did not run
 }
 
 // Run serves until the input of this process ends.
@@ -60,6 +62,9 @@ func (p *Platform) Run() error {
 	p.server = platformtokentest.NewServer(platformtokentest.Options{TenantID: TenantID, Secret: Secret, TokenLifetime: p.Life})
 	defer p.server.Close()
 	p.server.Intercept(p.observe)
+	done := make(chan struct{})
+	defer close(done)
+	go p.stall.Watch(done)
 	control := http.NewServeMux()
 	control.HandleFunc("/verdict", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(p.verdict()) })
 	control.HandleFunc("/creating", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(p.creating()) })
@@ -177,7 +182,7 @@ func creators(underWay []Creation, after, before time.Time) []string {
 func (p *Platform) verdict() Verdict {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Verdict{p.calls.Load(), p.rejected.Load(), Judge(p.creations, p.Life)}
+	return Verdict{p.calls.Load(), p.rejected.Load(), Judge(p.creations, p.Life), p.stall.Longest()}
 }
 
 // Rejections counts the answers with status 401.
