@@ -18,7 +18,7 @@ func TestClient_HTTPClientFor_bodies(t *testing.T) {
 		srv := assetpaytest.NewServer(assetpaytest.Options{InMemory: true})
 		c := open(t, srv.Config())
 		inventory(t, c)
-		return testkit.TokenClient{Simulator: srv, Client: c.HTTPClientFor(user()), Path: "/client/inventory", Done: func() { c.Close() }}
+		return testkit.TokenClient{Simulator: srv, Client: c.HTTPClientFor(user()), Path: "/client/inventory", Patience: 100 * time.Millisecond, Done: func() { c.Close() }}
 	})
 }
 

@@ -41,11 +41,11 @@ const peeked = 16 << 10
 
 // Rejected reports whether the answer rejects the token. A 401 whose key cannot be
 // read does.
-func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
+func (dialect) Rejected(_ string, r *http.Request, resp *http.Response) bool {
 	if resp.StatusCode < http.StatusBadRequest {
 		return false
 	}
-	head, _ := session.Peek(resp, peeked)
+	head, _ := session.Peek(r.Context(), resp, peeked)
 	return rejects(resp.StatusCode, readEnvelope(head).key())
 }
 

@@ -61,7 +61,8 @@
 //
 // Only the body is signed. A recorded webhook is good again, at any endpoint,
 // unless Config.MaxAge or Config.ReplayGuard refuses it. Their comments state the
-// price.
+// price. With a [StoreGuard] several replicas share the webhooks that they have
+// seen.
 //
 // In FIPS 140-only mode (GODEBUG=fips140=only) each secret needs at least 14
 // bytes: crypto/hmac refuses shorter keys. [New] reports a shorter static
@@ -82,6 +83,7 @@
 //	a field missing, empty, null or of another type             ERR_BAD_PARAMS
 //	half a surrogate pair in an id                              ERR_BAD_PARAMS
 //	older or newer than MaxAge, seen by ReplayGuard             ERR_BAD_PARAMS
+//	the ReplayGuard's error, a Store that fails                 ERR_UNKNOWN
 //	the operator's Refusal                                      its code, default ERR_BAD_PARAMS
 //	the operator's error, panic, timeout or invalid answer      ERR_UNKNOWN
 //	a player                                                    OK, with currency and balance
@@ -107,7 +109,10 @@
 //	ErrStale       further from now than MaxAge
 //	ErrReplayed    seen by the ReplayGuard
 //	ErrTimeout     the operator's code was late
-//	ErrHandler     the operator's code failed
+//	ErrHandler     the operator's code or the ReplayGuard failed
+//
+// If the Store of a StoreGuard failed, Result.Err also matches
+// [providerauth.ErrStoreUnavailable].
 //
 // Result.SendErr is the reason why the answer did not leave.
 //

@@ -26,21 +26,23 @@ var (
 	// Config.HandlerTimeout.
 	ErrTimeout = errors.New("klas: the operator's code did not return in time")
 	// ErrHandler: the operator's code returned an error other than a [Refusal],
-	// panicked, or gave an answer that cannot be sent.
+	// panicked, or gave an answer that cannot be sent; or the ReplayGuard failed.
 	ErrHandler = errors.New("klas: the operator's code failed")
 )
 
-// An Error is the error of [New], or in [Result].Err the reason why a webhook was
-// not answered OK. It may match, by errors.Is:
+// An Error is the error of [New] and [NewStoreGuard], or in [Result].Err the reason
+// why a webhook was not answered OK. It may match, by errors.Is:
 //
-//   - a reason of this package, such as [ErrSignature]; none for New, the secrets,
+//   - a reason of this package, such as [ErrSignature]; none for New, NewStoreGuard, the secrets,
 //     a wrong method and a [Refusal];
 //   - [providerauth.ErrInvalidRequest] if the Config or the request breaks a rule;
 //     Fields names every bad field of the Config, or the first of the request;
 //   - [providerauth.ErrSecretUnavailable] if the SecretsFunc failed, was late, or
-//     returned an unusable list.
+//     returned an unusable list;
+//   - [providerauth.ErrStoreUnavailable] if the Store of a [StoreGuard] failed.
 type Error struct {
-	// Op is the failed operation: "New", "AuthenticateHandler" or "Middleware".
+	// Op is the failed operation: "New", "NewStoreGuard", "AuthenticateHandler" or
+	// "Middleware".
 	Op string
 	// Fields are the broken rules, by field: of the Config, or of the request's
 	// body and header.

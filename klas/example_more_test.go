@@ -15,7 +15,7 @@ import (
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
 
-// seen is a ReplayGuard for one process. Several share a store.
+// seen is a ReplayGuard for one process. Several processes share a StoreGuard.
 type seen struct{ keys sync.Map }
 
 func (s *seen) Seen(_ context.Context, key string, _ time.Duration) (bool, error) {
@@ -119,7 +119,7 @@ func ExampleForgetter() {
 func ExampleError() {
 	reasons := []error{
 		klas.ErrSignature, klas.ErrBody, klas.ErrStale, klas.ErrReplayed, klas.ErrTimeout, klas.ErrHandler,
-		providerauth.ErrSecretUnavailable,
+		providerauth.ErrSecretUnavailable, providerauth.ErrStoreUnavailable,
 	}
 	hook, err := klas.New(klas.Config{
 		Secrets: providerauth.StaticSecrets("test-secret"),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
+	"github.com/providerauth/providerauth-go/integrations/storetest"
 	"github.com/providerauth/providerauth-go/klas"
 	"github.com/providerauth/providerauth-go/klas/klastest"
 )
@@ -101,6 +102,63 @@ func ExampleStaticSecrets() {
 	// new {"status_code":"ERR_BAD_PARAMS"} true
 	// old {"status_code":"ERR_BAD_PARAMS"} true
 	// older {"status_code":"ERR_INTEGRITY_CHECK_FAILED"} false
+}
+
+// Two replicas share a Store. Each webhook is accepted by one of them.
+func ExampleNewStoreGuard() {
+	store := new(storetest.Memory) // in production redisstore, or a Store on your database
+	thirty, err := providerauth.AmountFromMinor(3000, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	players := klas.AuthenticatorFunc(func(context.Context, klas.AuthenticateRequest) (klas.AuthenticateResponse, error) {
+		return klas.AuthenticateResponse{Currency: "EUR", Balance: thirty}, nil
+	})
+	for range 2 {
+		guard, err := klas.NewStoreGuard(store, klas.StoreGuardConfig{
+			Namespace:    "brand-1",
+			StoreTimeout: 500 * time.Millisecond,
+			FailOpen:     false, // no store, no webhook
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		hook, err := klas.New(klas.Config{Secrets: providerauth.StaticSecrets("test-secret"), ReplayGuard: guard})
+		if err != nil {
+			log.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		hook.AuthenticateHandler(players).ServeHTTP(w, klastest.NewRequest("test-secret", exampleBody))
+		fmt.Println(w.Body, guard.StoreFailures())
+	}
+	// Output:
+	// {"currency":"EUR","balance":"30","status_code":"OK"} 0
+	// {"status_code":"ERR_BAD_PARAMS"} 0
+}
+
+// After the operator's code has failed, a replica lets the webhook come again.
+func ExampleStoreGuard() {
+	ctx := context.Background()
+	store := new(storetest.Memory)
+	first, err := klas.NewStoreGuard(store, klas.StoreGuardConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	second, err := klas.NewStoreGuard(store, klas.StoreGuardConfig{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, guard := range []*klas.StoreGuard{first, second} {
+		fmt.Println(guard.Seen(ctx, "key", time.Minute)) // as the handlers do
+	}
+	if err := first.Forget(ctx, "key"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(second.Seen(ctx, "key", time.Minute))
+	// Output:
+	// false <nil>
+	// true <nil>
+	// false <nil>
 }
 
 func ExampleSign() {

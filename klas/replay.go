@@ -22,6 +22,8 @@ import (
 // repeats webhooks. Leave the ReplayGuard out on /bet, /credit and /refund,
 // where a repeat is to be answered by transfer_id: make a second Webhook for
 // them.
+//
+// [StoreGuard] is a ReplayGuard that several replicas share.
 type ReplayGuard interface {
 	// Seen remembers key for ttl and reports whether it already did, in a
 	// single step, as SET NX in Redis does. key is a hash of the body, 64

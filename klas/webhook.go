@@ -44,7 +44,7 @@ type Config struct {
 	// /authenticate, their unit (see [Timestamp.Time]).
 	MaxAge time.Duration
 	// ReplayGuard refuses bodies seen before. Optional, default off.
-	// [ReplayGuard] states the price.
+	// [ReplayGuard] states the price. With several replicas use a [StoreGuard].
 	ReplayGuard ReplayGuard
 	// AnyCurrency allows answers with a currency of any form, not only three
 	// capital letters. Optional.

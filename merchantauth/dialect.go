@@ -79,7 +79,7 @@ const peeked = 16 << 10
 
 // Rejected reports whether the answer rejects the access token. An answer with data
 // beside its errors is no rejection, because Kuna may have acted.
-func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
+func (dialect) Rejected(_ string, r *http.Request, resp *http.Response) bool {
 	if resp.StatusCode == http.StatusUnauthorized {
 		return true
 	}
@@ -87,7 +87,7 @@ func (dialect) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
 	if resp.ContentLength > peeked || kind != "" && !strings.Contains(kind, "json") {
 		return false
 	}
-	head, whole := session.Peek(resp, peeked)
+	head, whole := session.Peek(r.Context(), resp, peeked)
 	if !whole || !bytes.Contains(head, []byte(nameTokenExpired)) {
 		return false
 	}

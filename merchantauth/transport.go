@@ -34,6 +34,14 @@ const userAgent = "providerauth-go"
 // both pauses. Nothing else is repeated. With an API key nothing is replaced or
 // repeated at all.
 //
+// A base that is no *http.Transport runs on a goroutine of its own if the request's
+// context can end; its panic is an error there. If base ignores the end of the
+// context, RoundTrip returns [context.Cause] and base goes on alone:
+// [providerauth.Stats].Abandoned counts it, and the body of its late answer is
+// closed. RoundTrip closes the request's body too, but base may still read from it,
+// as net/http allows every RoundTripper: do not use the body again. The body of an
+// answer is the base's own: a Read may take longer than the context.
+//
 // An error of the RoundTripper itself is an [*Error] with Op "Transport" matching
 // [providerauth.ErrNotSent]: the request was not sent. Every other error is the
 // base's; Kuna may have acted on the request. An answer with "errors" is no error

@@ -2,6 +2,7 @@ package partnerjwt_test
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
 	"net/http"
 	"strings"
@@ -51,6 +52,27 @@ func TestTransport_allocations(t *testing.T) {
 			}
 		}); n > most {
 			t.Errorf("%s: %v allocations, want at most %v", method, n, most)
+		}
+	}
+}
+
+// Over an *http.Transport a context that can end makes no difference: no request
+// needs a goroutine of its own.
+func TestTransport_allocationsOverNetHTTP(t *testing.T) {
+	base := &http.Transport{TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{}}
+	base.RegisterProtocol("https", nowhere{})
+	rt := offline(t).Transport(base)
+	for method, most := range map[string]float64{http.MethodGet: 4, http.MethodPost: 15} {
+		req := request(t, method).WithContext(t.Context())
+		count := func(rt http.RoundTripper) float64 {
+			return testing.AllocsPerRun(1000, func() {
+				if _, err := rt.RoundTrip(req); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		if more := count(rt) - count(base); more > most {
+			t.Errorf("%s: %v allocations more than net/http's, want at most %v", method, more, most)
 		}
 	}
 }

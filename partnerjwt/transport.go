@@ -27,6 +27,14 @@ import (
 // seconds or until a new token helps. A changed secret ends both. Nothing else
 // is repeated.
 //
+// A base that is no *http.Transport runs on a goroutine of its own if the
+// request's context can end; its panic is an error there. If base ignores the
+// end of the context, RoundTrip returns [context.Cause] and base goes on alone:
+// [providerauth.Stats].Abandoned counts it, and the body of its late answer is
+// closed. RoundTrip closes the request's body too, but base may still read from
+// it, as net/http allows every RoundTripper: do not use the body again. The
+// body of an answer is the base's own: a Read may take longer than the context.
+//
 // An error of the RoundTripper itself is an [*Error] with Op "Transport"
 // matching [providerauth.ErrNotSent]: the request did not leave. Every other
 // error is the base's, and whether the request was acted on is unknown.

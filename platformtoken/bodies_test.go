@@ -1,7 +1,14 @@
 package platformtoken_test
 
 import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/providerauth/providerauth-go/internal/testkit"
 	"github.com/providerauth/providerauth-go/platformtoken"
@@ -20,10 +27,43 @@ func TestClient_HTTPClientFor_bodies(t *testing.T) {
 				srv := platformtokentest.NewServer(platformtokentest.Options{InMemory: true})
 				c := open(t, srv.Config(), change)
 				token(t, c, brl)
-				return testkit.TokenClient{Simulator: srv, Client: c.HTTPClientFor(brl), Path: getBalance, Done: func() { c.Close() }}
+				var patience time.Duration
+				if name == "with Rejected" {
+					patience = 100 * time.Millisecond
+				}
+				return testkit.TokenClient{Simulator: srv, Client: c.HTTPClientFor(brl), Path: getBalance, Patience: patience, Done: func() { c.Close() }}
 			})
 		})
 	}
+}
+
+// The package's own RoundTripper in front of the base holds nobody either.
+func TestClient_TransportFor_deaf(t *testing.T) {
+	t.Run("a request ends with its context although the RoundTripper goes on", func(t *testing.T) {
+		bubble(t, defaults, func(t *testing.T, srv *platformtokentest.Server, c *platformtoken.Client) {
+			token(t, c, brl)
+			end := make(chan struct{})
+			rt := c.TransportFor(brl, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
+				<-end
+				return nil, io.EOF
+			}))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, srv.URL()+getBalance, io.MultiReader(strings.NewReader("{}")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			_, err = rt.RoundTrip(r)
+			if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > 1020*time.Millisecond {
+				t.Errorf("%v after %v", err, took)
+			}
+			testkit.Equal(t, "abandoned", c.Stats().Abandoned, 1)
+			close(end)
+			synctest.Wait()
+			testkit.Equal(t, "abandoned at the end", c.Stats().Abandoned, 0)
+		})
+	})
 }
 
 func TestClient_byteOrderMark(t *testing.T) {

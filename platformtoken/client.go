@@ -216,7 +216,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.session = session.New(session.Config{
 		Provider: "platformtoken", BaseURL: base, Dialect: dialect{c}, Options: options,
-		ContentType: contentType, Timestamps: true, LongestPause: longestPause,
+		ContentType: contentType, Timestamps: true, LongestPause: longestPause, Layer: rewindingOver,
 	})
 	c.cache = tokencache.New(tokencache.Config[string, string, Token]{
 		Mode: tokencache.Exclusive, Retriever: creator{c, "Token", c.language, apierror.Renews}, Secret: c.secret,

@@ -77,7 +77,7 @@ func (d dialect) Rejected(path string, r *http.Request, resp *http.Response) boo
 	if d.client.rejected == nil {
 		return resp.StatusCode == http.StatusUnauthorized
 	}
-	head, _ := session.Peek(resp, peeked)
+	head, _ := session.Peek(r.Context(), resp, peeked)
 	env := readEnvelope(head)
 	if apierror.EnvelopeClass(resp.StatusCode) == apierror.MayHave && !resend.ByItself(r.Method) {
 		return false // the request may not be a read

@@ -23,11 +23,19 @@ const maxBody = 1 << 20
 // only. A body is read into memory to be signed, and may have 1 MiB. Nothing is
 // repeated.
 //
+// A base that is no *http.Transport runs on a goroutine of its own if the
+// request's context can end; its panic is an error there. If base ignores the
+// end of the context, RoundTrip returns [context.Cause] and base goes on alone:
+// [providerauth.Stats].Abandoned counts it, and the body of its late answer is
+// closed. RoundTrip closes the request's body too, but base may still read from
+// it, as net/http allows every RoundTripper: do not use the body again. The
+// body of an answer is the base's own: a Read may take longer than the context.
+//
 // An error of the RoundTripper itself is an [*Error] with Op "Transport"
 // matching [providerauth.ErrNotSent]: the request did not leave. Every other
 // error is the base's, and whether the request was acted on is unknown.
 func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
-	return &buffering{c, c.session.Transport(c.merchant(), c.over(base))}
+	return &buffering{c, c.session.Transport(c.merchant(), base)}
 }
 
 // TransportFor returns an http.RoundTripper with the behaviour of
@@ -36,7 +44,8 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 // Config.HTTPClient. If p is invalid, every request fails with that error.
 //
 // A rejection (Config.Rejected) replaces the token, if it is still the current
-// token, and sends the request once more with the new token, newly signed.
+// token, and sends the request once more with the new token, newly signed. For
+// Config.Rejected, the failure envelope of a failed answer has 100 ms to come.
 // Twenty requests rejected with the same token cause a single new token. If no
 // other token is available, the first rejection in a row sends the request once
 // more with the same token, and any other rejection goes to the caller.
@@ -50,7 +59,7 @@ func (c *Client) Transport(base http.RoundTripper) http.RoundTripper {
 //
 // Errors are as those of [Client.Transport].
 func (c *Client) TransportFor(p Player, base http.RoundTripper) http.RoundTripper {
-	return &buffering{c, c.session.Transport(c.userOf(p), c.over(base))}
+	return &buffering{c, c.session.Transport(c.userOf(p), base)}
 }
 
 // HTTPClient returns an http.Client over [Client.Transport] that follows no
@@ -143,17 +152,11 @@ func readBody(req *http.Request) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// over wraps base, or the transport of Config.HTTPClient if base is nil.
-func (c *Client) over(base http.RoundTripper) http.RoundTripper {
-	if base == nil {
-		base = c.session.API.Base()
-	}
-	return &rewinding{base}
-}
-
 // rewinding keeps the RoundTrippers below from resending a body the caller
 // could not rewind.
 type rewinding struct{ base http.RoundTripper }
+
+func rewindingOver(base http.RoundTripper) http.RoundTripper { return &rewinding{base} }
 
 func (o *rewinding) RoundTrip(r *http.Request) (*http.Response, error) {
 	if p, ok := r.Body.(*payload); ok && p.fixed && r.GetBody != nil {

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -29,6 +30,28 @@ func TestStore_onACluster(t *testing.T) {
 			user = withoutDefault(t, n, append(permissions[:len(permissions):len(permissions)], "+cluster|slots", "+cluster|shards")...)
 		}
 		conform(t, newStore(t, client(user)))
+	})
+	t.Run("reads from primaries only", func(t *testing.T) {
+		replica := newReplica(t, nodes, nodes[0])
+		readOnly := client(func(o *rueidis.ClientOption) {
+			o.SendToReplicas = func(cmd rueidis.Completed) bool { return cmd.IsReadOnly() }
+		})
+		all := newStore(t, client(func(o *rueidis.ClientOption) {
+			o.SendToReplicas = func(rueidis.Completed) bool { return true }
+		}))
+		conform(t, newStore(t, readOnly))
+		if n := replica.reads(t, "get") + replica.reads(t, "getex") + replica.reads(t, "eval"); n != 0 {
+			t.Errorf("the replica got %d reads", n)
+		}
+		s, key, before := newStore(t, readOnly), keyOfFirst(t, nodes[0]), []byte(nil)
+		for i := range 20 {
+			next := fmt.Appendf(nil, "value %d", i)
+			got, err := s.Swap(t.Context(), key, before, next, time.Minute)
+			want(t, "Swap", string(next), got, err)
+			got, err = all.Load(t.Context(), key)
+			want(t, "Load by a client that sends all to replicas", string(next), got, err)
+			before = next
+		}
 	})
 	t.Run("ends Watch when its server ends, and Watch finds another", func(t *testing.T) {
 		s := newStore(t, client(nil))

@@ -7,7 +7,7 @@
 //	client, err := rueidis.NewClient(rueidis.ClientOption{
 //		InitAddress:       []string{"redis.internal:6379"},
 //		DisableCache:      true, // nothing is read from a cache
-//		PipelineMultiplex: -1,   // one connection a process, not four
+//		PipelineMultiplex: -1,   // one connection a process, not up to four
 //	})
 //	...
 //	store, err := redisstore.New(client, redisstore.Config{})
@@ -28,8 +28,8 @@
 //	ACL SETUSER providerauth on >password resetkeys ~providerauth:* \
 //		resetchannels &providerauth:notices -@all +get +getex +set +eval +publish +subscribe
 //
-// On a cluster the client of rueidis needs +cluster|slots and +cluster|shards too.
-// On a single server without them, set ForceSingleClient.
+// On a cluster the client of rueidis needs +cluster|slots and +cluster|shards
+// too. Without DisableCache it needs +client|tracking.
 //
 // # Replicas
 //
@@ -38,6 +38,12 @@
 // a replica: a cluster sends the client to the primary, and any other replica
 // answers READONLY, which is an error. While a primary refuses writes (MISCONF,
 // NOREPLICAS), Load fails too.
+//
+// # Lost connections
+//
+// [Store.Watch] returns when its connection is lost. A connection whose other
+// end is silent counts as lost after Dialer.KeepAlive and ConnWriteTimeout, which
+// are 11 s together by default.
 //
 // # Errors
 //

@@ -1,9 +1,11 @@
 package redisstore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +71,10 @@ func TestStore_slowConnection(t *testing.T) {
 	conform(t, newStore(t, newClient(t, p.addr(), nil)), newStore(t, newClient(t, srv.addr(), nil)))
 }
 
+// quiet makes a client send no PING of its own, so that a proxy sees the
+// operations of the test only.
+func quiet(o *rueidis.ClientOption) { o.Dialer.KeepAlive = time.Hour }
+
 // cutSwaps makes n Swaps, the answer of each of which is cut.
 func cutSwaps(t *testing.T, change func(*rueidis.ClientOption), swap func(s storeOf, prev, next []byte)) {
 	t.Helper()
@@ -98,13 +104,16 @@ type storeOf interface {
 
 func TestStore_cutAnswer(t *testing.T) {
 	t.Run("of a Swap is asked for again", func(t *testing.T) {
-		cutSwaps(t, nil, func(s storeOf, prev, next []byte) {
+		cutSwaps(t, quiet, func(s storeOf, prev, next []byte) {
 			got, err := s.Swap(within(t, patience), "key", prev, next, time.Hour)
 			want(t, "Swap", string(next), got, err)
 		})
 	})
 	t.Run("of a Swap is an error without retries, and the same Swap returns next", func(t *testing.T) {
-		noRetry := func(o *rueidis.ClientOption) { o.DisableRetry = true }
+		noRetry := func(o *rueidis.ClientOption) {
+			quiet(o)
+			o.DisableRetry = true
+		}
 		cutSwaps(t, noRetry, func(s storeOf, prev, next []byte) {
 			if got, err := s.Swap(within(t, patience), "key", prev, next, time.Hour); err == nil {
 				t.Errorf("Swap with a cut answer: got %q", got)
@@ -133,20 +142,26 @@ type storeLike interface {
 	storeOf
 }
 
-func TestStore_Swap_ownSlices(t *testing.T) {
-	t.Run("may be changed when a Swap has ended with its context", func(t *testing.T) {
+func TestStore_Swap_afterItsContext(t *testing.T) {
+	t.Run("does not see that the caller changes next", func(t *testing.T) {
 		p := newProxy(t, newServer(t).addr())
-		s := newStore(t, newClient(t, p.addr(), func(o *rueidis.ClientOption) { o.AlwaysPipelining = true }))
-		p.hold()
-		prev, next := []byte("sentinel-prev"), []byte("sentinel-next")
-		if _, err := s.Swap(within(t, 20*time.Millisecond), "key", prev, next, time.Hour); !errors.Is(err, context.DeadlineExceeded) {
+		s := newStore(t, newClient(t, p.addr(), func(o *rueidis.ClientOption) {
+			quiet(o)
+			o.AlwaysPipelining = true
+		}))
+		next := bytes.Repeat([]byte("next"), 8<<20) // too long for the buffers of the connection
+		sent := bytes.Clone(next)
+		ctx, cancel := context.WithCancel(t.Context())
+		p.hold(cancel)
+		if _, err := s.Swap(ctx, "key", nil, next, time.Hour); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
-		clear(prev)
 		clear(next)
 		p.resume()
 		got, err := s.Load(within(t, patience), "key")
-		want(t, "Load", "", got, err)
+		if err != nil || !bytes.Equal(got, sent) {
+			t.Errorf("the value has %d bytes and is not what was sent, %v", len(got), err)
+		}
 	})
 }
 
@@ -163,10 +178,30 @@ func withoutDefault(t *testing.T, srv *server, permissions ...string) func(*ruei
 }
 
 func TestStore_ACL(t *testing.T) {
+	t.Run("is in doc.go", func(t *testing.T) {
+		doc, err := os.ReadFile("doc.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer("//", " ", "\\\n", " ").Replace(string(doc))
+		if !strings.Contains(strings.Join(strings.Fields(text), " "), strings.Join(permissions, " ")) {
+			t.Errorf("doc.go does not name %s", strings.Join(permissions, " "))
+		}
+	})
 	t.Run("of doc.go suffices", func(t *testing.T) {
 		srv := newServer(t)
 		user := withoutDefault(t, srv, permissions...)
 		conform(t, newStore(t, newClient(t, srv.addr(), user)), newStore(t, newClient(t, srv.addr(), nil)))
+	})
+	t.Run("of doc.go suffices without ForceSingleClient", func(t *testing.T) {
+		srv := newServer(t)
+		user := withoutDefault(t, srv, permissions...)
+		s := newStore(t, newClient(t, srv.addr(), func(o *rueidis.ClientOption) {
+			user(o)
+			o.ForceSingleClient = false
+		}))
+		got, err := s.Swap(t.Context(), "key", nil, []byte("1"), time.Minute)
+		want(t, "Swap", "1", got, err)
 	})
 	t.Run("of doc.go has nothing that is not needed", func(t *testing.T) {
 		srv := newServer(t)

@@ -123,6 +123,7 @@ func freePort(t *testing.T) string {
 type server struct {
 	*process
 	port string
+	bus  string // its port for the other nodes of a cluster
 	args []string
 }
 

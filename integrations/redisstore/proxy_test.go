@@ -16,6 +16,7 @@ type proxy struct {
 	mu    sync.Mutex
 	conns map[net.Conn]struct{}
 	open  chan struct{} // closed while the proxy forwards
+	held  func()        // called when something was read that is kept back
 	piece int           // the most bytes of an answer sent at once, 0 for all
 	delay time.Duration // before each read of an answer is sent
 	cut   int           // so many answers are cut in the middle
@@ -63,11 +64,12 @@ func (p *proxy) trickle(piece int, delay time.Duration) {
 	p.piece, p.delay = piece, delay
 }
 
-// hold keeps everything back, in new connections too, until resume.
-func (p *proxy) hold() {
+// hold keeps everything back, in new connections too, until resume. It calls
+// held, if that is not nil, when it has something.
+func (p *proxy) hold(held func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open = make(chan struct{})
+	p.open, p.held = make(chan struct{}), held
 }
 
 func (p *proxy) resume() {
@@ -77,6 +79,7 @@ func (p *proxy) resume() {
 	case <-p.open:
 	default:
 		close(p.open)
+		p.held = nil
 	}
 }
 
@@ -119,13 +122,16 @@ func (p *proxy) forward(to, from net.Conn, answers bool) {
 			return
 		}
 		p.mu.Lock()
-		open, piece, delay := p.open, p.piece, p.delay
+		open, held, piece, delay := p.open, p.held, p.piece, p.delay
 		cut := answers && p.cut > 0
 		if cut {
 			p.cut--
 			p.cuts++
 		}
 		p.mu.Unlock()
+		if held != nil {
+			held()
+		}
 		<-open
 		rest := buffer[:n]
 		if cut {

@@ -2,7 +2,10 @@ package redisstore_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -180,7 +183,18 @@ func TestStore_errors(t *testing.T) {
 		got, err = s.Load(t.Context(), "key")
 		want(t, "Load", "1", got, err)
 	})
-	t.Run("of a server that is away show no value", func(t *testing.T) {
+	t.Run("come from Load too while a primary refuses writes", func(t *testing.T) {
+		srv := newServer(t, "--min-replicas-to-write", "1")
+		s := newStore(t, newClient(t, srv.addr(), nil))
+		_, loadErr := s.Load(t.Context(), "key")
+		_, swapErr := s.Swap(t.Context(), "key", nil, []byte("1"), time.Minute)
+		for _, err := range []error{loadErr, swapErr} {
+			if err == nil || !strings.Contains(err.Error(), "NOREPLICAS") {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
+	t.Run("of a server that is away match the context's or the network's, and show no value", func(t *testing.T) {
 		srv := newServer(t)
 		s := newStore(t, newClient(t, srv.addr(), nil))
 		srv.kill()
@@ -188,7 +202,8 @@ func TestStore_errors(t *testing.T) {
 		_, swapErr := s.Swap(within(t, 50*time.Millisecond), "key", nil, []byte("sentinel-next"), time.Minute)
 		notifyErr := s.Notify(within(t, 50*time.Millisecond), []byte("sentinel-note"))
 		for _, err := range []error{loadErr, swapErr, notifyErr} {
-			if err == nil || strings.Contains(err.Error(), "sentinel") {
+			away := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, syscall.ECONNREFUSED)
+			if !away || strings.Contains(err.Error(), "sentinel") {
 				t.Errorf("got %v", err)
 			}
 		}

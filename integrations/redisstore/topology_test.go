@@ -14,15 +14,12 @@ import (
 func newCluster(t *testing.T) []*server {
 	t.Helper()
 	var nodes []*server
-	for range 3 {
-		nodes = append(nodes, newServer(t, "--cluster-enabled", "yes", "--cluster-port", freePort(t), "--cluster-node-timeout", "2000"))
-	}
-	const slots = 16384
-	for i, n := range nodes {
-		n.do(t, "CLUSTER", "ADDSLOTSRANGE", fmt.Sprint(i*slots/len(nodes)), fmt.Sprint((i+1)*slots/len(nodes)-1))
-		bus := nodes[0].args[indexAfter(nodes[0].args, "--cluster-port")]
+	for i := range 3 {
+		n := newNode(t)
+		nodes = append(nodes, n)
+		n.do(t, "CLUSTER", "ADDSLOTSRANGE", fmt.Sprint(i*slots/3), fmt.Sprint((i+1)*slots/3-1))
 		if i > 0 {
-			n.do(t, "CLUSTER", "MEET", "127.0.0.1", nodes[0].port, bus)
+			n.meet(t, nodes[0])
 		}
 	}
 	for _, n := range nodes {
@@ -34,13 +31,58 @@ func newCluster(t *testing.T) []*server {
 	return nodes
 }
 
-func indexAfter(args []string, name string) int {
-	for i, a := range args {
-		if a == name {
-			return i + 1
+const slots = 16384
+
+// newNode starts a server for a cluster.
+func newNode(t *testing.T) *server {
+	t.Helper()
+	bus := freePort(t)
+	n := newServer(t, "--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
+	n.bus = bus
+	return n
+}
+
+func (s *server) meet(t *testing.T, other *server) {
+	t.Helper()
+	s.do(t, "CLUSTER", "MEET", "127.0.0.1", other.port, other.bus)
+}
+
+// newReplica starts a replica of a node, and returns when all nodes know it.
+func newReplica(t *testing.T, nodes []*server, of *server) *server {
+	t.Helper()
+	r := newNode(t)
+	r.meet(t, of)
+	answer := of.do(t, "CLUSTER", "MYID")
+	id, err := answer.ToString()
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a new node that knows its primary", func() bool {
+		return strings.HasPrefix(inline(r.addr(), "CLUSTER REPLICATE "+id), "+OK")
+	})
+	eventually(t, "a replica with the data", func() bool {
+		return strings.Contains(inline(r.addr(), "INFO replication"), "master_link_status:up")
+	})
+	for _, n := range nodes {
+		eventually(t, "a node that knows the replica", func() bool {
+			return strings.Contains(inline(n.addr(), "CLUSTER SLOTS"), ":"+r.port+"\r\n")
+		})
+	}
+	return r
+}
+
+// keyOfFirst returns a key of the first node of a cluster.
+func keyOfFirst(t *testing.T, first *server) string {
+	t.Helper()
+	for i := range 100 {
+		key := fmt.Sprint("key ", i)
+		answer := first.do(t, "CLUSTER", "KEYSLOT", "providerauth:"+key)
+		if slot, err := answer.ToInt64(); err == nil && slot < slots/3 {
+			return key
 		}
 	}
-	return -1
+	t.Fatal("no key of the first node")
+	return ""
 }
 
 // newClusterClient returns a client that knows all nodes.

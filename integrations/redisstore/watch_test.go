@@ -6,7 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/integrations/redisstore"
+	"github.com/providerauth/providerauth-go/integrations/storetest"
 )
 
 // A listener is a call of Watch that has subscribed.
@@ -99,6 +103,16 @@ func TestStore_Watch(t *testing.T) {
 			}
 		}
 	})
+	t.Run("keeps the contract, with connections that are lost", func(t *testing.T) {
+		p := newProxy(t, newServer(t).addr())
+		err := storetest.Test(t.Context(), newStore(t, newClient(t, p.addr(), nil)), storetest.Options{
+			Others:     []providerauth.Store{newStore(t, newClient(t, p.addr(), nil))},
+			Disconnect: p.breakAll,
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("returns when the server ends the connection", func(t *testing.T) {
 		srv := newServer(t)
 		l := listen(t, newStore(t, newClient(t, srv.addr(), nil)))
@@ -110,10 +124,21 @@ func TestStore_Watch(t *testing.T) {
 	t.Run("returns with its context while the server does not answer", func(t *testing.T) {
 		p := newProxy(t, newServer(t).addr())
 		s := newStore(t, newClient(t, p.addr(), nil))
-		p.hold()
+		p.hold(nil)
 		err := s.Watch(within(t, 50*time.Millisecond), func([]byte) {})
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("returns when the connection is silent for longer than the client's time limit", func(t *testing.T) {
+		p := newProxy(t, newServer(t).addr())
+		l := listen(t, newStore(t, newClient(t, p.addr(), func(o *rueidis.ClientOption) {
+			o.Dialer.KeepAlive = 50 * time.Millisecond
+			o.ConnWriteTimeout = 200 * time.Millisecond
+		})))
+		p.hold(nil)
+		if err := l.end(); err == nil {
+			t.Error("no error")
 		}
 	})
 	t.Run("leaves no connection behind", func(t *testing.T) {

@@ -38,8 +38,8 @@ var crowdRules = []rule{
 		got, err := c.stores[0].Load(c.ctx, k)
 		if err != nil {
 			c.failf("Load: %w", err)
-		} else if n := len(got) / stepSize; n != steps*c.callers {
-			c.failf("%d callers added %d steps each, and the list has %d", c.callers, steps, n)
+		} else if n := len(got) / stepSize; n != steps*c.options.Callers {
+			c.failf("%d callers added %d steps each, and the list has %d", c.options.Callers, steps, n)
 		}
 	}},
 }
@@ -47,7 +47,7 @@ var crowdRules = []rule{
 // crowd calls f by all callers at once, with the handles in turn, and waits.
 func (c *check) crowd(f func(i int, s providerauth.Store)) {
 	var wg sync.WaitGroup
-	for i := range c.callers {
+	for i := range c.options.Callers {
 		wg.Go(func() { f(i, c.stores[i%len(c.stores)]) })
 	}
 	wg.Wait()
@@ -62,13 +62,13 @@ func (c *check) meet(present bool) {
 			return
 		}
 	}
-	told := make([][]byte, c.callers)
-	won := make([]bool, c.callers)
+	told := make([][]byte, c.options.Callers)
+	won := make([]bool, c.options.Callers)
 	c.crowd(func(i int, s providerauth.Store) {
 		mine := c.value(fmt.Sprintf("next of caller %d", i))
 		got, err := c.do(s, swap{key: k, prev: prev, next: mine})
 		if err != nil {
-			c.failf("Swap by caller %d of %d: %w", i, c.callers, err)
+			c.failf("Swap by caller %d of %d: %w", i, c.options.Callers, err)
 		}
 		told[i], won[i] = got, bytes.Equal(got, mine)
 	})
@@ -83,7 +83,7 @@ func (c *check) meet(present bool) {
 		}
 	}
 	if winners != 1 {
-		c.failf("%d of %d Swaps returned their own next", winners, c.callers)
+		c.failf("%d of %d Swaps returned their own next", winners, c.options.Callers)
 		return
 	}
 	for i := range told {
@@ -101,7 +101,7 @@ func (c *check) meet(present bool) {
 func (c *check) extend(s providerauth.Store, key string, caller int) bool {
 	list, err := s.Load(c.ctx, key)
 	for tries := 0; err == nil; tries++ {
-		if tries > steps*c.callers {
+		if tries > steps*c.options.Callers {
 			c.failf("%d Swaps of caller %d from the value of the last Swap failed", tries, caller)
 			return false
 		}

@@ -26,9 +26,10 @@ func ExampleTest() {
 	ctx := context.Background()
 	var database storetest.Memory
 	err := storetest.Test(ctx, &database, storetest.Options{
-		Prefix:  "test:",
-		Callers: 8,
-		Others:  []providerauth.Store{&database},
+		Prefix:     "test:",
+		Callers:    8,
+		Others:     []providerauth.Store{&database},
+		Disconnect: database.Disconnect,
 	})
 	fmt.Println(err)
 	err = storetest.Test(ctx, new(careless), storetest.Options{})

@@ -58,6 +58,7 @@ var notifierRules = []rule{
 			}
 			before := ended.calls.Load()
 			c.deliver(h, c.value("later note"), watches[1:])
+			c.sleep(10 * time.Millisecond) // for a call of f that is a little later
 			if n := ended.calls.Load() - before; n > 0 {
 				c.failf("f was called %d times after Watch had returned", n)
 			}
@@ -71,6 +72,26 @@ var notifierRules = []rule{
 			c.end(c.watchUntil(ctx, h, cancel))
 			if err := h.Notify(ctx, c.value("note")); !errors.Is(err, context.Canceled) {
 				c.failf("Notify: got error %v, want %w", err, context.Canceled)
+			}
+		}
+	}},
+	{"Watch returns when the connection is lost", func(c *check) {
+		if c.options.Disconnect == nil {
+			return
+		}
+		handles := c.notifiers()
+		watches := c.watchAll(handles)
+		defer c.endAll(watches)
+		for i := range watches {
+			if !c.deliver(handles[i], c.value("note"), watches[i:i+1]) {
+				return
+			}
+		}
+		c.options.Disconnect()
+		for i, w := range watches {
+			if !w.returned() {
+				c.failf("watch %d did not return within %v", i, patience)
+				return
 			}
 		}
 	}},
@@ -152,18 +173,26 @@ func (w *watching) has(note []byte) bool {
 	return bytes.Equal(w.last, note)
 }
 
-// end ends a Watch, and reports whether it returned.
-func (c *check) end(w *watching) bool {
-	w.cancel()
+// returned waits until Watch returns, and reports whether it did.
+func (w *watching) returned() bool {
 	late := time.NewTimer(patience)
 	defer late.Stop()
 	select {
 	case <-w.done:
 		return true
 	case <-late.C:
-		c.failf("Watch did not return within %v", patience)
 		return false
 	}
+}
+
+// end ends a Watch, and reports whether it returned.
+func (c *check) end(w *watching) bool {
+	w.cancel()
+	if w.returned() {
+		return true
+	}
+	c.failf("Watch did not return within %v after its context ended", patience)
+	return false
 }
 
 func (c *check) endAll(watches []*watching) {

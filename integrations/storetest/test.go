@@ -24,6 +24,10 @@ type Options struct {
 	// Others are further handles on the same store, as other processes have
 	// them: other connections, other nodes.
 	Others []providerauth.Store
+	// Disconnect breaks all connections of the handles, as a failing network
+	// does. Test calls it last, and expects that Watch returns. Without it, Test
+	// does not try that.
+	Disconnect func()
 }
 
 // patience is how long Test waits for a single operation, and for a message. It
@@ -51,7 +55,7 @@ func Test(ctx context.Context, s providerauth.Store, o Options) error {
 		if ctx.Err() != nil {
 			break
 		}
-		c := &check{ctx: ctx, rule: rule.text, stores: stores, prefix: o.Prefix, callers: o.Callers}
+		c := &check{ctx: ctx, rule: rule.text, stores: stores, options: o}
 		rule.run(c)
 		errs = append(errs, c.errs...)
 		if c.left > 0 {
@@ -77,8 +81,7 @@ type check struct {
 	ctx     context.Context
 	rule    string
 	stores  []providerauth.Store
-	prefix  string
-	callers int
+	options Options
 
 	mu    sync.Mutex
 	errs  []error
@@ -113,7 +116,7 @@ func (c *check) failed() bool {
 func (c *check) key() string {
 	b := make([]byte, 18)
 	_, _ = rand.Read(b) // never fails
-	return c.prefix + base64.RawURLEncoding.EncodeToString(b)
+	return c.options.Prefix + base64.RawURLEncoding.EncodeToString(b)
 }
 
 // value returns a random value of 600 bytes, by its name in the errors.

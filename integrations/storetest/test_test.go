@@ -20,7 +20,7 @@ import (
 func TestTest_Memory(t *testing.T) {
 	t.Run("keeps the contract", func(t *testing.T) {
 		bubble(t, func(t *testing.T, m *storetest.Memory) {
-			if err := storetest.Test(t.Context(), m, storetest.Options{Prefix: "p:"}); err != nil {
+			if err := storetest.Test(t.Context(), m, storetest.Options{Prefix: "p:", Disconnect: m.Disconnect}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -57,6 +57,25 @@ func TestTest_aStoreThatIsDown(t *testing.T) {
 			t.Fatal("no error")
 		}
 		testkit.Contains(t, err.Error(), absent, fromNil, oneWins, reaches, "failed by FailNext", "27 further errors")
+	})
+}
+
+func TestTest_slowStore(t *testing.T) {
+	t.Run("is not blamed for values that went meanwhile", func(t *testing.T) {
+		bubble(t, func(t *testing.T, _ *storetest.Memory) {
+			b := new(broken)
+			var pauses int
+			b.swap = func(ctx context.Context, key string, prev, next []byte, ttl time.Duration) ([]byte, error) {
+				if ttl == time.Second && pauses < 3 {
+					pauses++
+					defer time.Sleep(2 * time.Second)
+				}
+				return b.Memory.Swap(ctx, key, prev, next, ttl)
+			}
+			if err := storetest.Test(t.Context(), b, storetest.Options{}); err != nil {
+				t.Error(err)
+			}
+		})
 	})
 }
 
@@ -131,6 +150,7 @@ const (
 	reaches     = "Notify reaches Watch of every handle"
 	oneAtATime  = "Watch calls f by one goroutine at a time"
 	returns     = "Watch returns when its context ends, and calls f no more"
+	disconnects = "Watch returns when the connection is lost"
 	endedNotes  = "with an ended context Watch returns, and Notify returns its error"
 )
 
@@ -439,6 +459,14 @@ var defects = map[string]struct {
 			return ctx.Err()
 		}
 	}},
+	"Watch connects again by itself": {disconnects, func(b *broken) {
+		b.watch = func(ctx context.Context, f func([]byte)) error {
+			for ctx.Err() == nil {
+				_ = b.Memory.Watch(ctx, f)
+			}
+			return ctx.Err()
+		}
+	}},
 	"Notify does not look at its context": {endedNotes, func(b *broken) {
 		b.notify = func(_ context.Context, note []byte) error { return b.Memory.Notify(context.Background(), note) }
 	}},
@@ -451,7 +479,7 @@ func TestTest_findsTheDefect(t *testing.T) {
 				b := new(broken)
 				x.defect(b)
 				defer time.Sleep(2 * time.Minute) // some broken stores end that late
-				err := storetest.Test(t.Context(), b, storetest.Options{})
+				err := storetest.Test(t.Context(), b, storetest.Options{Disconnect: b.Disconnect})
 				if err == nil || !strings.Contains(err.Error(), "storetest: "+x.rule+": ") {
 					t.Errorf("the broken rule %q is not named in: %v", x.rule, err)
 				}

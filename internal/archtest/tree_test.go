@@ -54,10 +54,11 @@ type source struct {
 	ast  *ast.File
 }
 
-// shows reports whether the file shows operators how the module is used. The modules
-// that need a Redis client are left out: this module does not have it.
+// shows reports whether the file shows operators how the module is used. The
+// examples with a module of their own are left out: they import packages that this
+// module does not require.
 func (f source) shows() bool {
-	if match("examples/replicas examples/replicas/*/* integrations/redisstore", f.dir) {
+	if match("examples/postgresstore examples/replicas examples/replicas/*/*", f.dir) {
 		return false
 	}
 	return strings.HasPrefix(f.dir, "examples/") || f.dir == "internal/testdata/consumer" || strings.HasPrefix(f.name, "example") && strings.HasSuffix(f.name, "_test.go")

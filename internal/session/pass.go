@@ -29,7 +29,7 @@ func (t *roundTripper) pass(s *sending) (*http.Response, error) {
 	if !resend.ByItself(s.req.Method) || t.protocol.Load() != otherThanHTTP2 {
 		return t.passGuarded(s)
 	}
-	resp, err := usable(t.next.RoundTrip(&s.req))
+	resp, err := usable(t.make(s.req.Context(), &s.req))
 	t.notice(resp)
 	return resp, err
 }
@@ -52,7 +52,7 @@ func (t *roundTripper) passGuarded(s *sending) (*http.Response, error) {
 	for refusals := 0; ; {
 		s.guard.Refusals = maxRefusals
 		outer := s.req.Context()
-		resp, err := t.try(s)
+		resp, err := t.try(outer, s)
 		t.notice(resp)
 		learnt := s.guard.Learnt()
 		refused := err != nil && !learnt && s.guard.Refused(err)
@@ -77,9 +77,9 @@ func (t *roundTripper) passGuarded(s *sending) (*http.Response, error) {
 	}
 }
 
-// try sends the request under the Guard.
-func (t *roundTripper) try(s *sending) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(s.req.Context())
+// try sends the request under the Guard. outer is the caller's context.
+func (t *roundTripper) try(outer context.Context, s *sending) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(outer)
 	s.req = *s.req.WithContext(s.guard.StepIn(ctx, cancel)) // the copy stays on the stack
 	switch {
 	case resend.ByItself(s.req.Method):
@@ -89,7 +89,7 @@ func (t *roundTripper) try(s *sending) (*http.Response, error) {
 	default:
 		s.guard.Learn = resend.Learns(&s.req)
 	}
-	resp, err := usable(t.next.RoundTrip(&s.req))
+	resp, err := usable(t.make(outer, &s.req))
 	switch {
 	case err != nil:
 		cancel()

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"sync"
@@ -11,23 +12,25 @@ import (
 // come with their header.
 const patience = 100 * time.Millisecond
 
-// maxDiscard bounds the read of a rejected request's body, to keep its
-// connection.
+// maxDiscard bounds the read of a rejected answer's body, to keep its connection.
 const maxDiscard = 16 << 10
 
 // Peek returns the beginning of the body, at most n bytes, and puts it back.
-// whole reports whether head is the whole body. Peek takes at most 100 ms, and
-// reads no body that may be a stream: of a success, it reads bodies with an
-// announced length of at most n. If whole is false, the Client looks at the
-// answer again when its caller has read the body.
-func Peek(resp *http.Response, n int) (head []byte, whole bool) {
+// whole reports whether head is the whole body. Peek takes at most 100 ms, less
+// if ctx ends, and reads no body that may be a stream: of a success, it reads
+// bodies with an announced length of at most n. If whole is false, the Client
+// looks at the answer again when its caller has read the body.
+//
+// A Dialect that can judge an answer by its status does not call Peek: a rejected
+// request is then sent again without waiting for the body.
+func Peek(ctx context.Context, resp *http.Response, n int) (head []byte, whole bool) {
 	if resp.Body == nil || resp.Body == http.NoBody {
 		return nil, true
 	}
 	length := resp.ContentLength
 	if resp.StatusCode >= http.StatusMultipleChoices || 0 <= length && length <= int64(n) {
 		p := newPump(resp.Body, n)
-		head, whole = p.wait()
+		head, whole = p.wait(ctx)
 		resp.Body = p
 	}
 	if !whole {
@@ -81,14 +84,17 @@ func (p *pump) add(chunk []byte, err error) (last bool) {
 	return p.done
 }
 
-// wait returns the bytes up to the end of the body, the limit or the patience.
-func (p *pump) wait() (head []byte, whole bool) {
+// wait returns the bytes up to the end of the body, the limit, the patience or the
+// end of ctx.
+func (p *pump) wait(ctx context.Context) (head []byte, whole bool) {
 	over := time.NewTimer(patience)
 	defer over.Stop()
 	for !p.ended() {
 		select {
 		case <-p.news:
 		case <-over.C:
+			return p.leave()
+		case <-ctx.Done():
 			return p.leave()
 		}
 	}
@@ -167,14 +173,18 @@ func (w *watched) end(body []byte) {
 	settle(body)
 }
 
-// discard gives the connection of an answer back if the rest of it comes soon.
+// discard reads the rest of a rejected answer and closes it, so that the
+// connection can be used again. The caller does not wait for it. A rest that is
+// long, or does not come within the patience, costs the connection.
 func discard(resp *http.Response) {
-	switch resp.Body.(type) {
-	case *pump, *watched: // was waited for
-	default:
-		if 0 < resp.ContentLength && resp.ContentLength <= maxDiscard {
-			newPump(resp.Body, maxDiscard).wait()
-		}
+	if resp.Body != http.NoBody {
+		go drain(resp.Body)
 	}
-	_ = resp.Body.Close()
+}
+
+func drain(body io.ReadCloser) {
+	defer func() { _ = recover() }() // of an operator's RoundTripper
+	defer body.Close()
+	defer time.AfterFunc(patience, func() { _ = body.Close() }).Stop()
+	_, _ = io.CopyN(io.Discard, body, maxDiscard)
 }

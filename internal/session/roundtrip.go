@@ -17,21 +17,28 @@ import (
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/credential"
 	"github.com/providerauth/providerauth-go/internal/resend"
+	"github.com/providerauth/providerauth-go/internal/transport"
 )
 
 // Transport returns an http.RoundTripper. It makes requests as the user,
-// through base; nil: the transport of the calls. It is safe for concurrent use.
+// through base; nil: the transport of the calls. A base that ignores the end of a
+// request's context holds no caller. It is safe for concurrent use.
 func (c *Client) Transport(u User, base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = c.API.Base()
 	}
-	return &roundTripper{c, u, base}
+	t := &roundTripper{Client: c, user: u, next: base, prompt: transport.Prompt(base)}
+	if c.layer != nil {
+		t.next = c.layer(base)
+	}
+	return t
 }
 
 type roundTripper struct {
 	*Client
-	user User
-	next http.RoundTripper
+	user   User
+	next   http.RoundTripper
+	prompt bool // next returns when the context of its request ends
 }
 
 var errRewind = errors.New("the request's GetBody returned no body")
@@ -42,7 +49,8 @@ func misused(rule string) *apierror.Error {
 }
 
 // RoundTrip sends the request with a secret. Its own errors have the provider's
-// type and mean that nothing was sent. Every other error is the base's.
+// type and mean that nothing was sent. Every other error is the base's, or the
+// cause of the end of the context if the base did not return by then.
 func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req == nil || req.URL == nil {
 		return nil, t.Unsent(req, misused("is required"))
@@ -157,7 +165,8 @@ func (r *requestSender) settler(s *credential.Secret, resp http.Response) func(b
 	return func(body []byte) {
 		if body != nil {
 			resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-			if r.dialect.Rejected(r.path, r.req, &resp) {
+			req := r.req.WithContext(context.WithoutCancel(r.req.Context())) // Peek has the body at hand
+			if r.dialect.Rejected(r.path, req, &resp) {
 				r.user.Keeper.Reject(s.ID())
 				return
 			}

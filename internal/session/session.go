@@ -96,6 +96,9 @@ type Config struct {
 	Timestamps bool
 	// LongestPause bounds the pauses of the Breaker.
 	LongestPause time.Duration
+	// Layer returns the package's own RoundTripper in front of the base of
+	// Transport. Optional.
+	Layer func(base http.RoundTripper) http.RoundTripper
 }
 
 // A Client is the common part of every provider's Client. It is safe for
@@ -109,13 +112,14 @@ type Client struct {
 	base       *url.URL
 	timeout    time.Duration // of the operator's HTTPClient
 	breaker    *Breaker
+	layer      func(http.RoundTripper) http.RoundTripper // nil: none
 
 	protocol atomic.Int32 // of the connections
 }
 
 // New returns a Client. cfg has been checked.
 func New(cfg Config) *Client {
-	c := &Client{dialect: cfg.Dialect, timestamps: cfg.Timestamps, base: cfg.BaseURL, breaker: NewBreaker(cfg.LongestPause)}
+	c := &Client{dialect: cfg.Dialect, timestamps: cfg.Timestamps, base: cfg.BaseURL, breaker: NewBreaker(cfg.LongestPause), layer: cfg.Layer}
 	o := &cfg.Options
 	if o.HTTPClient != nil {
 		c.timeout = o.HTTPClient.Timeout

@@ -17,8 +17,8 @@ import (
 // peeking is the dialect of a provider that rejects by the body "dead".
 type peeking struct{ dialect }
 
-func (peeking) Rejected(_ string, _ *http.Request, resp *http.Response) bool {
-	head, whole := session.Peek(resp, 10)
+func (peeking) Rejected(_ string, r *http.Request, resp *http.Response) bool {
+	head, whole := session.Peek(r.Context(), resp, 10)
 	return whole && string(head) == "dead"
 }
 

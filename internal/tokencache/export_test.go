@@ -72,3 +72,8 @@ func (c *Cache[K, S, T]) Generation(key K) uint32 { return c.peek(key).generatio
 func (c *Cache[K, S, T]) SetFormat(reads, writes byte) {
 	c.sharing.reads, c.sharing.writes = reads, writes
 }
+
+// Left is how long the key's token lives.
+func (c *Cache[K, S, T]) Left(key K) time.Duration {
+	return time.Duration(c.peek(key).expiresAt() - time.Now().UnixNano())
+}

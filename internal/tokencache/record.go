@@ -25,8 +25,8 @@ type record struct {
 	Lead   int64 `json:"r,omitempty"` // before Expires it is renewed
 	Margin int64 `json:"m,omitempty"` // before Expires it is no longer handed out
 	Grant  int64 `json:"k,omitempty"` // how long after Expires its grant is of use
-	// Dead: the token was rejected, or the provider has confirmed that it acted
-	// on a creation. Suspect: it may have acted.
+	// Dead: the provider has confirmed that it acted on a creation, so the token
+	// is invalid. Suspect: it may have acted.
 	Dead    bool `json:"d,omitempty"`
 	Suspect bool `json:"s,omitempty"`
 	// Unclear counts the ambiguous uses of the grant.

@@ -281,7 +281,7 @@ func (c *claim[K, S, T]) await(values context.Context) (done bool, _ error) {
 		c.fail(&apierror.Error{Kind: providerauth.ErrClosed})
 		return true, nil
 	}
-	c.pollEvery = max(min(c.pollEvery*3/2, maxPoll), firstPoll)
+	c.pollEvery = max(c.pollEvery, min(c.pollEvery*3/2, maxPoll))
 	return false, c.reg.load(values)
 }
 
@@ -330,9 +330,6 @@ func (c *claim[K, S, T]) take(values context.Context) (held bool, _ error) {
 		l.take(keyRate, now)
 		next.FullAt = c.sharing.now(time.Unix(0, l.fullAt))
 	}
-	if c.cache.cfg.Mode.killsPrevious() && c.holdsRejected() {
-		next.Dead = true
-	}
 	next.Lease = &lease{Owner: c.sharing.owner, TTL: c.cache.leaseTime().Milliseconds()}
 	return c.writeLease(values, next)
 }
@@ -352,16 +349,6 @@ func (c *claim[K, S, T]) limitedByFleet() bool {
 	}
 	scope, _, _, err := c.sharing.codec.Unmarshal(c.key, r.Token, time.Time{})
 	return err == nil && !c.cache.serves(scope, c.scope)
-}
-
-// holdsRejected reports whether the record holds the rejected token that the flight
-// replaces.
-func (c *claim[K, S, T]) holdsRejected() bool {
-	if c.rejectedID() == (credential.ID{}) || c.base.Token == nil {
-		return false
-	}
-	_, _, id, err := c.sharing.codec.Unmarshal(c.key, c.base.Token, time.Time{})
-	return err == nil && id == c.rejectedID()
 }
 
 // writeLease writes a record with a lease of this flight.

@@ -20,21 +20,24 @@ func (c *Cache[K, S, T]) warmAtLocked(sl *slot[K, S, T], at, now int64) {
 	if sl.warm != nil {
 		sl.warm.Stop()
 	}
+	d := time.Duration(max(at-now, 0))
 	if c.sharing != nil {
-		at += c.apart(sl.key, at)
+		d += c.apart(sl.key, d)
 	}
 	key := sl.key
-	sl.warm = time.AfterFunc(time.Duration(max(at-now, 0)), func() { c.warmUp(key) })
+	sl.warm = time.AfterFunc(d, func() { c.warmUp(key) })
 }
 
 // apart spreads the renewals of the processes that share a token: its refresh-at is
-// the same in all, and the first renewal serves them all.
-func (c *Cache[K, S, T]) apart(key K, at int64) int64 {
+// the same in all, and the first renewal serves them all. It returns how much later
+// than in d this process's is.
+func (c *Cache[K, S, T]) apart(key K, d time.Duration) time.Duration {
 	s := c.peek(key).alive()
 	if s == nil {
 		return 0
 	}
-	return rand.N(max((s.validUntil()-at)/4, 0) + 1)
+	left := time.Duration(s.validUntil()-s.now(time.Now())) - d
+	return rand.N(max(left/4, 0) + 1)
 }
 
 // warmUp renews the key's token as for a caller. A rejected or evicted token

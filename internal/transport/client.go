@@ -124,7 +124,7 @@ func New(cfg Config) *Client {
 		c.pool = newPool()
 		c.rt = c.pool
 	}
-	_, c.prompt = c.rt.(*http.Transport)
+	c.prompt = Prompt(c.rt)
 	c.abandoned.Grace = promptness
 	return c
 }
@@ -133,6 +133,16 @@ func New(cfg Config) *Client {
 // its connections. It has a RoundTrip method and no other.
 func (c *Client) Base() http.RoundTripper { return roundTripOnly{c.rt} }
 
+// Prompt reports whether rt is known to return when the context of its request
+// ends.
+func Prompt(rt http.RoundTripper) bool {
+	if only, ok := rt.(roundTripOnly); ok {
+		rt = only.rt
+	}
+	_, ok := rt.(*http.Transport)
+	return ok
+}
+
 // AttemptTimeout returns the bound of an attempt, with the default and the
 // operator's client taken into account.
 func (c *Client) AttemptTimeout() time.Duration { return c.attemptTimeout }
@@ -140,6 +150,9 @@ func (c *Client) AttemptTimeout() time.Duration { return c.attemptTimeout }
 // Abandoned returns how many calls of an operator's RoundTripper go on although
 // their context has ended and nobody waits for them.
 func (c *Client) Abandoned() int64 { return c.abandoned.Running() }
+
+// Runs counts the runs behind Abandoned, for requests made elsewhere.
+func (c *Client) Runs() *timebox.Abandoned { return &c.abandoned }
 
 // CloseIdle closes the idle connections of the Client's own pool. The pool of
 // an operator's transport is left alone: others may be using it.

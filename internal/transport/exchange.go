@@ -32,12 +32,12 @@ type reply struct {
 
 // exchange sends the request and reads the answer. An http.Transport honours
 // its context. Any other RoundTripper may ignore it, so it runs on a goroutine
-// of its own if the caller's context can end; a panic is an error there. The
+// of its own until the end of the attempt; a panic is an error there. The
 // goroutine uses nothing of the run that may change: after ErrLate it goes on
 // alone.
 func (r *run) exchange(ctx context.Context, cancel context.CancelFunc, req *http.Request) (reply, error) {
 	e := exchange{r.client.rt, req, cancel, r.maxBody()}
-	if r.client.prompt || r.outer.Context().Done() == nil {
+	if r.client.prompt {
 		return e.make(ctx)
 	}
 	rep, err := timebox.Run(ctx, &r.client.abandoned, e.make, nil)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,44 @@ func TestClient_Do_deaf(t *testing.T) {
 	})
 }
 
+// Without a deadline of the caller, the attempt's own bounds the RoundTripper.
+func TestClient_Do_deafWithoutDeadline(t *testing.T) {
+	for policy, tt := range map[transport.Policy]struct {
+		attempts int
+		each     time.Duration
+	}{
+		transport.Safe:     {3, 10 * time.Second},
+		transport.Rotating: {1, 10 * time.Second},
+		transport.Once:     {1, 2 * time.Minute},
+	} {
+		t.Run(fmt.Sprintf("policy %d ends %d times after %v", policy, tt.attempts, tt.each), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				end := make(chan struct{})
+				var began atomic.Int64 // the last attempt
+				c := client(t, testkit.RoundTrip(func(*http.Request) (*http.Response, error) {
+					began.Store(time.Now().UnixNano())
+					<-end
+					return answer(200, ""), nil
+				}), nil)
+				stop := time.AfterFunc(time.Hour, func() { close(end) })
+				_, err := c.Do(context.WithoutCancel(t.Context()), post(policy))
+				e := failure(t, err)
+				testkit.Equal(t, "attempts", e.Attempts, tt.attempts)
+				testkit.Equal(t, "timed out", errors.Is(err, context.DeadlineExceeded), true)
+				if took := time.Since(time.Unix(0, began.Load())); took < tt.each || took > tt.each+20*time.Millisecond {
+					t.Errorf("the last attempt ended after %v", took)
+				}
+				testkit.Equal(t, "abandoned", c.Abandoned(), int64(tt.attempts))
+				if stop.Stop() {
+					close(end)
+				}
+				synctest.Wait()
+				testkit.Equal(t, "abandoned at the end", c.Abandoned(), 0)
+			})
+		})
+	}
+}
+
 func TestClient_Do_panic(t *testing.T) {
 	t.Run("a RoundTripper that panics fails its call once", func(t *testing.T) {
 		calls := 0
@@ -92,6 +131,8 @@ func TestClient_Do_panic(t *testing.T) {
 		_, err := c.Do(t.Context(), post(transport.Safe))
 		testkit.Equal(t, "error", failure(t, err).Error(), "the transport panicked with a string")
 		testkit.Equal(t, "calls", calls, 1)
+		_, err = c.Do(context.WithoutCancel(t.Context()), post(transport.Safe))
+		testkit.Equal(t, "error without a deadline", failure(t, err).Error(), "the transport panicked with a string")
 	})
 }
 
