@@ -268,12 +268,39 @@ func loseRedis(down time.Duration) func(context.Context, *fleet) error {
 		if err := wait(ctx, (left(ctx)-down)/2); err != nil {
 			return err
 		}
-		f.happened("Redis is killed")
-		f.redis.Kill()
-		if err := wait(ctx, down); err != nil {
+		return loseRedisNow(ctx, f, down)
+	}
+}
+
+func loseRedisNow(ctx context.Context, f *fleet, down time.Duration) error {
+	f.happened("Redis is killed")
+	f.redis.Kill()
+	if err := stage.Ask(f.provider.Last().Control, "/lost", nil); err != nil {
+		return err
+	}
+	if err := wait(ctx, down); err != nil {
+		return err
+	}
+	return f.redis.Restart()
+}
+
+// loseRedisInRest kills Redis while no token is being created, so that only a lost
+// connection tells the workers of it. Redis is back at once, empty.
+func loseRedisInRest(ctx context.Context, f *fleet) error {
+	if err := wait(ctx, left(ctx)/2-time.Second); err != nil {
+		return err
+	}
+	for {
+		var now stage.Progress
+		if err := stage.Ask(f.provider.Last().Control, "/progress", &now); err != nil {
 			return err
 		}
-		return f.redis.Restart()
+		if now.Players == f.row.setting.Players && now.UnderWay == 0 {
+			return loseRedisNow(ctx, f, 0)
+		}
+		if err := wait(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
 	}
 }
 

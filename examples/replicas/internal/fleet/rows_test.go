@@ -58,6 +58,13 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+	t.Run("with write-back in the row to compare with", func(t *testing.T) {
+		also := []result{{row: &row{name: withoutWriteBack}, stats: providerauth.Stats{Restored: 7}}}
+		want := "7 records were written back in the row to compare with"
+		if got := restored(result{stats: providerauth.Stats{Restored: 1}}, also); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	})
 	t.Run("without the row to compare with", func(t *testing.T) {
 		if got := restored(result{stats: providerauth.Stats{Restored: 1}, verdict: creations(51, 1, 0)}, before[:1]); got != "" {
 			t.Error(got)

@@ -31,8 +31,16 @@ type Creations struct {
 // maxNotes bounds Notes.
 const maxNotes = 20
 
-// Judge counts the creations of tokens that live as long as life.
-func Judge(creations []Creation, life time.Duration) Creations {
+// A Rule is by what creations are judged.
+type Rule struct {
+	Life time.Duration // of a token
+	// Lost is when the store lost its data; zero: it has not. With the data it lost
+	// the leases of the creations under way.
+	Lost time.Time
+}
+
+// Judge counts creations by a rule.
+func (r *Rule) Judge(creations []Creation) Creations {
 	players := map[string][]Creation{}
 	for _, c := range creations {
 		players[c.Player] = append(players[c.Player], c)
@@ -46,7 +54,7 @@ func Judge(creations []Creation, life time.Duration) Creations {
 			switch {
 			case c.Outside:
 				sum.Outside++
-			case i == 0 || due(all[i-1], c, life):
+			case i == 0 || r.due(all[i-1], c):
 				sum.Due++
 			default:
 				further++
@@ -55,7 +63,7 @@ func Judge(creations []Creation, life time.Duration) Creations {
 		}
 		sum.Further += further
 		sum.MostFurther = max(sum.MostFurther, further)
-		sum.Overlapping += overlapping(all)
+		sum.Overlapping += r.overlapping(all)
 	}
 	sum.Made = sum.Due + sum.Further
 	return sum
@@ -79,15 +87,15 @@ func (c *Creation) by() string {
 // was asked for. The platform states the expiry in whole seconds, so the client
 // sees a life up to a second shorter. By default it refreshes a token of a short
 // life when a quarter of that is left, or up to a tenth of the quarter earlier.
-func due(token, next Creation, life time.Duration) bool {
-	seen := token.Made.Add(life).Truncate(time.Second).Sub(token.Made)
+func (r *Rule) due(token, next Creation) bool {
+	seen := token.Made.Add(r.Life).Truncate(time.Second).Sub(token.Made)
 	lead := seen / 4
 	return !next.Asked.Before(token.Made.Add(seen - lead - lead/10))
 }
 
 // overlapping counts the creations of a player that were asked for before an
-// earlier one had ended.
-func overlapping(all []Creation) int {
+// earlier one, or its lease, had ended.
+func (r *Rule) overlapping(all []Creation) int {
 	all = slices.DeleteFunc(slices.Clone(all), func(c Creation) bool { return c.Outside })
 	slices.SortFunc(all, func(a, b Creation) int { return a.Asked.Compare(b.Asked) })
 	n := 0
@@ -96,8 +104,12 @@ func overlapping(all []Creation) int {
 		if c.Asked.Before(ended) {
 			n++
 		}
-		if c.Ended.After(ended) {
-			ended = c.Ended
+		end := c.Ended
+		if c.Asked.Before(r.Lost) && end.After(r.Lost) {
+			end = r.Lost
+		}
+		if end.After(ended) {
+			ended = end
 		}
 	}
 	return n

@@ -16,7 +16,7 @@ func created(player string, ms int) Creation {
 }
 
 func TestJudge(t *testing.T) {
-	const life = 2 * time.Second
+	rule := Rule{Life: 2 * time.Second}
 	outside := created("a", 1000)
 	outside.Outside = true
 	for name, tc := range map[string]struct {
@@ -40,7 +40,7 @@ func TestJudge(t *testing.T) {
 		"another system's at once with a first": {[]Creation{outside, created("b", 1005)}, Creations{Made: 1, Due: 1, Outside: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Judge(tc.creations, life)
+			got := rule.Judge(tc.creations)
 			if len(got.Notes) != got.Further {
 				t.Errorf("%d notes on %d further creations", len(got.Notes), got.Further)
 			}
@@ -52,11 +52,14 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-func TestJudge_overlappingInAnyOrder(t *testing.T) {
+func TestJudge_overlapping(t *testing.T) {
 	long := created("a", 0)
 	long.Ended = at(500)
-	if n := Judge([]Creation{created("a", 400), long, created("a", 100)}, time.Second).Overlapping; n != 2 {
-		t.Errorf("overlapping: %d, want 2", n)
+	for lost, want := range map[time.Time]int{{}: 2, at(-1): 2, at(50): 0, at(200): 1, at(450): 2} {
+		rule := Rule{Life: time.Second, Lost: lost}
+		if n := rule.Judge([]Creation{created("a", 400), long, created("a", 100)}).Overlapping; n != want {
+			t.Errorf("lost at %v: %d overlapping, want %d", lost, n, want)
+		}
 	}
 }
 
@@ -64,7 +67,8 @@ func TestJudge_notes(t *testing.T) {
 	outside, next := created("a", 1000), created("a", 1100)
 	outside.Outside, next.Worker = true, "worker 3"
 	want := []string{"a: worker 3 asked at " + at(1100).Format("15:04:05.000") + ", 90 ms after the token of another system was made"}
-	if diff := cmp.Diff(want, Judge([]Creation{created("a", 0), outside, next}, 2*time.Second).Notes); diff != "" {
+	rule := Rule{Life: 2 * time.Second}
+	if diff := cmp.Diff(want, rule.Judge([]Creation{created("a", 0), outside, next}).Notes); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -44,6 +44,7 @@ type Platform struct {
 	rejected atomic.Int64
 
 	mu        sync.Mutex
+	lost      time.Time // when the store lost its data
 	creations []Creation
 	underWay  map[*http.Request]Creation
 }
@@ -68,6 +69,8 @@ func (p *Platform) Run() error {
 	control := http.NewServeMux()
 	control.HandleFunc("/verdict", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(p.verdict()) })
 	control.HandleFunc("/creating", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(p.creating()) })
+	control.HandleFunc("/progress", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(p.progress()) })
+	control.HandleFunc("/lost", func(http.ResponseWriter, *http.Request) { p.lose() })
 	control.HandleFunc("/outside", func(_ http.ResponseWriter, r *http.Request) { p.outside(r.FormValue("player")) })
 	return Serve(p.server.URL(), control)
 }
@@ -142,6 +145,13 @@ func (p *Platform) create(next http.Handler, w http.ResponseWriter, r *http.Requ
 	}
 }
 
+// lose notes that the store has lost its data now.
+func (p *Platform) lose() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.lost = time.Now()
+}
+
 // outside makes a token as another system does.
 func (p *Platform) outside(player string) {
 	p.mu.Lock()
@@ -179,10 +189,27 @@ func creators(underWay []Creation, after, before time.Time) []string {
 	return workers
 }
 
+// Progress is how far the creations are.
+type Progress struct {
+	Players  int // that have had a token
+	UnderWay int // creations
+}
+
+func (p *Platform) progress() Progress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	players := map[string]bool{}
+	for _, c := range p.creations {
+		players[c.Player] = true
+	}
+	return Progress{len(players), len(p.underWay)}
+}
+
 func (p *Platform) verdict() Verdict {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return Verdict{p.calls.Load(), p.rejected.Load(), Judge(p.creations, p.Life), p.stall.Longest()}
+	rule := Rule{p.Life, p.lost}
+	return Verdict{p.calls.Load(), p.rejected.Load(), rule.Judge(p.creations), p.stall.Longest()}
 }
 
 // Rejections counts the answers with status 401.
