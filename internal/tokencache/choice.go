@@ -190,6 +190,8 @@ func (f *flight[K, S, T]) resultLocked(sh *shard[K, S, T], scope S) (token T, fi
 	switch {
 	case v.usable:
 		return s.token, true, nil
+	case f.err == errLeased:
+		return token, false, nil
 	case f.issued != nil && f.issued.dropped():
 		return token, false, nil // a caller has reported its token as rejected
 	case f.issued != nil && mode.killsPrevious() && s != nil && s != f.issued:

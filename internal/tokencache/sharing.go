@@ -264,14 +264,14 @@ const (
 // await waits until the lease of another process may be over, and loads the register.
 // It reports whether the flight is over.
 func (c *claim[K, S, T]) await(values context.Context) (done bool, _ error) {
-	served := !c.reg.needed && c.cache.cfg.Mode.servesWhileRenewing()
-	if served && c.unasked {
+	serves := c.cache.cfg.Mode.servesWhileRenewing()
+	if serves && c.unasked { // KeepWarm tries again; callers start a flight of their own
 		c.giveUp(errLeased)
 		return true, nil
 	}
 	if c.polls == 0 {
 		c.pollEvery = firstPoll
-		if served {
+		if serves && !c.reg.needed {
 			c.pollEvery = calmPoll
 		}
 	}

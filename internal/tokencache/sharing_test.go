@@ -619,10 +619,11 @@ func TestShare_keepWarmBesideLeases(t *testing.T) {
 			cfg.AttemptTimeout = 28 * time.Second
 		})
 		never := fetch(func(ctx context.Context, _ ask) (issued, error) { <-ctx.Done(); return issued{}, errLost })
+		time.Sleep(30 * time.Second)
 		for i := range 100 {
 			go func() { _, _ = victim.Replace(context.Background(), fmt.Sprint(i), "", never) }()
 		}
-		time.Sleep(55 * time.Second)
+		time.Sleep(25 * time.Second)
 		for i := 100; i < 200; i++ {
 			if left := c.Left(fmt.Sprint(i)); left < 10*time.Second {
 				t.Fatalf("user %d: the token is not renewed, %v are left", i, left)
@@ -668,7 +669,25 @@ func TestShare_adoptsNoDyingToken(t *testing.T) {
 		go func() { _, _ = f.caches[0].Replace(context.Background(), "p", "", fetch(f.create)) }()
 		time.Sleep(5 * time.Millisecond)
 		tok := mustGet(t, f.caches[1], "")
+		time.Sleep(100 * time.Millisecond)
 		equal(t, "the token is live", f.accepts("p", tok.value), true)
+	})
+}
+
+// A store that falls back to the state before the lease takes the new token all the
+// same.
+func TestShare_olderStateDuringCreation(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, tokencache.Exclusive, newPlanet(time.Hour))
+		mustCall(t, f, f.caches[0])
+		old := f.store.Snapshot()
+		time.AfterFunc(20*time.Millisecond, func() { f.store.Restore(old) })
+		if _, err := f.caches[0].Replace(t.Context(), "p", "", fetch(f.create)); err != nil {
+			t.Fatal(err)
+		}
+		mustCall(t, f, f.join(t, tokencache.Exclusive))
+		equal(t, "creations", f.tokens, 2)
+		equal(t, "restored", f.caches[0].Stats().Restored, 1)
 	})
 }
 
