@@ -4,7 +4,7 @@ GO ?= go
 FUZZTIME ?= 30s
 
 .DEFAULT_GOAL := help
-.PHONY: help check test lint routers fuzz bench clock strays keys
+.PHONY: help check test lint routers fuzz bench clock strays keys fleet
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,3 +41,8 @@ strays: ## a long run with stray rejections; eight minutes
 keys: ## a long run with a million keys; one minute
 	LONG=1 $(GO) test -v -run failingKeys ./internal/tokencache
 	$(GO) test -run '^$$' -bench MillionKeys -benchtime 1x ./internal/tokencache
+
+# Fleets of real processes on a real Redis: killed and stopped processes, a Redis
+# that is away or loses its data. Ten minutes. The gate has it in a short form.
+fleet: ## eight processes that share tokens in Redis, the whole table; ten minutes
+	cd examples/replicas && $(GO) run ./internal/fleet

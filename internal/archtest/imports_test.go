@@ -94,6 +94,9 @@ var rows = []row{
 
 	{packages: "examples/quickstart", may: all + " golang.org/x/sync/errgroup"},
 	{packages: "examples/postgresstore", may: ". integrations/storetest " + others}, // a module of its own
+	{packages: "examples/replicas", may: all + " integrations/redisstore examples/replicas/internal/stage " + others},
+	{packages: "examples/replicas/internal/stage", may: all},
+	{packages: "examples/replicas/internal/fleet", may: all + " integrations/redisstore examples/replicas/internal/stage " + others},
 	{packages: "examples/*", may: all},
 
 	// Other modules, which may need more than this one.

@@ -55,10 +55,10 @@ type source struct {
 }
 
 // shows reports whether the file shows operators how the module is used. The
-// example with a module of its own is left out: it imports packages that this
+// examples with a module of their own are left out: they import packages that this
 // module does not require.
 func (f source) shows() bool {
-	if f.dir == "examples/postgresstore" {
+	if match("examples/postgresstore examples/replicas examples/replicas/*/*", f.dir) {
 		return false
 	}
 	return strings.HasPrefix(f.dir, "examples/") || f.dir == "internal/testdata/consumer" || strings.HasPrefix(f.name, "example") && strings.HasSuffix(f.name, "_test.go")
