@@ -13,7 +13,7 @@ type Stats struct {
 	Invalidations uint64    // tokens dropped after a rejection
 	Contested     uint64    // calls with ErrContested, and rejections passed on for want of another token
 	Evictions     uint64    // users dropped to make room
-	EvictedLive   uint64    // evictions of a token that a new token will kill; platformtoken only
+	EvictedLive   uint64    // evictions of a token that a new token will kill; platformtoken without a Store only
 	Entries       int       // users with a token
 	InFlight      int       // flights under way
 	Abandoned     int       // requests still running in an http.RoundTripper after the end of their context

@@ -15,7 +15,7 @@ type coldKeys[K comparable] struct {
 // shard may be held.
 func (c *Cache[K, S, T]) evicted(key K, s *snapshot[S, T]) {
 	c.evictions.Add(1)
-	if c.cfg.Mode.killsPrevious() && !expired(s, time.Now()) {
+	if c.cfg.Mode.killsPrevious() && c.sharing == nil && !expired(s, time.Now()) { // a store keeps it
 		c.evictedLive.Add(1)
 	}
 	if c.cfg.KeepWarm {

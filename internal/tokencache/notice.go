@@ -3,7 +3,6 @@ package tokencache
 import (
 	"context"
 	"encoding/json"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +23,11 @@ const (
 	// noticeName binds the sealed notices.
 	noticeName = "notice"
 
-	// watchAgain is how long after a lost connection Watch is called again.
-	watchAgain = 50 * time.Millisecond
+	// watchAgain is how long after a lost connection Watch is called again. It
+	// doubles to maxWatchAgain while Watch ends within watched.
+	watchAgain    = 50 * time.Millisecond
+	maxWatchAgain = 10 * time.Second
+	watched       = time.Second
 )
 
 // A notice says that the token of a key has been replaced before its time.
@@ -119,7 +121,7 @@ func (c *Cache[K, S, T]) supersede(key K, meant func(*snapshot[S, T]) bool) {
 }
 
 // watch listens to the notices, on a goroutine of its own, until the cache is closed.
-// When the connection was lost, the store may have lost its records.
+// When a connection is lost, the store may have lost its records.
 func (c *Cache[K, S, T]) watch() {
 	defer c.running.Done()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -128,14 +130,16 @@ func (c *Cache[K, S, T]) watch() {
 		<-c.closing
 		cancel()
 	}()
-	for first := true; ctx.Err() == nil; first = false {
-		if !first {
-			c.writeBack()
-		}
+	for again := watchAgain; ctx.Err() == nil; again = min(2*again, maxWatchAgain) {
+		begun := time.Now()
 		_, _ = timebox.Run(ctx, &c.sharing.watching, func(ctx context.Context) (struct{}, error) {
 			return struct{}{}, c.sharing.notifier.Watch(ctx, c.hear)
 		}, nil)
-		c.pause(watchAgain/2 + rand.N(watchAgain))
+		if time.Since(begun) >= watched {
+			c.writeBack()
+			again = watchAgain
+		}
+		c.pause(jittered(again))
 	}
 }
 

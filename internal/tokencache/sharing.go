@@ -392,13 +392,18 @@ func (c *claim[K, S, T]) useRecordsGrant() {
 	if !c.cache.cfg.Mode.spendsGrant() {
 		return
 	}
+	known := c.ambiguousUses // perhaps not in the record, if the store did not answer
 	c.granted, c.ambiguousUses = false, c.base.Unclear
 	if c.base.Token == nil {
 		return
 	}
-	_, token, _, err := c.sharing.codec.Unmarshal(c.key, c.base.Token, c.sharing.local(c.base.Expires))
-	if err == nil {
-		c.grant, c.granted = token, true
+	_, token, id, err := c.sharing.codec.Unmarshal(c.key, c.base.Token, c.sharing.local(c.base.Expires))
+	if err != nil {
+		return
+	}
+	c.grant, c.granted = token, true
+	if c.before != nil && c.before.id == id {
+		c.ambiguousUses = max(c.ambiguousUses, known)
 	}
 }
 

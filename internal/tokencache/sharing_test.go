@@ -814,3 +814,75 @@ func TestShare_lateLease(t *testing.T) {
 		equal(t, "creations", f.tokens, 1)
 	})
 }
+
+// deaf is a store whose Watch always fails at once.
+type deaf struct {
+	*storetest.Memory
+	watches atomic.Int64
+}
+
+func (d *deaf) Watch(context.Context, func([]byte)) error {
+	d.watches.Add(1)
+	return errStore
+}
+
+// A store that permits no Watch is asked for it less and less often, and not read
+// again and again.
+func TestShare_storeWithoutWatch(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 0, tokencache.Exclusive, newPlanet(time.Hour))
+		d := &deaf{Memory: f.store}
+		mustCall(t, f, f.join(t, tokencache.Exclusive, through(d)))
+		loads := f.store.Loads()
+		time.Sleep(10 * time.Minute)
+		equal(t, "loads", f.store.Loads()-loads, 0)
+		atMost(t, "calls of Watch in ten minutes", int(d.watches.Load()), 100)
+	})
+}
+
+// A value that does not open is not overwritten by what is written back.
+func TestShare_writeBackOverUnreadable(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 1, tokencache.Exclusive, newPlanet(time.Hour))
+		mustCall(t, f, f.caches[0])
+		f.store.Wipe()
+		other := f.join(t, tokencache.Exclusive, func(cfg *config) {
+			cfg.Sharing = sharing(f.store, testCodec{}, "another key of 32 characters....")
+		})
+		mustGet(t, other, "")
+		time.Sleep(time.Second)
+		f.store.Disconnect()
+		loads := f.store.Loads()
+		time.Sleep(time.Minute)
+		equal(t, "restored", f.stats().Restored, 0)
+		atMost(t, "loads", f.store.Loads()-loads, 4)
+	})
+}
+
+// A use of the grant that the record does not know of counts all the same.
+func TestShare_unclearUseInMemory(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := newFleet(t, 0, tokencache.SingleUse, newPlanet(10*time.Second))
+		h := &hooked{Memory: f.store}
+		uses := 0
+		c := f.join(t, tokencache.SingleUse, through(h), func(cfg *config) {
+			cfg.Renewer = fetch(func(context.Context, ask) (issued, error) {
+				uses++
+				return issued{}, errLost
+			})
+		})
+		mustGet(t, c, "")
+		time.Sleep(f.life)
+		h.swap = func(n int64) (bool, error) {
+			if n > 2 { // after the leases of two uses: what was learned is not written
+				return false, errStore
+			}
+			return true, nil
+		}
+		_, _ = c.Get(t.Context(), "p", "")
+		h.swap = nil
+		time.Sleep(10 * time.Second)
+		mustGet(t, c, "")
+		equal(t, "uses of the grant", uses, 2)
+	})
+}

@@ -2,6 +2,7 @@ package tokencache
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -14,9 +15,6 @@ const (
 	writers   = 8
 	restRatio = 4
 	minRest   = 2 * time.Millisecond
-
-	// writeBackFor is how long the store may take to come back.
-	writeBackFor = 5 * time.Minute
 )
 
 // A rewriter writes back what the store has lost, one pass at a time.
@@ -97,9 +95,9 @@ func (c *Cache[K, S, T]) remembered() (keys []K) {
 }
 
 // offer writes back the token of a key, and then rests. While the store does not
-// answer, it tries again.
+// answer, it tries again, as long as the token is fresh.
 func (c *Cache[K, S, T]) offer(key K) {
-	for until := time.Now().Add(writeBackFor); time.Now().Before(until); {
+	for {
 		begun := time.Now()
 		err := c.offerOnce(key)
 		if !c.pause(max(restRatio*time.Since(begun), minRest)) || err == nil {
@@ -120,7 +118,12 @@ func (c *Cache[K, S, T]) offerOnce(key K) error {
 		return err
 	}
 	reg.needed = true
-	if err := reg.load(ctx); err != nil {
+	err = reg.load(ctx)
+	var u *unreadable
+	switch {
+	case errors.As(err, &u):
+		return nil // never overwritten
+	case err != nil:
 		return err
 	}
 	r := &reg.record
