@@ -14,7 +14,8 @@ const recordVersion = 1
 // parts are always consistent. Times are in Unix ms on the provider's clock, and
 // durations in ms.
 type record struct {
-	// Generation grows with each token of the key.
+	// Generation grows with each token of the key, also if the store loses its
+	// records: it is never below the time of the token in Unix seconds.
 	Generation uint32 `json:"g"`
 	// Token is what the Codec has written; nil: there is no token.
 	Token   json.RawMessage `json:"t,omitempty"`

@@ -76,11 +76,7 @@ func (c *claim[K, S, T]) saving() (*saving[K, S, T], error) {
 	t := time.Now()
 	p := c.cache.planner().plan(until(t, issued.ExpiresAt))
 	c.receivedAt, c.plan = t, p
-	c.generation = c.base.Generation
-	if c.before != nil {
-		c.generation = max(c.generation, c.before.generation)
-	}
-	c.generation++
+	c.generation = c.nextGeneration(t)
 	next, err := c.sharing.recordOf(c.scope, issued.Token, t, p)
 	if err != nil {
 		return nil, err
@@ -95,6 +91,16 @@ func (c *claim[K, S, T]) saving() (*saving[K, S, T], error) {
 		keeps: next.keeps(c.sharing.now(t)), until: t.Add(time.Duration(p.expiresAt)),
 		notice: c.surprise(issued.ID), result: make(chan saved, 1),
 	}, nil
+}
+
+// nextGeneration is above that of every token of the key so far, also where nobody
+// remembers it: it is at least the time in seconds.
+func (c *claim[K, S, T]) nextGeneration(t time.Time) uint32 {
+	last := c.base.Generation
+	if c.before != nil {
+		last = max(last, c.before.generation)
+	}
+	return max(last+1, uint32(c.sharing.now(t)/1000))
 }
 
 // recordOf returns the record of a token with the given plan, received at t.
@@ -159,11 +165,10 @@ func (s *saving[K, S, T]) try(values context.Context) saved {
 		older := now.Generation < s.next.Generation && (now.Lease == nil || now.Lease.Owner == s.cache.sharing.owner)
 		switch {
 		case s.reg.value == nil:
-			s.cache.writeBack()
+			s.cache.writeBack() // the store has lost the lease, and perhaps everything
 		case !older:
 			return conflict
 		}
-		s.cache.sharing.restored.Add(1)
 	}
 	return unknown
 }

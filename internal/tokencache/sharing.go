@@ -435,6 +435,20 @@ func (c *claim[K, S, T]) cover(ctx context.Context) (context.Context, context.Ca
 	return ctx, cancel, nil
 }
 
+// othersWouldFail reports whether a failed flight says something to other processes:
+// not if its own secret or the store is the reason, nor if this process was stopped in
+// the middle of the attempt.
+func (c *claim[K, S, T]) othersWouldFail() bool {
+	o := &c.outcome
+	for _, own := range []error{providerauth.ErrSecretUnavailable, providerauth.ErrStoreUnavailable} {
+		if errors.Is(o.err, own) || errors.Is(o.last, own) {
+			return false
+		}
+	}
+	took := clock.Elapsed(c.since, time.Now())
+	return c.kind == creation && took <= c.cache.cfg.AttemptTimeout+c.cache.leaseSlack()
+}
+
 // giveBack ends the lease after a failure, with what the flight has learned. It
 // returns the state of the limiter.
 func (c *claim[K, S, T]) giveBack(values context.Context) (fullAt int64) {
@@ -454,7 +468,7 @@ func (c *claim[K, S, T]) giveBack(values context.Context) (fullAt int64) {
 	if o.ambiguous || !temporary {
 		next.FullAt = c.held.FullAt
 	}
-	if c.kind == creation && temporary && (o.retryAfter > 0 || !errors.Is(o.err, providerauth.ErrSecretUnavailable)) {
+	if temporary && c.othersWouldFail() {
 		next.Failed++
 		next.RetryAt = now + (&failure[S]{flights: next.Failed - 1}).backOff(o.retryAfter).Milliseconds()
 		next.Status = apierror.Of(o.err).Status
