@@ -21,8 +21,9 @@ const (
 	keptBytes = 64 << 10
 )
 
-// buffers is the pooled memory of a webhook. Only the goroutine of the
-// request touches it; the reader of a body has the space to itself.
+// buffers is the pooled memory of a webhook. Only the goroutine of the request
+// touches it. While another goroutine reads the body, the field body is nil: its
+// memory belongs to that goroutine, which may outlive the webhook.
 type buffers struct {
 	body   []byte // as received
 	keys   hmacsig.Keys

@@ -10,8 +10,8 @@ import (
 )
 
 // platformToken creates tokens, each of which invalidates its predecessor; here
-// they live four seconds. Another system's creation of a token stands in for the
-// revocation.
+// they live four seconds. Where the other demos revoke their tokens, another system
+// creates a token here, which invalidates the client's.
 func platformToken(ctx context.Context, r *row) error {
 	srv := platformtokentest.NewServer(platformtokentest.Options{TokenLifetime: 4 * time.Second})
 	defer srv.Close()

@@ -210,8 +210,8 @@ func (g *Guard) MayRewind() bool {
 	return g.http2 && onlyRefusals
 }
 
-// Learnt reports whether Learn has stopped the request, of which nothing was
-// written.
+// Learnt reports whether the Guard has stopped the request because of its field
+// Learn: the connection speaks HTTP/2. Nothing of the request was written.
 func (g *Guard) Learnt() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -10,8 +10,9 @@ import (
 // A Stamped is a Signer whose credential was signed by the Client's clock, before
 // the call.
 type Stamped interface {
-	// Stamp returns the stamp of the clock at the time of signing; 0: the
-	// credential holds no time of the clock.
+	// Stamp returns clock.Clock.Stamp as it was when the credential was signed:
+	// the number of the clock's correction, and not a time. 0: the credential
+	// holds no time of the clock.
 	Stamp() uint32
 }
 
