@@ -66,13 +66,14 @@ func (p *planet) renew(_ context.Context, a ask) (issued, error) {
 
 func (p *planet) act(a ask, count func()) (issued, error) {
 	p.mu.Lock()
+	latency, lose := p.latency(), p.lose
 	p.running++
 	p.most = max(p.most, p.running)
 	if born := p.born[a.Key]; time.Since(born) < p.life*72/100 {
 		p.early++
 	}
 	p.mu.Unlock()
-	time.Sleep(p.latency() / 2)
+	time.Sleep(latency / 2)
 	p.mu.Lock()
 	count()
 	p.tokens++
@@ -80,11 +81,11 @@ func (p *planet) act(a ask, count func()) (issued, error) {
 	p.live[a.Key], p.grant[a.Key], p.born[a.Key] = value, "G"+value, time.Now()
 	expiresAt := time.Now().Add(p.life)
 	p.mu.Unlock()
-	time.Sleep(p.latency() / 2)
+	time.Sleep(latency / 2)
 	p.mu.Lock()
 	p.running--
 	p.mu.Unlock()
-	if p.lose != nil && p.lose() {
+	if lose != nil && lose() {
 		return issued{}, errLost
 	}
 	return issued{Token: token{value: value}, ID: id(value), ExpiresAt: expiresAt}, nil
@@ -104,10 +105,11 @@ func (p *planet) accepts(key, value string) bool {
 	return p.live[key] == value
 }
 
-func (p *planet) created() int {
+// change changes the provider while requests may be under way.
+func (p *planet) change(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.tokens
+	f()
 }
 
 // testCodec is the codec of the tests. skew is how wrong the process's clock is.

@@ -58,7 +58,7 @@ func TestFleet_model(t *testing.T) {
 				atMost(t, "creations before they were due", f.early, struck)
 				atMost(t, "unsaved", f.stats().Unsaved, 0)
 
-				f.lose = nil
+				f.change(func() { f.lose = nil })
 				f.store.ClearFaults()
 				time.Sleep(time.Minute)
 				early, created := f.early, f.tokens

@@ -339,7 +339,7 @@ func TestShare_waitForALease(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			f := held(t, tokencache.Exclusive, 30*time.Second)
 			c := f.join(t, tokencache.Exclusive) // its flights take 3 s at most
-			f.latency = func() time.Duration { return 900 * time.Millisecond }
+			f.change(func() { f.latency = func() time.Duration { return 900 * time.Millisecond } })
 			mustCall(t, f, c)
 			equal(t, "takeovers", c.Stats().Takeovers, 1)
 		})
@@ -446,8 +446,9 @@ func TestShare_keepWarm(t *testing.T) {
 					mustGet(t, c, "")
 				}
 				time.Sleep(30 * time.Minute)
-				rotations := f.tokens
-				equal(t, "creations before they were due", f.early, 0)
+				var rotations, early int
+				f.change(func() { rotations, early = f.tokens, f.early })
+				equal(t, "creations before they were due", early, 0)
 				if rotations < 30 || rotations > 45 {
 					t.Errorf("%d rotations, want one in each 40 to 60 s", rotations)
 				}
