@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/providerauth/providerauth-go/integrations/storetest"
 	"github.com/providerauth/providerauth-go/internal/tokencache"
 )
 
@@ -65,6 +66,29 @@ func BenchmarkFreshToken(b *testing.B) {
 					}
 				}
 			})
+		})
+	}
+}
+
+// BenchmarkSharedFreshToken compares a cache of many keys with and without a store.
+func BenchmarkSharedFreshToken(b *testing.B) {
+	for name, change := range map[string]func(*config){
+		"alone":  func(*config) {},
+		"shared": func(cfg *config) { cfg.Sharing = sharing(new(storetest.Memory), testCodec{}) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			p := &provider{life: time.Hour}
+			cfg := config{Mode: tokencache.Exclusive, Retriever: fetch(p.retrieve), AttemptTimeout: time.Second, MaxEntries: 1000}
+			change(&cfg)
+			c := tokencache.New(cfg)
+			defer c.Close()
+			ctx := context.Background()
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := c.Get(ctx, "p", ""); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
 	}
 }
