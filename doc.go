@@ -23,6 +23,12 @@
 // [StaticSecret] is a constant, [FileSecret] a mounted file, [CachedSecret]
 // stands before a vault.
 //
+// # Replicas
+//
+// Processes with the same [Store] in Config share their tokens. Package
+// integrations/redisstore keeps them in Redis, encrypted, and
+// integrations/storetest tries a Store of your own.
+//
 // # Errors
 //
 // The *Error of the four packages implements [Error]. Ask Retryable first, then

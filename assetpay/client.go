@@ -136,8 +136,9 @@ type Config struct {
 	// StoreKeys returns the secrets that encrypt the values of Store: the first
 	// encrypts, and each decrypts. They are random, of at least 32 characters, and
 	// the same in all processes. Required with Store, an error without it. It is
-	// called for every record. To change the secret, deploy the list [old, new],
-	// then [new, old], and [new] when the longest token has expired.
+	// called whenever a token is needed from Store or the provider. To change the
+	// secret, deploy the list [old, new], then [new, old], and [new] when the
+	// longest token has expired.
 	StoreKeys providerauth.SecretsFunc
 	// StoreTimeout bounds an operation of Store with its repetitions, and a call
 	// of StoreKeys. Optional, default 1 s.
