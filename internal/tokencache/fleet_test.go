@@ -132,8 +132,10 @@ func (testCodec) Marshal(scope string, t token) ([]byte, error) {
 
 func (testCodec) Unmarshal(_ string, data []byte, _ time.Time) (string, token, credential.ID, error) {
 	var s storedTest
-	err := json.Unmarshal(data, &s)
-	return s.Scope, token{value: s.Value}, id(s.Value), err
+	if err := json.Unmarshal(data, &s); err != nil || s.Value == "" {
+		return "", token{}, credential.ID{}, err
+	}
+	return s.Scope, token{value: s.Value}, id(s.Value), nil
 }
 
 func (testCodec) Grant(token) time.Duration            { return 48 * time.Hour }

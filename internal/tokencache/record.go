@@ -60,6 +60,23 @@ func (l *lease) ttl() time.Duration {
 
 func ms(n int64) time.Duration { return time.Duration(n) * time.Millisecond }
 
+// maxRecordTime bounds the times of a record, to the year 9999, and its durations.
+const maxRecordTime = 253402300799999
+
+// bound puts every number of a record of another build into its range.
+func (r *record) bound() {
+	for _, n := range []*int64{&r.Expires, &r.Life, &r.Lead, &r.Margin, &r.Grant, &r.FullAt, &r.RetryAt} {
+		*n = min(max(*n, 0), maxRecordTime)
+	}
+	const longest = int64(10 * 365 * 24 * time.Hour / time.Millisecond)
+	for _, n := range []*int64{&r.Life, &r.Lead, &r.Grant} {
+		*n = min(*n, longest)
+	}
+	r.Margin = min(r.Margin, maxMargin.Milliseconds(), r.Life)
+	r.Unclear = min(max(r.Unclear, 0), maxAmbiguousUses)
+	r.Failed = min(max(r.Failed, 0), 16)
+}
+
 // keeps is how long the store has to keep the record at the time now on the
 // provider's clock.
 func (r *record) keeps(now int64) time.Duration {

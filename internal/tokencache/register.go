@@ -123,6 +123,7 @@ func (r *register) see(value []byte) error {
 	content, _, err := r.keys.Open(r.reads, r.name, value)
 	if err == nil {
 		err = json.Unmarshal(content, &r.record)
+		r.record.bound()
 	}
 	if err != nil {
 		return &unreadable{unavailable("it holds a value that no key of StoreKeys opens, or of a later version", nil), seal.IDOf(value)}

@@ -37,7 +37,7 @@ type Codec[K, S comparable, T any] interface {
 	// Marshal writes a token and its scope. The record has its expiry.
 	Marshal(scope S, token T) ([]byte, error)
 	// Unmarshal reads what Marshal has written. expiresAt is on this machine's
-	// clock.
+	// clock. The ID is zero if the record holds no token.
 	Unmarshal(key K, data []byte, expiresAt time.Time) (scope S, token T, id credential.ID, _ error)
 	// Adopt notes that the cache uses a token of another process.
 	Adopt(T)
@@ -225,7 +225,8 @@ func (c *claim[K, S, T]) adopt() bool {
 		return false
 	}
 	scope, token, id, err := c.sharing.codec.Unmarshal(c.key, r.Token, t.Add(left))
-	if err != nil || !c.cache.serves(scope, c.scope) || id == c.rejectedID() {
+	none := id == (credential.ID{})
+	if err != nil || none || !c.cache.serves(scope, c.scope) || id == c.rejectedID() {
 		return false
 	}
 	if r.Suspect && c.cache.cfg.Suspect != nil {
