@@ -4,8 +4,7 @@
 // AssetPay's envelopes. Tests can inject faults. The server runs on a socket or,
 // for testing/synctest, in memory. It shares no code with package assetpay.
 //
-//	srv := assetpaytest.NewServer(assetpaytest.Options{})
-//	defer srv.Close()
+//	srv := assetpaytest.Start(t, assetpaytest.Options{}) // closed at the end of the test
 //	client, err := assetpay.New(srv.Config())
 //
 // # Endpoints
@@ -37,6 +36,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -109,6 +109,15 @@ func NewServer(opt Options) *Server {
 	return s
 }
 
+// Start starts a server that is closed when t and its subtests have ended. In a
+// testing/synctest bubble, set InMemory and pass the t of the bubble.
+func Start(t testing.TB, opt Options) *Server {
+	t.Helper()
+	s := NewServer(opt)
+	t.Cleanup(s.Close)
+	return s
+}
+
 // Config returns the configuration of a client of this server, with all credentials
 // of Options. The client exchanges tokens; set Mint to MintLocal to sign them.
 func (s *Server) Config() assetpay.Config {
@@ -120,8 +129,10 @@ func (s *Server) Config() assetpay.Config {
 
 // Handle adds an endpoint, by a pattern of [http.ServeMux] such as "POST
 // /client/deposit". Below /client it receives only requests with a valid client
-// token, below /secure only requests with the API key. It panics where a ServeMux
-// does.
+// token, below /secure and /auth only requests with the API key, elsewhere all
+// requests. Faults apply to it. It takes precedence over a built-in endpoint, and
+// may call the Server. Handle panics for the patterns for which
+// [http.ServeMux.Handle] panics.
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
 
 // RotateAPIKeys replaces the accepted API keys by keys.

@@ -4,8 +4,7 @@
 // server runs on a socket or, for testing/synctest, in memory. It shares no code
 // with package merchantauth.
 //
-//	srv := merchantauthtest.NewServer(merchantauthtest.Options{})
-//	defer srv.Close()
+//	srv := merchantauthtest.Start(t, merchantauthtest.Options{}) // closed at the end of the test
 //	client, err := merchantauth.New(srv.Config())    // or srv.KeyConfig()
 //
 // # Endpoints
@@ -37,6 +36,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -137,6 +137,15 @@ func NewServer(opt Options) *Server {
 	return s
 }
 
+// Start starts a server that is closed when t and its subtests have ended. In a
+// testing/synctest bubble, set InMemory and pass the t of the bubble.
+func Start(t testing.TB, opt Options) *Server {
+	t.Helper()
+	s := NewServer(opt)
+	t.Cleanup(s.Close)
+	return s
+}
+
 // Config returns the configuration of a client of this server in session mode.
 func (s *Server) Config() merchantauth.Config {
 	return merchantauth.Config{
@@ -153,8 +162,9 @@ func (s *Server) KeyConfig() merchantauth.Config {
 }
 
 // Handle adds a private endpoint, by a pattern of [http.ServeMux] such as "POST
-// /v2/balance". It receives only requests with a valid credential. It panics where
-// a ServeMux does.
+// /v2/balance". It receives only requests with a valid credential. Faults apply to
+// it. It may call the Server. Handle panics for the patterns for which
+// [http.ServeMux.Handle] panics, such as the pattern of a built-in endpoint.
 func (s *Server) Handle(pattern string, h http.Handler) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		f := s.checkCredential(r)
