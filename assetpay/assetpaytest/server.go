@@ -14,6 +14,41 @@
 // [Server.Handle] adds others. The data of the two GETs is invented: an array with
 // a single item.
 //
+// "->" is the body of a request, "<-" the status and body of its answer, and "..."
+// any text.
+//
+//	POST /auth/authenticate-client
+//	-> {"clientSteamId":"76561198012345678",
+//	  "clientTradeUrl":"https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh",
+//	  "clientId":"user-123","clientData":{"totalWager":5000,"kycLevel":2,"fiatDeposits":true}}
+//	<- 200 {"requestId":"...","success":true,"data":{"token":"..."}}
+//	-> {"clientSteamId":"76561198012345678"}
+//	<- 400 {"requestId":"...","success":false,"error":{"code":1001,"key":"VALIDATION_FAILED",
+//	  "message":"clientTradeUrl: must match ...","fields":{"clientTradeUrl":"must match ..."}}}
+//
+//	POST /auth/authenticate-client without the API key
+//	-> {}
+//	<- 401 {"requestId":"...","success":false,
+//	  "error":{"code":1900,"key":"MISSING_API_KEY","message":"API key is required"}}
+//
+//	GET /client/inventory
+//	<- 200 {"requestId":"...","success":true,"data":[{"name":"AK-47 | Redline","price":10.75}]}
+//
+//	GET /client/inventory without a token
+//	<- 401 {"requestId":"...","success":false,
+//	  "error":{"code":1108,"key":"MISSING_BEARER","message":"Authorization header is missing or malformed"}}
+//
+//	GET /secure/prices
+//	<- 200 {"requestId":"...","success":true,"data":[{"name":"AK-47 | Redline","price":11.25}]}
+//
+//	GET /another
+//	<- 404 {"requestId":"...","success":false,
+//	  "error":{"code":1003,"key":"NOT_FOUND","message":"Not found"}}
+//
+// clientId and clientData are optional. Other failures: INVALID_API_KEY,
+// API_KEY_SCOPE_DENIED, NO_API_SECRET_CONFIGURED and RATE_LIMITED of an exchange;
+// INVALID_TOKEN and TOKEN_EXPIRED of a client call.
+//
 // # Faults
 //
 // FailNext, FailActed, LoseAnswers, ActLate, Truncate, Reset, Stall, Stream and

@@ -6,6 +6,30 @@
 //	srv := partnerjwttest.Start(t, partnerjwttest.Options{}) // closed at the end of the test
 //	client, err := partnerjwt.New(srv.Config())
 //
+// # Endpoints
+//
+// All endpoints require a valid token. [Server.Handle] adds others.
+// "->" is the body of a request, "<-" the status and body of its answer, and "..."
+// any text.
+//
+//	GET /portfolio
+//	<- 200 [{"ticker":"AAPL","quantity":10,"averagePurchasePrice":145},
+//	  {"ticker":"MSFT","quantity":5.25,"averagePurchasePrice":320.5}]
+//
+//	GET /portfolio without a token
+//	<- 401 {"message":"Unauthorized"}
+//
+//	POST /trade
+//	-> {"ticker":"AAPL","orderSide":"BUY"}
+//	<- 200 {"id":1,"ticker":"AAPL"}
+//	-> {"ticker":"AAPL"}
+//	<- 400 {"message":"ticker and orderSide are required"}
+//
+//	GET /another
+//	<- 404 404 page not found
+//
+// Options.Portfolio replaces the holdings. PiTrade documents no body of a failure.
+//
 // # Faults
 //
 // FailNext, FailActed, LoseAnswers, ActLate, Truncate, Reset, Stall, Stream and

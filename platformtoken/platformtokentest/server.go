@@ -13,7 +13,62 @@
 // Signed only, and refused with an Authorization header: POST /auth/createToken,
 // /player/register, /game/enter, /game/getRecords, which has no records. With a
 // token in addition: POST /player/getBalance, /player/transfer,
-// /player/getTransferStatus.
+// /player/getTransferStatus. [Server.Handle] adds others.
+//
+// "->" is the body of a request, "<-" the status and body of its answer, and "..."
+// any text.
+//
+//	POST /auth/createToken
+//	-> {"tenantId":1,"userId":"u1","currency":"BRL"}
+//	<- 200 {"isSuccess":true,"code":0,"data":{"token":"...","expires":"2000-01-02 00:00:00"}}
+//	-> {"tenantId":2,"userId":"u1"}
+//	<- 400 {"isSuccess":false,"code":9001,"message":"tenantId is unknown"}
+//	-> {"userId":"u1","tenantId":1}
+//	<- 403 {"isSuccess":false,"code":9002,"message":"The signature does not match: ..."}
+//
+//	POST /player/register
+//	-> {"tenantId":1,"siteId":"s1","userId":"u1","nickName":"n1","balance":0,"currency":"BRL"}
+//	<- 200 {"isSuccess":true,"code":0,"data":null}
+//
+//	POST /game/enter
+//	-> {"tenantId":1,"userId":"u1","gameId":7,"currency":"BRL","language":"pt"}
+//	<- 200 {"isSuccess":true,"code":0,"data":"https://play.example.com/?t=1&g=7&k=launch-key&l=pt"}
+//
+//	POST /game/getRecords
+//	-> {"pageNumber":1}
+//	<- 200 {"isSuccess":true,"code":0,
+//	  "data":{"count":0,"data":[],"pageNumber":1,"pageSize":10,"totalCount":0}}
+//
+//	POST /player/getBalance
+//	-> {"userId":"u1"}
+//	<- 200 {"isSuccess":true,"code":0,"data":{"balance":0}}
+//	-> {"userId":"u2"}
+//	<- 403 {"isSuccess":false,"code":9005,"message":"The token is another player's"}
+//
+//	POST /player/getBalance without a token
+//	-> {"userId":"u1"}
+//	<- 401 {"isSuccess":false,"code":9004,"message":"The token is missing, dead or expired"}
+//
+//	POST /player/transfer
+//	-> {"txId":"t1","transferType":1,"amount":20.5}
+//	<- 200 {"isSuccess":true,"code":0,"data":{"txId":"t1","recordId":"r1","status":2}}
+//	-> {"txId":"t1","transferType":1,"amount":20.5}
+//	<- 409 {"isSuccess":false,"code":9006,"message":"The txId has been used"}
+//	-> {"txId":"t2","transferType":2,"amount":100}
+//	<- 409 {"isSuccess":false,"code":9007,"message":"There is not enough in the wallet"}
+//
+//	POST /player/getTransferStatus
+//	-> {"recordId":"r1"}
+//	<- 200 {"isSuccess":true,"code":0,"data":{"status":2}}
+//	-> {"recordId":"r9"}
+//	<- 404 {"isSuccess":false,"code":9008,"message":"There is no such record"}
+//
+//	POST /another
+//	<- 404 {"isSuccess":false,"code":9008,"message":"There is no such endpoint"}
+//
+// siteId, balance, currency and language are optional. A transferType is a
+// [platformtoken.Direction], a status a [platformtoken.TransferState]. The constants
+// [CodeRequest] and so on list the failures.
 //
 // The platform's guide requires members in the documented order and types. The
 // server refuses bodies that differ from its own encoding in any byte,
