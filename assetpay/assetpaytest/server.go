@@ -4,8 +4,7 @@
 // AssetPay's envelopes. Tests can inject faults. The server runs on a socket or,
 // for testing/synctest, in memory. It shares no code with package assetpay.
 //
-//	srv := assetpaytest.NewServer(assetpaytest.Options{})
-//	defer srv.Close()
+//	srv := assetpaytest.Start(t, assetpaytest.Options{}) // closed at the end of the test
 //	client, err := assetpay.New(srv.Config())
 //
 // # Endpoints
@@ -14,6 +13,41 @@
 // token, after "Bearer" or bare; GET /secure/prices, which requires the API key.
 // [Server.Handle] adds others. The data of the two GETs is invented: an array with
 // a single item.
+//
+// "->" is the body of a request, "<-" the status and body of its answer, and "..."
+// any text.
+//
+//	POST /auth/authenticate-client
+//	-> {"clientSteamId":"76561198012345678",
+//	  "clientTradeUrl":"https://steamcommunity.com/tradeoffer/new/?partner=52079950&token=AbCdEfGh",
+//	  "clientId":"user-123","clientData":{"totalWager":5000,"kycLevel":2,"fiatDeposits":true}}
+//	<- 200 {"requestId":"...","success":true,"data":{"token":"..."}}
+//	-> {"clientSteamId":"76561198012345678"}
+//	<- 400 {"requestId":"...","success":false,"error":{"code":1001,"key":"VALIDATION_FAILED",
+//	  "message":"clientTradeUrl: must match ...","fields":{"clientTradeUrl":"must match ..."}}}
+//
+//	POST /auth/authenticate-client without the API key
+//	-> {}
+//	<- 401 {"requestId":"...","success":false,
+//	  "error":{"code":1900,"key":"MISSING_API_KEY","message":"API key is required"}}
+//
+//	GET /client/inventory
+//	<- 200 {"requestId":"...","success":true,"data":[{"name":"AK-47 | Redline","price":10.75}]}
+//
+//	GET /client/inventory without a token
+//	<- 401 {"requestId":"...","success":false,
+//	  "error":{"code":1108,"key":"MISSING_BEARER","message":"Authorization header is missing or malformed"}}
+//
+//	GET /secure/prices
+//	<- 200 {"requestId":"...","success":true,"data":[{"name":"AK-47 | Redline","price":11.25}]}
+//
+//	GET /another
+//	<- 404 {"requestId":"...","success":false,
+//	  "error":{"code":1003,"key":"NOT_FOUND","message":"Not found"}}
+//
+// clientId and clientData are optional. Other failures: INVALID_API_KEY,
+// API_KEY_SCOPE_DENIED, NO_API_SECRET_CONFIGURED and RATE_LIMITED of an exchange;
+// INVALID_TOKEN and TOKEN_EXPIRED of a client call.
 //
 // # Faults
 //
@@ -37,6 +71,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -109,6 +144,15 @@ func NewServer(opt Options) *Server {
 	return s
 }
 
+// Start starts a server that is closed when t and its subtests have ended. In a
+// testing/synctest bubble, set InMemory and pass the t of the bubble.
+func Start(t testing.TB, opt Options) *Server {
+	t.Helper()
+	s := NewServer(opt)
+	t.Cleanup(s.Close)
+	return s
+}
+
 // Config returns the configuration of a client of this server, with all credentials
 // of Options. The client exchanges tokens; set Mint to MintLocal to sign them.
 func (s *Server) Config() assetpay.Config {
@@ -120,8 +164,10 @@ func (s *Server) Config() assetpay.Config {
 
 // Handle adds an endpoint, by a pattern of [http.ServeMux] such as "POST
 // /client/deposit". Below /client it receives only requests with a valid client
-// token, below /secure only requests with the API key. It panics where a ServeMux
-// does.
+// token, below /secure and /auth only requests with the API key, elsewhere all
+// requests. Faults apply to it. It takes precedence over a built-in endpoint, and
+// may call the Server. Handle panics for the patterns for which
+// [http.ServeMux.Handle] panics.
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
 
 // RotateAPIKeys replaces the accepted API keys by keys.

@@ -403,3 +403,5 @@ func TestSocketAndMemoryAnswerAlike(t *testing.T) {
 	})
 	t.Run("memory", func(t *testing.T) { memory(t, assetpaytest.Options{}, check) })
 }
+
+func TestStart(t *testing.T) { testkit.Started(t, assetpaytest.Start) }

@@ -2,7 +2,8 @@
 // HTTP and without credentials. It prints a table with the cost of a crowd of
 // callers: tokens obtained, calls made, requests seen by the provider, a refresh
 // before expiry and a recovery after the token has become invalid. For klas, which
-// has no tokens, a crowd sends genuine and forged webhooks instead.
+// has no tokens, a crowd sends genuine and forged webhooks instead. Standard error
+// gets a line for each provider that starts.
 //
 //	go run ./examples/quickstart
 //
@@ -47,13 +48,14 @@ type demo struct {
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 9*time.Second)
 	defer cancel()
-	if err := run(ctx, os.Stdout); err != nil {
+	if err := run(ctx, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "did not hold:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, out io.Writer) error {
+// run prints the table to out, and a line for each started provider to progress.
+func run(ctx context.Context, out, progress io.Writer) error {
 	demos := []demo{
 		{"partnerjwt", partnerJWT},
 		{"assetpay", assetPay},
@@ -62,9 +64,10 @@ func run(ctx context.Context, out io.Writer) error {
 		{"klas", klasWebhooks},
 	}
 	rows := make([]row, len(demos))
-	fmt.Fprintf(out, "%d goroutines at each of %d simulated providers, no credentials needed ...\n\n", crowd, len(demos))
+	fmt.Fprintf(out, "%d goroutines at each of %d simulated providers, no credentials needed\n", crowd, len(demos))
 	var all errgroup.Group
 	for i, d := range demos {
+		fmt.Fprintf(progress, "%s: running ...\n", d.provider)
 		all.Go(func() error {
 			start := time.Now()
 			rows[i].provider = d.provider
@@ -77,6 +80,7 @@ func run(ctx context.Context, out io.Writer) error {
 		})
 	}
 	err := all.Wait()
+	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "provider\ttokens\tcalls\trequests\trefreshed before expiry\trecovery after revocation\ttime\t")
 	for _, r := range rows {
@@ -88,7 +92,10 @@ func run(ctx context.Context, out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\t%s\t%v\t\n",
 			r.provider, tokens, r.calls, r.requests, refresh, recovery, r.took.Round(time.Millisecond))
 	}
-	return errors.Join(err, w.Flush())
+	err = errors.Join(err, w.Flush())
+	fmt.Fprintln(out, "\nrequests: seen by the provider, tokens included; to spare: life left of the replaced token; "+
+		"recovery: calls at once with a revoked token")
+	return err
 }
 
 // together makes one call from each goroutine of the crowd, all at once.

@@ -4,8 +4,7 @@
 // server runs on a socket or, for testing/synctest, in memory. It shares no code
 // with package merchantauth.
 //
-//	srv := merchantauthtest.NewServer(merchantauthtest.Options{})
-//	defer srv.Close()
+//	srv := merchantauthtest.Start(t, merchantauthtest.Options{}) // closed at the end of the test
 //	client, err := merchantauth.New(srv.Config())    // or srv.KeyConfig()
 //
 // # Endpoints
@@ -14,6 +13,59 @@
 // /v2/customer/create, /v2/customer/details and /v2/customer/find, and GET
 // /v2/rate/equivalent, require an access token or the API key, but not both, and no
 // merchant_id. [Server.Handle] adds further private endpoints.
+//
+// "->" is the body of a request, "<-" the status and body of its answer, and "..."
+// any text.
+//
+//	POST /v2/auth/login
+//	-> {"token":"owner@merchant.example","password":"password-1"}
+//	<- 200 {"data":{"accessToken":"...","expiresIn":946686600,"refreshToken":"..."}}
+//	-> {"token":"owner@merchant.example","password":"wrong"}
+//	<- 401 {"errors":[{"code":"INVALID_CREDENTIALS","message":"Invalid credentials"}]}
+//
+//	POST /v2/auth/login without merchant_id
+//	-> {"token":"owner@merchant.example","password":"password-1"}
+//	<- 400 {"errors":[{"code":"BAD_REQUEST","message":"merchant_id is required"}]}
+//
+//	POST /v2/auth/refresh
+//	-> {"refreshToken":"..."}
+//	<- 200 {"data":{"accessToken":"...","expiresIn":946686600,"refreshToken":"..."}}
+//	-> {"refreshToken":"..."}
+//	<- 401 {"errors":[{"code":"INVALID_CREDENTIALS","message":"Invalid token"}]}
+//
+//	POST /v2/customer/create
+//	-> {"email":"ana@example.com","firstName":"Ana","lastName":"Lima","country":"BR",
+//	  "verificationDocumentId":"D1","residenceAddress":"Rua 1"}
+//	<- 200 {"data":{"id":"cust-0001-xyz","walletId":"wallet-0001-uvw","email":"ana@example.com",
+//	  "phoneNumber":"","firstName":"Ana","lastName":"Lima","comment":null,"externalId":"",
+//	  "referralId":"","country":"BR","verificationDocumentId":"D1","residenceAddress":"Rua 1",
+//	  "itn":"","createdAt":"2000-01-01T00:00:00.000Z","status":"Active"}}
+//	-> {"email":"ana@example.com","firstName":"Ana","lastName":"Lima","country":"BR",
+//	  "verificationDocumentId":"D1","residenceAddress":"Rua 1"}
+//	<- 409 {"errors":[{"code":"CUSTOMER_EXISTS","message":"email must be unique"}]}
+//	-> {"email":"eva@example.com"}
+//	<- 400 {"errors":[{"code":"BAD_REQUEST","message":"a required field is missing"}]}
+//
+//	POST /v2/customer/details
+//	-> {"id":"cust-0001-xyz"}
+//	<- 200 {"data":{"id":"cust-0001-xyz",...,"status":"Active"}}
+//	-> {"id":"unknown"}
+//	<- 404 {"errors":[{"code":"CUSTOMER_NOT_FOUND","message":"no customer with this id"}]}
+//
+//	POST /v2/customer/find
+//	-> {"email":"ana@example.com"}
+//	<- 200 {"data":[{"id":"cust-0001-xyz",...,"status":"Active"}]}
+//
+//	POST /v2/customer/find without a credential
+//	-> {}
+//	<- 401 {"errors":[{"code":"UNAUTHORIZED","message":"one of Authorization and Api-key is required"}]}
+//
+//	GET /v2/rate/equivalent
+//	<- 200 {"data":[{"asset":"BTC","equivalent":{"USD":"43012.55"}}]}
+//
+// phoneNumber, comment, externalId, referralId and itn are optional in create. find
+// takes email, walletId, phoneNumber, fullName, comment, externalId, referralId,
+// createdFrom, createdTo, take (default 100) and skip, all optional.
 //
 // Kuna documents two errors, without their statuses. All other answers and all
 // statuses are invented, and can be chosen in [Options].
@@ -37,6 +89,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"testing"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -137,6 +190,15 @@ func NewServer(opt Options) *Server {
 	return s
 }
 
+// Start starts a server that is closed when t and its subtests have ended. In a
+// testing/synctest bubble, set InMemory and pass the t of the bubble.
+func Start(t testing.TB, opt Options) *Server {
+	t.Helper()
+	s := NewServer(opt)
+	t.Cleanup(s.Close)
+	return s
+}
+
 // Config returns the configuration of a client of this server in session mode.
 func (s *Server) Config() merchantauth.Config {
 	return merchantauth.Config{
@@ -153,8 +215,9 @@ func (s *Server) KeyConfig() merchantauth.Config {
 }
 
 // Handle adds a private endpoint, by a pattern of [http.ServeMux] such as "POST
-// /v2/balance". It receives only requests with a valid credential. It panics where
-// a ServeMux does.
+// /v2/balance". It receives only requests with a valid credential. Faults apply to
+// it. It may call the Server. Handle panics for the patterns for which
+// [http.ServeMux.Handle] panics, such as the pattern of a built-in endpoint.
 func (s *Server) Handle(pattern string, h http.Handler) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		f := s.checkCredential(r)

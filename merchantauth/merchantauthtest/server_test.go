@@ -272,3 +272,5 @@ func TestClientOfTheConfigurationsReachesTheServerOverASocket(t *testing.T) {
 	}
 	testkit.Equal(t, "logins", srv.Logins(), 1)
 }
+
+func TestStart(t *testing.T) { testkit.Started(t, merchantauthtest.Start) }

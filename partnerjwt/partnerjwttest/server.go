@@ -3,9 +3,32 @@
 // documented. It injects faults on request, runs on a socket or, for
 // testing/synctest, in memory, and shares no code with the package under test.
 //
-//	srv := partnerjwttest.NewServer(partnerjwttest.Options{})
-//	defer srv.Close()
+//	srv := partnerjwttest.Start(t, partnerjwttest.Options{}) // closed at the end of the test
 //	client, err := partnerjwt.New(srv.Config())
+//
+// # Endpoints
+//
+// All endpoints require a valid token. [Server.Handle] adds others.
+// "->" is the body of a request, "<-" the status and body of its answer, and "..."
+// any text.
+//
+//	GET /portfolio
+//	<- 200 [{"ticker":"AAPL","quantity":10,"averagePurchasePrice":145},
+//	  {"ticker":"MSFT","quantity":5.25,"averagePurchasePrice":320.5}]
+//
+//	GET /portfolio without a token
+//	<- 401 {"message":"Unauthorized"}
+//
+//	POST /trade
+//	-> {"ticker":"AAPL","orderSide":"BUY"}
+//	<- 200 {"id":1,"ticker":"AAPL"}
+//	-> {"ticker":"AAPL"}
+//	<- 400 {"message":"ticker and orderSide are required"}
+//
+//	GET /another
+//	<- 404 404 page not found
+//
+// Options.Portfolio replaces the holdings. PiTrade documents no body of a failure.
 //
 // # Faults
 //
@@ -26,6 +49,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -50,11 +74,11 @@ type Options struct {
 	Portfolio []partnerjwt.Holding
 }
 
-// A Server is a running simulator, safe for concurrent use. Endpoints are
-// GET /portfolio and POST /trade.
+// A Server is a running simulator, safe for concurrent use.
 type Server struct {
 	sim  *simulator.Server
 	opt  Options
+	mux  *http.ServeMux
 	mu   sync.Mutex
 	keys []string // accepted secrets
 	dead map[string]bool
@@ -80,11 +104,10 @@ func NewServer(opt Options) *Server {
 			{Ticker: "MSFT", Quantity: amount("5.25"), AveragePurchasePrice: amount("320.5")},
 		}
 	}
-	s := &Server{opt: opt, keys: []string{opt.Secret}, dead: map[string]bool{}, seen: map[string]int{}}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /portfolio", s.portfolio)
-	mux.HandleFunc("POST /trade", s.trade)
-	s.sim = simulator.New(s.authenticated(mux), simulator.Options{InMemory: opt.InMemory, FailureEnvelope: failureEnvelope})
+	s := &Server{opt: opt, mux: http.NewServeMux(), keys: []string{opt.Secret}, dead: map[string]bool{}, seen: map[string]int{}}
+	s.mux.HandleFunc("GET /portfolio", s.portfolio)
+	s.mux.HandleFunc("POST /trade", s.trade)
+	s.sim = simulator.New(s.authenticated(s.mux), simulator.Options{InMemory: opt.InMemory, FailureEnvelope: failureEnvelope})
 	return s
 }
 
@@ -96,6 +119,15 @@ func amount(s string) providerauth.Number {
 	return providerauth.Number{Amount: a}
 }
 
+// Start starts a server that is closed when t and its subtests have ended. In a
+// testing/synctest bubble, set InMemory and pass the t of the bubble.
+func Start(t testing.TB, opt Options) *Server {
+	t.Helper()
+	s := NewServer(opt)
+	t.Cleanup(s.Close)
+	return s
+}
+
 // Config returns the configuration of a client of this server.
 func (s *Server) Config() partnerjwt.Config {
 	return partnerjwt.Config{
@@ -103,6 +135,12 @@ func (s *Server) Config() partnerjwt.Config {
 		BaseURL: s.URL(), HTTPClient: s.Client(),
 	}
 }
+
+// Handle adds an endpoint, by a pattern of [http.ServeMux] such as "GET
+// /orders/{id}". It receives only requests with a valid token. Faults apply to it.
+// It may call the Server. Handle panics for the patterns for which
+// [http.ServeMux.Handle] panics, such as the pattern of a built-in endpoint.
+func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
 
 // Rotate replaces the accepted secrets. Two secrets are an overlap.
 func (s *Server) Rotate(secrets ...string) {

@@ -179,3 +179,5 @@ func TestItsConfigMakesAClientThatReachesIt(t *testing.T) {
 		}
 	}
 }
+
+func TestStart(t *testing.T) { testkit.Started(t, partnerjwttest.Start) }

@@ -36,13 +36,13 @@ type refusal struct {
 }
 
 // WriteData answers 200 with data in the platform's envelope, for use in
-// [Server.Intercept].
+// [Server.Handle] and [Server.Intercept].
 func WriteData(w http.ResponseWriter, data any) {
 	simulator.WriteJSON(w, http.StatusOK, success{IsSuccess: true, Data: data})
 }
 
 // WriteFailure answers status with the platform's failure envelope, for use in
-// [Server.Intercept].
+// [Server.Handle] and [Server.Intercept].
 func WriteFailure(w http.ResponseWriter, status, code int, message string) {
 	simulator.WriteJSON(w, status, refusal{Code: code, Message: message})
 }

@@ -5,8 +5,7 @@
 // socket or, for testing/synctest, in memory, and shares no code with the
 // package under test.
 //
-//	srv := platformtokentest.NewServer(platformtokentest.Options{})
-//	defer srv.Close()
+//	srv := platformtokentest.Start(t, platformtokentest.Options{}) // closed at the end of the test
 //	client, err := platformtoken.New(srv.Config())
 //
 // # Endpoints
@@ -14,7 +13,62 @@
 // Signed only, and refused with an Authorization header: POST /auth/createToken,
 // /player/register, /game/enter, /game/getRecords, which has no records. With a
 // token in addition: POST /player/getBalance, /player/transfer,
-// /player/getTransferStatus.
+// /player/getTransferStatus. [Server.Handle] adds others.
+//
+// "->" is the body of a request, "<-" the status and body of its answer, and "..."
+// any text.
+//
+//	POST /auth/createToken
+//	-> {"tenantId":1,"userId":"u1","currency":"BRL"}
+//	<- 200 {"isSuccess":true,"code":0,"data":{"token":"...","expires":"2000-01-02 00:00:00"}}
+//	-> {"tenantId":2,"userId":"u1"}
+//	<- 400 {"isSuccess":false,"code":9001,"message":"tenantId is unknown"}
+//	-> {"userId":"u1","tenantId":1}
+//	<- 403 {"isSuccess":false,"code":9002,"message":"The signature does not match: ..."}
+//
+//	POST /player/register
+//	-> {"tenantId":1,"siteId":"s1","userId":"u1","nickName":"n1","balance":0,"currency":"BRL"}
+//	<- 200 {"isSuccess":true,"code":0,"data":null}
+//
+//	POST /game/enter
+//	-> {"tenantId":1,"userId":"u1","gameId":7,"currency":"BRL","language":"pt"}
+//	<- 200 {"isSuccess":true,"code":0,"data":"https://play.example.com/?t=1&g=7&k=launch-key&l=pt"}
+//
+//	POST /game/getRecords
+//	-> {"pageNumber":1}
+//	<- 200 {"isSuccess":true,"code":0,
+//	  "data":{"count":0,"data":[],"pageNumber":1,"pageSize":10,"totalCount":0}}
+//
+//	POST /player/getBalance
+//	-> {"userId":"u1"}
+//	<- 200 {"isSuccess":true,"code":0,"data":{"balance":0}}
+//	-> {"userId":"u2"}
+//	<- 403 {"isSuccess":false,"code":9005,"message":"The token is another player's"}
+//
+//	POST /player/getBalance without a token
+//	-> {"userId":"u1"}
+//	<- 401 {"isSuccess":false,"code":9004,"message":"The token is missing, dead or expired"}
+//
+//	POST /player/transfer
+//	-> {"txId":"t1","transferType":1,"amount":20.5}
+//	<- 200 {"isSuccess":true,"code":0,"data":{"txId":"t1","recordId":"r1","status":2}}
+//	-> {"txId":"t1","transferType":1,"amount":20.5}
+//	<- 409 {"isSuccess":false,"code":9006,"message":"The txId has been used"}
+//	-> {"txId":"t2","transferType":2,"amount":100}
+//	<- 409 {"isSuccess":false,"code":9007,"message":"There is not enough in the wallet"}
+//
+//	POST /player/getTransferStatus
+//	-> {"recordId":"r1"}
+//	<- 200 {"isSuccess":true,"code":0,"data":{"status":2}}
+//	-> {"recordId":"r9"}
+//	<- 404 {"isSuccess":false,"code":9008,"message":"There is no such record"}
+//
+//	POST /another
+//	<- 404 {"isSuccess":false,"code":9008,"message":"There is no such endpoint"}
+//
+// siteId, balance, currency and language are optional. A transferType is a
+// [platformtoken.Direction], a status a [platformtoken.TransferState]. The constants
+// [CodeRequest] and so on list the failures.
 //
 // The platform's guide requires members in the documented order and types. The
 // server refuses bodies that differ from its own encoding in any byte,
@@ -49,6 +103,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	providerauth "github.com/providerauth/providerauth-go"
@@ -85,6 +140,7 @@ type Options struct {
 type Server struct {
 	sim *simulator.Server
 	opt Options
+	mux *http.ServeMux
 
 	mu        sync.Mutex
 	secrets   []string // accepted
@@ -107,14 +163,30 @@ func NewServer(opt Options) *Server {
 	opt.Secret = cmp.Or(opt.Secret, "0123456789abcdef0123456789abcdef")
 	opt.TokenLifetime = cmp.Or(opt.TokenLifetime, 24*time.Hour)
 	s := &Server{
-		opt: opt, secrets: []string{opt.Secret},
+		opt: opt, mux: http.NewServeMux(), secrets: []string{opt.Secret},
 		tokens: map[string]*TokenRecord{}, byUser: map[string][]*TokenRecord{},
 		running: map[string]map[*http.Request]bool{}, most: map[string]int{},
 		wallets:   map[platformtoken.Player]*big.Rat{},
 		transfers: map[string]*TransferRecord{}, records: map[string]*TransferRecord{},
 	}
+	s.endpoint("/auth/createToken", signedOnly(s.createToken))
+	s.endpoint("/player/register", signedOnly(s.register))
+	s.endpoint("/game/enter", signedOnly(s.enter))
+	s.endpoint("/game/getRecords", signedOnly(getRecords))
+	s.endpoint("/player/getBalance", s.getBalance)
+	s.endpoint("/player/transfer", s.transfer)
+	s.endpoint("/player/getTransferStatus", s.transferStatus)
 	s.sim = simulator.New(http.HandlerFunc(s.serve), simulator.Options{InMemory: opt.InMemory, FailBody: failBody, FailureEnvelope: failureEnvelope})
 	s.sim.Intercept(s.tracked)
+	return s
+}
+
+// Start starts a server that is closed when t and its subtests have ended. In a
+// testing/synctest bubble, set InMemory and pass the t of the bubble.
+func Start(t testing.TB, opt Options) *Server {
+	t.Helper()
+	s := NewServer(opt)
+	t.Cleanup(s.Close)
 	return s
 }
 
@@ -137,21 +209,65 @@ func (s *Server) RotateSecrets(secrets ...string) {
 	s.secrets = slices.Clone(secrets)
 }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
-	data, err := s.answer(r)
-	var f *failure
-	switch {
-	case errors.As(err, &f) && s.opt.FailuresInOK:
-		WriteFailure(w, http.StatusOK, f.code, f.message)
-	case errors.As(err, &f):
-		WriteFailure(w, f.status, f.code, f.message)
-	default:
-		WriteData(w, data)
+// Handle adds an endpoint, by a pattern of [http.ServeMux] such as "POST
+// /player/getBets". It receives only signed requests: below /player with a live
+// token, elsewhere with a live token or without an Authorization header. Faults
+// apply to it. It may call the Server. Handle panics for the patterns for which
+// [http.ServeMux.Handle] panics, such as the pattern of a built-in endpoint.
+func (s *Server) Handle(pattern string, h http.Handler) {
+	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		if err := s.admit(r); err != nil {
+			s.write(w, nil, err)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// admit checks the credentials of a request for an endpoint added by Handle.
+func (s *Server) admit(r *http.Request) error {
+	_, err := s.answer(r, func(r *http.Request, _ []byte) (any, error) {
+		if len(r.Header.Values("Authorization")) == 0 && !strings.HasPrefix(r.URL.Path, "/player/") {
+			return nil, nil
+		}
+		_, err := s.bearer(r)
+		return nil, err
+	})
+	return err
+}
+
+// An action acts on a signed request and returns the data of the answer, or a
+// *failure. The mutex is held.
+type action func(r *http.Request, body []byte) (data any, err error)
+
+// signedOnly refuses requests with an Authorization header.
+func signedOnly(act action) action {
+	return func(r *http.Request, body []byte) (any, error) {
+		if len(r.Header.Values("Authorization")) > 0 {
+			return nil, bad("the endpoint takes no Authorization")
+		}
+		return act(r, body)
 	}
 }
 
-// answer acts on a request. Its error is a *failure.
-func (s *Server) answer(r *http.Request) (any, error) {
+func (s *Server) endpoint(path string, act action) {
+	s.mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		data, err := s.answer(r, act)
+		s.write(w, data, err)
+	})
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := s.mux.Handler(r); pattern != "" {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	data, err := s.answer(r, func(*http.Request, []byte) (any, error) { return nil, errEndpoint })
+	s.write(w, data, err)
+}
+
+// answer checks the signature of a request and lets act handle it.
+func (s *Server) answer(r *http.Request, act action) (any, error) {
 	body, err := readAll(r)
 	if err != nil {
 		return nil, bad("the body cannot be read")
@@ -161,33 +277,19 @@ func (s *Server) answer(r *http.Request) (any, error) {
 	if err := s.signed(r, body); err != nil {
 		return nil, err
 	}
-	endpoint := r.URL.Path
-	if r.Method != http.MethodPost {
-		endpoint = ""
+	return act(r, body)
+}
+
+func (s *Server) write(w http.ResponseWriter, data any, err error) {
+	var f *failure
+	switch {
+	case errors.As(err, &f) && s.opt.FailuresInOK:
+		WriteFailure(w, http.StatusOK, f.code, f.message)
+	case errors.As(err, &f):
+		WriteFailure(w, f.status, f.code, f.message)
+	default:
+		WriteData(w, data)
 	}
-	switch endpoint {
-	case "/auth/createToken", "/player/register", "/game/enter", "/game/getRecords":
-		if len(r.Header.Values("Authorization")) > 0 {
-			return nil, bad("the endpoint takes no Authorization")
-		}
-	}
-	switch endpoint {
-	case "/auth/createToken":
-		return s.createToken(r, body)
-	case "/player/register":
-		return s.register(body)
-	case "/game/enter":
-		return s.enter(body)
-	case "/game/getRecords":
-		return map[string]any{"totalCount": 0, "count": 0, "pageNumber": 1, "pageSize": 10, "data": []any{}}, nil
-	case "/player/getBalance":
-		return s.getBalance(r, body)
-	case "/player/transfer":
-		return s.transfer(r, body)
-	case "/player/getTransferStatus":
-		return s.transferStatus(r, body)
-	}
-	return nil, errEndpoint
 }
 
 // signed checks the four headers of every call. The mutex is held.
@@ -250,7 +352,7 @@ func (s *Server) known(tenantID int64, userID string) error {
 }
 
 // register is POST /player/register. Players need not be registered.
-func (s *Server) register(body []byte) (any, error) {
+func (s *Server) register(_ *http.Request, body []byte) (any, error) {
 	var in struct {
 		TenantID int64        `json:"tenantId"`
 		SiteID   *string      `json:"siteId,omitempty"`
@@ -266,7 +368,7 @@ func (s *Server) register(body []byte) (any, error) {
 }
 
 // enter is POST /game/enter.
-func (s *Server) enter(body []byte) (any, error) {
+func (s *Server) enter(_ *http.Request, body []byte) (any, error) {
 	var in struct {
 		TenantID int64   `json:"tenantId"`
 		UserID   string  `json:"userId"`
@@ -282,4 +384,9 @@ func (s *Server) enter(body []byte) (any, error) {
 	}
 	return "https://play.example.com/?t=" + strconv.FormatInt(in.TenantID, 10) + "&g=" + strconv.FormatInt(in.GameID, 10) +
 		"&k=launch-key&l=" + cmp.Or(text(in.Language), "en"), nil
+}
+
+// getRecords is POST /game/getRecords.
+func getRecords(*http.Request, []byte) (any, error) {
+	return map[string]any{"totalCount": 0, "count": 0, "pageNumber": 1, "pageSize": 10, "data": []any{}}, nil
 }

@@ -295,3 +295,5 @@ func TestServerOnASocketAnswersAClient(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestStart(t *testing.T) { testkit.Started(t, platformtokentest.Start) }
