@@ -12,9 +12,9 @@ import "time"
 type Attempt struct {
 	// Provider is the package, such as "assetpay".
 	Provider string
-	// Op is the method that makes the request, as in [Failure]: "Call", or "Login"
-	// for a token request. It is "Transport" for a request through Transport or
-	// HTTPClient of a client.
+	// Op is the method that makes the request, as in [Failure], such as "Call". For
+	// a token request it is "Token", "Login" or "Refresh", for a request through
+	// Transport or HTTPClient "Transport".
 	Op string
 	// Method is the method of the HTTP request, such as "POST".
 	Method string

@@ -65,6 +65,11 @@
 // replacement permanently, and has then rejected the token itself five times in a
 // row.
 //
+// # Monitoring
+//
+// [Client.Stats] returns figures, and Config.OnAttempt is called after each HTTP
+// request, for metrics and traces.
+//
 // # Traps
 //
 // "expiresIn" is not a duration but the Unix time of the token's expiry. The Client

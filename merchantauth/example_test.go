@@ -285,6 +285,28 @@ func ExampleCustomerQuery() {
 	// 0 <nil>
 }
 
+// A token request is shown as well, with the context of the caller that started it.
+func ExampleConfig_onAttempt() {
+	srv := merchantauthtest.NewServer(merchantauthtest.Options{})
+	defer srv.Close()
+	cfg := srv.Config()
+	cfg.OnAttempt = func(_ context.Context, a providerauth.Attempt) {
+		fmt.Println(a.Op, a.Path, a.Outcome)
+	}
+	client, err := merchantauth.New(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	if err := client.Call(context.Background(), "GET", "/v2/rate/equivalent", nil, nil); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// Login /v2/auth/login ok
+	// Call /v2/rate/equivalent ok
+}
+
 // A log line of a failure: none of these fields holds a credential.
 func ExampleError_Failure() {
 	srv, client := simulated()

@@ -191,6 +191,29 @@ func ExampleVerify_expired() {
 	// Output: 15m0s
 }
 
+// Each HTTP request is shown, with the context of its call: a trace in it is there.
+func ExampleConfig_onAttempt() {
+	srv := partnerjwttest.NewServer(partnerjwttest.Options{})
+	defer srv.Close()
+	cfg := srv.Config()
+	cfg.OnAttempt = func(_ context.Context, a providerauth.Attempt) {
+		fmt.Println(a.Provider, a.Op, a.Method, a.Path, "attempt", a.Attempt, a.StatusCode, a.Outcome, a.Duration > 0)
+	}
+	client, err := partnerjwt.New(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	srv.FailNext(1, http.StatusServiceUnavailable, http.Header{"Retry-After": {"0"}})
+	if _, err := client.Portfolio(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// partnerjwt Portfolio GET /portfolio attempt 1 503 failed true
+	// partnerjwt Portfolio GET /portfolio attempt 2 200 ok true
+}
+
 // A log line of a failure: none of these fields holds a credential.
 func ExampleError_Failure() {
 	srv, client := simulated()
