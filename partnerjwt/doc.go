@@ -43,7 +43,7 @@
 // # Monitoring
 //
 // [Client.Stats] returns figures, and Config.OnAttempt is called after each HTTP
-// request, for metrics and traces.
+// request, for metrics and traces. [Client.Ready] is for a readiness probe.
 //
 // # Traps
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"time"
 
@@ -189,6 +190,24 @@ func ExampleVerify_expired() {
 		fmt.Println(claims.ExpiresAt.Sub(claims.IssuedAt))
 	}
 	// Output: 15m0s
+}
+
+// A readiness probe. It sends no request: the client mints its tokens itself.
+func ExampleClient_Ready() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	probe := func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		if err := client.Ready(ctx); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	}
+	w := httptest.NewRecorder()
+	probe(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
+	fmt.Println(w.Code)
+	// Output: 200
 }
 
 // Each HTTP request is shown, with the context of its call: a trace in it is there.
