@@ -46,4 +46,10 @@
 //
 // The sentinels of this package, such as [ErrRateLimited], match the errors of
 // every provider. The comment of each provider's Error says when.
+//
+// # Monitoring
+//
+// Stats of each client returns [Stats]. Config.OnAttempt of each package is called
+// with an [Attempt] after each HTTP request. Its [Outcome] is a word from a short
+// list, for the label of a metric.
 package providerauth

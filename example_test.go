@@ -132,6 +132,26 @@ func ExampleAmount_Minor() {
 	// the amount is not a whole number of units with 0 decimals, or too large
 }
 
+// An alert needs few of the outcomes: the others are the program's own, or are dealt
+// with by the client.
+func ExampleOutcome() {
+	severity := func(o providerauth.Outcome) string {
+		switch o {
+		case providerauth.OutcomeOK, providerauth.OutcomeCanceled:
+			return "none"
+		case providerauth.OutcomeRejected, providerauth.OutcomeRateLimited:
+			return "look if there are many"
+		case providerauth.OutcomeRefused, providerauth.OutcomeBadResponse:
+			return "the call or its endpoint is wrong"
+		case providerauth.OutcomeFailed, providerauth.OutcomeTimeout, providerauth.OutcomeLost, providerauth.OutcomeNotSent:
+			return "the provider or the network is down"
+		}
+		return "new in a later version"
+	}
+	fmt.Println(severity(providerauth.OutcomeTimeout))
+	// Output: the provider or the network is down
+}
+
 func ExampleNumber() {
 	fee, err := providerauth.AmountFromMinor(25, 2)
 	if err != nil {

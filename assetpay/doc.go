@@ -68,6 +68,11 @@
 // [providerauth.StaticSecret]. Any other shorter secret fails with
 // [providerauth.ErrSecretUnavailable]. The API key may have any length.
 //
+// # Monitoring
+//
+// [Client.Stats] returns figures, and Config.OnAttempt is called after each HTTP
+// request, for metrics and traces.
+//
 // # Traps
 //
 // AssetPay's page says 24 hours and shows a token of a year. The Client uses a

@@ -243,6 +243,29 @@ func ExampleConfig() {
 	// Output: 0 https://api.assetpay.gg
 }
 
+// Each HTTP request is shown, with the context of its call. A token request has that
+// of the caller that started it.
+func ExampleConfig_onAttempt() {
+	srv := assetpaytest.NewServer(assetpaytest.Options{})
+	defer srv.Close()
+	cfg := srv.Config()
+	cfg.OnAttempt = func(_ context.Context, a providerauth.Attempt) {
+		fmt.Println(a.Op, a.Path, a.StatusCode, a.Outcome)
+	}
+	client, err := assetpay.New(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	if err := client.CallFor(context.Background(), player, "GET", "/client/inventory", nil, nil); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// Token /auth/authenticate-client 200 ok
+	// CallFor /client/inventory 200 ok
+}
+
 // An exchange by itself: nothing of it is kept.
 func ExampleClient_AuthenticateClient() {
 	srv := assetpaytest.NewServer(assetpaytest.Options{})

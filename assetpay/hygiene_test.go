@@ -184,7 +184,7 @@ func TestConfigIsLoggedWithoutItsSecrets(t *testing.T) {
 	slog.New(h).Info("up", "assetpay", cfg)
 	testkit.Equal(t, "line", b.String(), `level=INFO msg=up assetpay.api_key=set assetpay.api_secret="not set" assetpay.merchant_id=m-1 `+
 		`assetpay.backdate=0s assetpay.mint=local assetpay.bare_token=false assetpay.loose_trade_url=false assetpay.base_url=https://api-staging.assetpay.gg `+
-		"assetpay.attempt_timeout=1s assetpay.max_attempts=0 assetpay.max_response_bytes=0 assetpay.refresh_before=0s assetpay.keep_warm=false assetpay.max_entries=5 "+
+		"assetpay.on_attempt=\"not set\" assetpay.attempt_timeout=1s assetpay.max_attempts=0 assetpay.max_response_bytes=0 assetpay.refresh_before=0s assetpay.keep_warm=false assetpay.max_entries=5 "+
 		`assetpay.store="not set" assetpay.store_keys="not set" assetpay.store_timeout=0s`+"\n")
 }
 

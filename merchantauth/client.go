@@ -44,6 +44,13 @@ type Config struct {
 	// an answer whose expiresIn or exp cannot be used.
 	// Records contain no URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
+	// OnAttempt is called after each attempt of a call, of a token request, and of
+	// a request through Transport or HTTPClient, for metrics and traces. ctx has the
+	// values of the caller's context, and may have ended; a token request has those
+	// of the caller that started it. The call goes on when OnAttempt returns, so it
+	// must be quick, and safe for concurrent use. A panic is logged, at most once in
+	// 10 s. Optional.
+	OnAttempt func(ctx context.Context, a providerauth.Attempt)
 	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s. If a call
 	// is never repeated, its attempt ends with the caller's context instead. If
 	// that context has no deadline, the attempt ends after AttemptTimeout or 2
@@ -84,9 +91,9 @@ type Config struct {
 
 func (c *Config) options() session.Options {
 	return session.Options{
-		HTTPClient: c.HTTPClient, Logger: c.Logger, AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts,
-		MaxResponseBytes: c.MaxResponseBytes,
-		RefreshBefore:    c.RefreshBefore, KeepWarm: c.KeepWarm,
+		HTTPClient: c.HTTPClient, Logger: c.Logger, OnAttempt: c.OnAttempt,
+		AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts, MaxResponseBytes: c.MaxResponseBytes,
+		RefreshBefore: c.RefreshBefore, KeepWarm: c.KeepWarm,
 	}
 }
 

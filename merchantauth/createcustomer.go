@@ -31,8 +31,9 @@ type CreateCustomerRequest struct {
 	PhoneNumber string
 	// Comment is free text. Optional.
 	Comment string
-	// ExternalID is the merchant's own id of the customer, of any form. Optional,
-	// but useful: it finds the customer after an ambiguous creation.
+	// ExternalID is the merchant's own id of the customer, of any form. Required by
+	// [Client.EnsureCustomer]. Otherwise optional, but useful: it finds the customer
+	// after an ambiguous creation.
 	ExternalID string
 	// ReferralID is the id of the customer who referred this customer, if there is
 	// a referral programme. Optional.
@@ -109,8 +110,8 @@ func checkText(p *check.Problems, field, value string) {
 // once after a rejection of the access token. If the error is Ambiguous, the
 // customer may exist, and the id was in the missing answer: look by
 // [Client.FindCustomers], with the ExternalID or the Email, before creating the
-// customer again. Kuna should refuse a second creation with the same Email, but
-// does not document the code.
+// customer again. [Client.EnsureCustomer] does so. Kuna should refuse a second
+// creation with the same Email, but does not document the code.
 //
 // The page is https://docs.kunacore.io/docs/add-customer.
 func (c *Client) CreateCustomer(ctx context.Context, req CreateCustomerRequest) (Customer, error) {

@@ -17,8 +17,8 @@
 //
 // # Calls
 //
-// [Client.CreateCustomer], [Client.CustomerDetails] and [Client.FindCustomers] are
-// typed. [Client.Call] makes any other call. [Client.HTTPClient] and
+// [Client.CreateCustomer], [Client.EnsureCustomer], [Client.CustomerDetails] and
+// [Client.FindCustomers] are typed. [Client.Call] makes any other call. [Client.HTTPClient] and
 // [Client.Transport] put the credential on requests made by other means.
 // [Client.Token] returns the access token itself. The Client keeps a single token,
 // shares it among all callers, and refreshes it before it expires.
@@ -65,6 +65,11 @@
 // replacement permanently, and has then rejected the token itself five times in a
 // row.
 //
+// # Monitoring
+//
+// [Client.Stats] returns figures, and Config.OnAttempt is called after each HTTP
+// request, for metrics and traces. [Client.Ready] is for a readiness probe.
+//
 // # Traps
 //
 // "expiresIn" is not a duration but the Unix time of the token's expiry. The Client
@@ -81,7 +86,7 @@
 //
 // There are no idempotency keys. If a call creates or moves something, the Client
 // therefore never repeats it after an ambiguous outcome; its error is Ambiguous.
-// Use [Client.FindCustomers] to look for a customer after an ambiguous creation.
+// [Client.EnsureCustomer] looks for the customer after an ambiguous creation.
 //
 // Message-level encryption, which Kuna agrees on with some merchants, is not
 // part of this package.

@@ -179,7 +179,7 @@ func (e *Error) Retryable() (after time.Duration, ok bool) {
 // [Client.FindCustomers] with the ExternalID or the Email of the request.
 // ([Client.CustomerDetails] cannot help: the id was in the missing answer.) An
 // ambiguous outcome takes a moment to settle, so do not create the customer again
-// after a single search without a result.
+// after a single search without a result. [Client.EnsureCustomer] keeps to this.
 func (e *Error) Ambiguous() bool { return e.facts().Ambiguous() }
 
 // Body returns the beginning of the answer, at most 4 KiB. It may quote the

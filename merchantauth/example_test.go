@@ -285,6 +285,73 @@ func ExampleCustomerQuery() {
 	// 0 <nil>
 }
 
+// A readiness probe: a usable token costs it no request.
+func ExampleClient_Ready() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	for range 3 {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		fmt.Println(client.Ready(ctx))
+		cancel()
+	}
+	fmt.Println("logins:", srv.Logins())
+	// Output:
+	// <nil>
+	// <nil>
+	// <nil>
+	// logins: 1
+}
+
+// A token request is shown as well, with the context of the caller that started it.
+func ExampleConfig_onAttempt() {
+	srv := merchantauthtest.NewServer(merchantauthtest.Options{})
+	defer srv.Close()
+	cfg := srv.Config()
+	cfg.OnAttempt = func(_ context.Context, a providerauth.Attempt) {
+		fmt.Println(a.Op, a.Path, a.Outcome)
+	}
+	client, err := merchantauth.New(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	if err := client.Call(context.Background(), "GET", "/v2/rate/equivalent", nil, nil); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// Login /v2/auth/login ok
+	// Call /v2/rate/equivalent ok
+}
+
+// EnsureCustomer creates a customer once, also if the answer is lost.
+func ExampleClient_EnsureCustomer() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+
+	srv.LoseAnswers(1, func(r *http.Request) bool { return r.URL.Path == "/v2/customer/create" })
+	for range 2 {
+		customer, err := client.EnsureCustomer(ctx, customer())
+		var e *merchantauth.Error
+		switch {
+		case errors.As(err, &e) && e.Ambiguous():
+			fmt.Println("it may still come: call EnsureCustomer again in some minutes")
+			return
+		case err != nil:
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(customer.ID, "of", srv.Customers())
+	}
+	// Output:
+	// cust-0001-xyz of 1
+	// cust-0001-xyz of 1
+}
+
 // A log line of a failure: none of these fields holds a credential.
 func ExampleError_Failure() {
 	srv, client := simulated()

@@ -49,6 +49,12 @@ type Config struct {
 	// record when they recover, each at most once in 10 s. Records contain no
 	// URL, header or body. Optional: nil is silent.
 	Logger *slog.Logger
+	// OnAttempt is called after each attempt of a call, and of a request through
+	// Transport or HTTPClient, for metrics and traces; minting makes no request. ctx
+	// is the caller's context, and may have ended. The call goes on when OnAttempt
+	// returns, so it must be quick, and safe for concurrent use. A panic is logged,
+	// at most once in 10 s. Optional.
+	OnAttempt func(ctx context.Context, a providerauth.Attempt)
 	// AttemptTimeout bounds an attempt of a call. Optional, default 10 s. An
 	// attempt of a call that is never repeated ends with its caller's context
 	// instead. If the caller has no deadline, it ends after 2 minutes or
@@ -72,9 +78,9 @@ type Config struct {
 
 func (c *Config) options() session.Options {
 	return session.Options{
-		HTTPClient: c.HTTPClient, Logger: c.Logger, AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts,
-		MaxResponseBytes: c.MaxResponseBytes,
-		RefreshBefore:    c.RefreshBefore, KeepWarm: c.KeepWarm,
+		HTTPClient: c.HTTPClient, Logger: c.Logger, OnAttempt: c.OnAttempt,
+		AttemptTimeout: c.AttemptTimeout, MaxAttempts: c.MaxAttempts, MaxResponseBytes: c.MaxResponseBytes,
+		RefreshBefore: c.RefreshBefore, KeepWarm: c.KeepWarm,
 	}
 }
 

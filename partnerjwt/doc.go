@@ -40,6 +40,11 @@
 // bytes: crypto/hmac refuses shorter keys. [New] reports a shorter [providerauth.StaticSecret],
 // and any other shorter secret is [providerauth.ErrSecretUnavailable].
 //
+// # Monitoring
+//
+// [Client.Stats] returns figures, and Config.OnAttempt is called after each HTTP
+// request, for metrics and traces. [Client.Ready] is for a readiness probe.
+//
 // # Traps
 //
 // The token does not name a user, the API documents no errors, rate limits or

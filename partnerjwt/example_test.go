@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"time"
 
@@ -189,6 +190,47 @@ func ExampleVerify_expired() {
 		fmt.Println(claims.ExpiresAt.Sub(claims.IssuedAt))
 	}
 	// Output: 15m0s
+}
+
+// A readiness probe. It sends no request: the client mints its tokens itself.
+func ExampleClient_Ready() {
+	srv, client := simulated()
+	defer srv.Close()
+	defer client.Close()
+	probe := func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		if err := client.Ready(ctx); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	}
+	w := httptest.NewRecorder()
+	probe(w, httptest.NewRequest(http.MethodGet, "/ready", nil))
+	fmt.Println(w.Code)
+	// Output: 200
+}
+
+// Each HTTP request is shown, with the context of its call: a trace in it is there.
+func ExampleConfig_onAttempt() {
+	srv := partnerjwttest.NewServer(partnerjwttest.Options{})
+	defer srv.Close()
+	cfg := srv.Config()
+	cfg.OnAttempt = func(_ context.Context, a providerauth.Attempt) {
+		fmt.Println(a.Provider, a.Op, a.Method, a.Path, "attempt", a.Attempt, a.StatusCode, a.Outcome, a.Duration > 0)
+	}
+	client, err := partnerjwt.New(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	srv.FailNext(1, http.StatusServiceUnavailable, http.Header{"Retry-After": {"0"}})
+	if _, err := client.Portfolio(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// partnerjwt Portfolio GET /portfolio attempt 1 503 failed true
+	// partnerjwt Portfolio GET /portfolio attempt 2 200 ok true
 }
 
 // A log line of a failure: none of these fields holds a credential.

@@ -79,6 +79,11 @@
 // error is Ambiguous: store the TxID first. An accepted transfer may still be
 // pending.
 //
+// # Monitoring
+//
+// [Client.Stats] returns figures, and Config.OnAttempt is called after each HTTP
+// request, for metrics and traces.
+//
 // # Traps
 //
 // The signature is MD5 and covers neither the timestamp nor the path; see

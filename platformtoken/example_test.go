@@ -232,6 +232,29 @@ func ExampleConfig() {
 	// Output: 0
 }
 
+// Each HTTP request is shown, with the context of its call. A token request has that
+// of the caller that started it.
+func ExampleConfig_onAttempt() {
+	srv := platformtokentest.NewServer(platformtokentest.Options{})
+	defer srv.Close()
+	cfg := srv.Config()
+	cfg.OnAttempt = func(_ context.Context, a providerauth.Attempt) {
+		fmt.Println(a.Op, a.Path, a.StatusCode, a.Outcome)
+	}
+	client, err := platformtoken.New(cfg)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	if _, err := client.Balance(context.Background(), platformtoken.Player{UserID: "t1_225478", Currency: "BRL"}); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// Token /auth/createToken 200 ok
+	// Balance /player/getBalance 200 ok
+}
+
 // A new token, whatever token there is: the player's other sessions end.
 func ExampleClient_CreateToken() {
 	ctx := context.Background()

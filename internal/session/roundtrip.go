@@ -101,10 +101,10 @@ type requestSender struct {
 	req  *http.Request
 	path string // below the base URL
 
-	sent  bool
-	resp  *http.Response
-	fault error   // of the base, or of Credential.Set before anything was sent
-	first sending // in here it costs no allocation
+	attempts int // so far
+	resp     *http.Response
+	fault    error   // of the base, or of Credential.Set before anything was sent
+	first    sending // in here it costs no allocation
 }
 
 // A sending is the part of a request for the base. The base may still hold it
@@ -123,20 +123,21 @@ func (r *requestSender) send(_ context.Context, s *credential.Secret) verdict {
 	stamp := r.stamp(s)
 	own, err := r.own(s)
 	if err != nil {
-		if !r.sent {
+		if r.attempts == 0 {
 			r.fault = r.Unsent(r.req, err)
 		}
 		return unclear // an earlier answer stands
 	}
-	if r.sent {
+	if r.attempts > 0 {
 		discard(r.resp)
 	}
-	r.sent = true
+	r.attempts++
 	start := time.Now()
 	r.resp, r.fault = r.pass(own)
 	received := time.Now()
 	v := r.judge(s)
 	r.observe(v, clock.Answer{Sent: start, Received: received, Stamp: stamp})
+	r.report(v, received.Sub(start))
 	return v
 }
 
@@ -180,7 +181,7 @@ func (r *requestSender) settler(s *credential.Secret, resp http.Response) func(b
 // not change its caller's request, and neither we nor the base do.
 func (r *requestSender) own(s *credential.Secret) (*sending, error) {
 	out := &r.first
-	if r.sent {
+	if r.attempts > 0 {
 		out = new(sending)
 	}
 	own := &out.req
@@ -195,7 +196,7 @@ func (r *requestSender) own(s *credential.Secret) (*sending, error) {
 	if !resend.ByItself(own.Method) {
 		resend.HideKey(own.Header)
 	}
-	if r.sent && r.req.GetBody != nil {
+	if r.attempts > 0 && r.req.GetBody != nil {
 		body, err := r.req.GetBody()
 		if err != nil || body == nil {
 			return nil, cmp.Or(err, errRewind)

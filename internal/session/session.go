@@ -23,6 +23,7 @@ import (
 type Options struct {
 	HTTPClient       *http.Client
 	Logger           *slog.Logger
+	OnAttempt        func(context.Context, providerauth.Attempt)
 	AttemptTimeout   time.Duration
 	MaxAttempts      int
 	MaxResponseBytes int
@@ -41,7 +42,12 @@ func (o *Options) Check(p *check.Problems) {
 
 // Attrs shows the options in a log.
 func (o *Options) Attrs() []slog.Attr {
+	onAttempt := "not set"
+	if o.OnAttempt != nil {
+		onAttempt = "set"
+	}
 	return []slog.Attr{
+		slog.String("on_attempt", onAttempt),
 		slog.Duration("attempt_timeout", o.AttemptTimeout),
 		slog.Int("max_attempts", o.MaxAttempts),
 		slog.Int("max_response_bytes", o.MaxResponseBytes),
@@ -125,7 +131,7 @@ func New(cfg Config) *Client {
 		c.timeout = o.HTTPClient.Timeout
 	}
 	c.API = transport.New(transport.Config{
-		Provider: cfg.Provider, BaseURL: cfg.BaseURL, HTTPClient: o.HTTPClient, Logger: o.Logger,
+		Provider: cfg.Provider, BaseURL: cfg.BaseURL, HTTPClient: o.HTTPClient, Logger: o.Logger, OnAttempt: o.OnAttempt,
 		AttemptTimeout: o.AttemptTimeout, MaxAttempts: o.MaxAttempts, Clock: &c.Clock, Timestamps: cfg.Timestamps,
 		MaxResponseBytes: o.MaxResponseBytes,
 		Reader:           cfg.Dialect, ContentType: cfg.ContentType,

@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -86,7 +87,10 @@ func TestOptions(t *testing.T) {
 	o := session.Options{AttemptTimeout: -1, MaxAttempts: -1, MaxResponseBytes: -1, RefreshBefore: -1}
 	o.Check(&p)
 	check(t, "fields with a rule", len(p), 4)
-	check(t, "attributes", len(o.Attrs()), 5)
+	check(t, "attributes", len(o.Attrs()), 6)
+	check(t, "without OnAttempt", o.Attrs()[0], "on_attempt=not set")
+	o.OnAttempt = func(context.Context, providerauth.Attempt) {}
+	check(t, "with OnAttempt", o.Attrs()[0], "on_attempt=set")
 }
 
 func TestClient_Stats(t *testing.T) {

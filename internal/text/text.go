@@ -97,10 +97,14 @@ func IsUUID(s string) bool {
 // number.
 func PathTemplate(path string) string {
 	segments := strings.Split(path, "/")
+	found := false
 	for i, s := range segments {
 		if s != "" && !isWord(s) && !isVersion(s) {
-			segments[i] = "{id}"
+			segments[i], found = "{id}", true
 		}
+	}
+	if !found {
+		return path
 	}
 	return strings.Join(segments, "/")
 }

@@ -8,6 +8,7 @@ package transport
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/internal/clock"
 	"github.com/providerauth/providerauth-go/internal/timebox"
 )
@@ -50,6 +52,9 @@ type Config struct {
 	HTTPClient *http.Client
 	// Logger gets a line per attempt at debug level. Optional: nil is silent.
 	Logger *slog.Logger
+	// OnAttempt is called after each attempt, on the goroutine of its caller. A
+	// panic is logged. Optional.
+	OnAttempt func(context.Context, providerauth.Attempt)
 	// AttemptTimeout bounds an attempt from connecting to the end of the body.
 	// An attempt of a call with the policy Once may take as long as its
 	// caller's deadline allows, and without a deadline 2 min or AttemptTimeout,
@@ -80,6 +85,8 @@ type Client struct {
 	rt             http.RoundTripper
 	pool           *http.Transport // rt if it is our own, else nil
 	logger         *slog.Logger
+	onAttempt      func(context.Context, providerauth.Attempt)
+	panicked       panicked      // of onAttempt
 	prompt         bool          // rt returns when its context ends
 	timeout        time.Duration // of the operator's client; 0: none
 	attemptTimeout time.Duration
@@ -99,6 +106,7 @@ func New(cfg Config) *Client {
 	c := &Client{
 		provider:       cfg.Provider,
 		logger:         cfg.Logger,
+		onAttempt:      cfg.OnAttempt,
 		attemptTimeout: cmp.Or(cfg.AttemptTimeout, defaultAttemptTimeout),
 		maxAttempts:    cmp.Or(cfg.MaxAttempts, defaultMaxAttempts),
 		maxResponse:    cmp.Or(cfg.MaxResponseBytes, defaultMaxResponse),

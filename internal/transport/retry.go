@@ -92,6 +92,7 @@ func (r *run) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, 
 	if r.unsigned != nil || r.ended != nil && !r.now.made {
 		return false, nil
 	}
+	r.report(ctx)
 	stop, again := r.plan(ctx)
 	r.log(ctx, stop)
 	return again, nil

@@ -73,7 +73,7 @@ func TestErrorsHaveTheSameFieldsInEveryPackage(t *testing.T) {
 }
 
 func TestConfigFieldsOfOneNameHaveOneType(t *testing.T) {
-	common := []string{"BaseURL", "HTTPClient", "Logger", "AttemptTimeout", "MaxAttempts", "MaxResponseBytes", "RefreshBefore", "KeepWarm"}
+	common := []string{"BaseURL", "HTTPClient", "Logger", "OnAttempt", "AttemptTimeout", "MaxAttempts", "MaxResponseBytes", "RefreshBefore", "KeepWarm"}
 	seen := map[string]reflect.StructField{}
 	for name, p := range packages {
 		for _, field := range reflect.VisibleFields(p.config) {
