@@ -106,7 +106,7 @@ var rows = []row{
 	{packages: "internal/benchmarks", may: all + " " + others, absent: true, testing: true},
 	{packages: "integrations/storetest", may: ".", absent: true, testing: true},
 	{packages: "integrations/redisstore", may: ". " + others, inTests: "integrations/storetest", absent: true},
-	{packages: "integrations/prometheus", may: ". klas " + others, absent: true},
+	{packages: "integrations/prometheus", may: ". klas " + others, inTests: all, absent: true},
 }
 
 func TestImports(t *testing.T) {
