@@ -97,6 +97,7 @@ var rows = []row{
 	{packages: "examples/replicas", may: all + " integrations/redisstore examples/replicas/internal/stage " + others},
 	{packages: "examples/replicas/internal/stage", may: all},
 	{packages: "examples/replicas/internal/fleet", may: all + " integrations/redisstore examples/replicas/internal/stage " + others},
+	{packages: "examples/operator", may: all + " integrations/prometheus " + others},
 	{packages: "examples/tracing", may: all + " " + others},
 	{packages: "examples/*", may: all},
 
