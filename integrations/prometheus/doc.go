@@ -25,6 +25,7 @@
 //   - code: a status_code of package klas or of [WebhookOptions], "none" for an answer
 //     without status_code, "other" for the rest.
 //   - path: a path of [WebhookOptions], "other" for the rest.
+//   - sent: whether the answer left, "true" or "false".
 //
 // # Alerts
 //
@@ -35,4 +36,5 @@
 // Webhooks fail:
 //
 //	sum by (code) (rate(providerauth_webhook_results_total{code!="OK"}[5m])) > 0
+//	sum(rate(providerauth_webhook_results_total{sent="false"}[5m])) > 0
 package providerauthprom
