@@ -33,7 +33,7 @@ func printUnder(w io.Writer, children map[trace.SpanID]tracetest.SpanStubs, pare
 func describe(attrs []attribute.KeyValue) string {
 	texts := make([]string, len(attrs))
 	for i, a := range attrs {
-		texts[i] = string(a.Key) + "=" + a.Value.Emit()
+		texts[i] = string(a.Key) + "=" + a.Value.String()
 	}
 	return strings.Join(texts, " ")
 }
