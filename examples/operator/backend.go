@@ -4,21 +4,26 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	providerauth "github.com/providerauth/providerauth-go"
 	"github.com/providerauth/providerauth-go/assetpay"
+	providerauthprom "github.com/providerauth/providerauth-go/integrations/prometheus"
 	"github.com/providerauth/providerauth-go/klas"
 	"github.com/providerauth/providerauth-go/merchantauth"
 	"github.com/providerauth/providerauth-go/partnerjwt"
 	"github.com/providerauth/providerauth-go/platformtoken"
 )
+
+// klasPath is the path of the webhook at which Klas asks for a player.
+const klasPath = "/klas/authenticate"
 
 // A backend holds one client per provider. Each client is made once and shared by
 // all callers: two clients would not know of each other's tokens.
@@ -29,29 +34,35 @@ type backend struct {
 	bank    *merchantauth.Client
 	games   *platformtoken.Client
 	webhook *klas.Webhook
-
-	mu       sync.Mutex
-	webhooks map[klas.StatusCode]int // answers to Klas, all with HTTP 200
+	metrics *prometheus.Registry
 }
 
 func newBackend(p *simulators, log *slog.Logger) (*backend, error) {
-	b := &backend{log: log, webhooks: map[klas.StatusCode]int{}}
+	b := &backend{log: log, metrics: prometheus.NewRegistry()}
 	// In production these are literals with SecretFuncs for a vault.
 	brokerCfg, skinsCfg, bankCfg, gamesCfg := p.broker.Config(), p.skins.Config(), p.bank.Config(), p.games.Config()
+	attempts := providerauthprom.NewAttempts()
+	brokerCfg.OnAttempt, skinsCfg.OnAttempt = attempts.Observe, attempts.Observe
+	bankCfg.OnAttempt, gamesCfg.OnAttempt = attempts.Observe, attempts.Observe
+	webhooks := providerauthprom.NewWebhooks(providerauthprom.WebhookOptions{Paths: []string{klasPath}})
 	var err [5]error
 	b.broker, err[0] = partnerjwt.New(brokerCfg)
 	b.skins, err[1] = assetpay.New(skinsCfg)
 	b.bank, err[2] = merchantauth.New(bankCfg)
 	b.games, err[3] = platformtoken.New(gamesCfg)
 	b.webhook, err[4] = klas.New(klas.Config{
-		Secrets: providerauth.StaticSecrets(klasSecret),
-		OnResult: func(_ context.Context, r klas.Result) {
-			b.mu.Lock()
-			b.webhooks[r.Code]++
-			b.mu.Unlock()
-		},
+		Secrets: providerauth.StaticSecrets(klasSecret), OnResult: webhooks.Observe,
 	})
-	return b, errors.Join(err[:]...)
+	if err := errors.Join(err[:]...); err != nil {
+		return nil, err
+	}
+	clients, failed := providerauthprom.NewCollector(map[string]providerauthprom.Source{
+		"partnerjwt": b.broker, "assetpay": b.skins, "merchantauth": b.bank, "platformtoken": b.games,
+	})
+	if failed != nil {
+		return nil, failed
+	}
+	return b, errors.Join(b.metrics.Register(attempts), b.metrics.Register(webhooks), b.metrics.Register(clients))
 }
 
 // close waits for requests for tokens under way; it cancels nothing.
@@ -64,12 +75,12 @@ func (b *backend) close() {
 func (b *backend) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", b.health)
-	mux.HandleFunc("GET /metrics", b.metrics)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(b.metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /portfolio", b.portfolio)
 	mux.HandleFunc("POST /players/{id}/skins-token", b.skinsToken)
 	mux.HandleFunc("POST /players/{id}/deposits/{tx}", b.deposit)
 	mux.HandleFunc("POST /customers", b.customer)
-	mux.Handle("/klas/authenticate", b.webhook.AuthenticateHandler(klas.AuthenticatorFunc(b.authenticate)))
+	mux.Handle(klasPath, b.webhook.AuthenticateHandler(klas.AuthenticatorFunc(b.authenticate)))
 	return mux
 }
 
@@ -159,27 +170,4 @@ func (b *backend) health(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	_, _ = io.WriteString(w, "ok\n")
-}
-
-// stats collects the Stats of all clients, which have the same type.
-func (b *backend) stats() map[string]providerauth.Stats {
-	return map[string]providerauth.Stats{
-		"partnerjwt": b.broker.Stats(), "assetpay": b.skins.Stats(),
-		"merchantauth": b.bank.Stats(), "platformtoken": b.games.Stats(),
-	}
-}
-
-func (b *backend) metrics(w http.ResponseWriter, _ *http.Request) {
-	for name, s := range b.stats() {
-		for metric, n := range map[string]uint64{
-			"waits": s.Waits, "refreshes": s.Refreshes, "failures": s.Failures, "invalidations": s.Invalidations, "contested": s.Contested,
-		} {
-			fmt.Fprintf(w, "token_%s_total{provider=%q} %d\n", metric, name, n)
-		}
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for code, n := range b.webhooks {
-		fmt.Fprintf(w, "klas_webhooks_total{code=%q} %d\n", code, n)
-	}
 }

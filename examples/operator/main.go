@@ -1,9 +1,9 @@
 // Operator is a backend with all five packages, wired as an operator would do it.
 // Each provider has a single client for the life of the process. A single function
-// turns errors into answers. Health and metrics come from Stats and OnResult. The
-// shutdown waits for the work under way.
+// turns errors into answers. Health comes from Stats, the metrics for Prometheus from
+// Stats, OnAttempt and OnResult. The shutdown waits for the work under way.
 //
-//	go run ./examples/operator
+//	go -C examples/operator run .
 //
 // The providers and the players are simulated here: Operator serves a session
 // against itself, prints the answers, and ends. With OPERATOR_ADDR=:8080 it serves

@@ -79,7 +79,7 @@ func session(ctx context.Context, base string, p *simulators) error {
 	hook := klastest.NewRequest(klasSecret, []byte(`{"request_id":"r-1","timestamp":1710000000,"session_id":"s-1","player_id":"12001"}`))
 	hook.RequestURI = ""
 	var err error
-	if hook.URL, err = url.Parse(base + "/klas/authenticate"); err != nil {
+	if hook.URL, err = url.Parse(base + klasPath); err != nil {
 		return err
 	}
 	wrong = append(wrong, show("Klas asks for a player", 200, hook.WithContext(ctx)))

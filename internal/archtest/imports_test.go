@@ -97,6 +97,8 @@ var rows = []row{
 	{packages: "examples/replicas", may: all + " integrations/redisstore examples/replicas/internal/stage " + others},
 	{packages: "examples/replicas/internal/stage", may: all},
 	{packages: "examples/replicas/internal/fleet", may: all + " integrations/redisstore examples/replicas/internal/stage " + others},
+	{packages: "examples/operator", may: all + " integrations/prometheus " + others},
+	{packages: "examples/tracing", may: all + " " + others},
 	{packages: "examples/*", may: all},
 
 	// Other modules, which may need more than this one.
@@ -106,7 +108,7 @@ var rows = []row{
 	{packages: "internal/benchmarks", may: all + " " + others, absent: true, testing: true},
 	{packages: "integrations/storetest", may: ".", absent: true, testing: true},
 	{packages: "integrations/redisstore", may: ". " + others, inTests: "integrations/storetest", absent: true},
-	{packages: "integrations/prometheus", may: ". klas " + others, absent: true},
+	{packages: "integrations/prometheus", may: ". klas " + others, inTests: all, absent: true},
 }
 
 func TestImports(t *testing.T) {

@@ -58,7 +58,7 @@ type source struct {
 // examples with a module of their own are left out: they import packages that this
 // module does not require.
 func (f source) shows() bool {
-	if match("examples/postgresstore examples/replicas examples/replicas/*/*", f.dir) {
+	if match("examples/operator examples/postgresstore examples/replicas examples/replicas/*/* examples/tracing", f.dir) {
 		return false
 	}
 	return strings.HasPrefix(f.dir, "examples/") || f.dir == "internal/testdata/consumer" || strings.HasPrefix(f.name, "example") && strings.HasSuffix(f.name, "_test.go")
