@@ -118,7 +118,7 @@ const lookEvery = 250 * time.Millisecond
 // mayLook reports whether the key may be looked up in the store now.
 func (c *Cache[K, S, T]) mayLook(sl *slot[K, S, T], now int64) bool {
 	since := now - sl.lookedAt
-	return c.sharing != nil && (since < 0 || since >= int64(lookEvery))
+	return c.sharing != nil && !c.sharing.failing() && (since < 0 || since >= int64(lookEvery))
 }
 
 // lookLocked starts a flight that only looks into the store. err is what its callers

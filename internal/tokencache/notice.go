@@ -58,6 +58,9 @@ func (r *noticeRate) take(now int64) bool {
 // due, and every process knows when.
 func (c *claim[K, S, T]) surprise(id credential.ID) *notice {
 	r := &c.base
+	if c.cache.cfg.Mode.mayCreateAlone() {
+		return nil // nobody's token is worse for it
+	}
 	if r.Token == nil || c.sharing.now(time.Now()) >= r.Expires-r.Lead {
 		return nil
 	}
@@ -82,7 +85,7 @@ func (c *Cache[K, S, T]) tell(values context.Context, n *notice) {
 	if err != nil {
 		return
 	}
-	_, _ = s.do(values, false, func(ctx context.Context) ([]byte, error) { return nil, s.notifier.Notify(ctx, content) })
+	s.notify(values, s.notifier, content)
 }
 
 // hear has the key of a notice looked up by its next caller, unless the token of the

@@ -35,10 +35,11 @@ type record struct {
 	// FullAt is the state of the key's limiter.
 	FullAt int64 `json:"b,omitempty"`
 	// Failed counts the failures in a row that other processes would meet too.
-	// RetryAt ends the back-off after the last, and Status is the status of its
-	// answer; 0: there was none.
+	// RetryAt ends the back-off after the last, which lasts for Pause, and Status
+	// is the status of its answer; 0: there was none.
 	Failed  int   `json:"n,omitempty"`
 	RetryAt int64 `json:"a,omitempty"`
+	Pause   int64 `json:"p,omitempty"`
 	Status  int   `json:"c,omitempty"`
 	// Lease belongs to a flight that is getting another token; nil: none.
 	Lease *lease `json:"l,omitempty"`
@@ -65,7 +66,7 @@ const maxRecordTime = 253402300799999
 
 // bound puts every number of a record of another build into its range.
 func (r *record) bound() {
-	for _, n := range []*int64{&r.Expires, &r.Life, &r.Lead, &r.Margin, &r.Grant, &r.FullAt, &r.RetryAt} {
+	for _, n := range []*int64{&r.Expires, &r.Life, &r.Lead, &r.Margin, &r.Grant, &r.FullAt, &r.RetryAt, &r.Pause} {
 		*n = min(max(*n, 0), maxRecordTime)
 	}
 	const longest = int64(10 * 365 * 24 * time.Hour / time.Millisecond)
@@ -77,12 +78,26 @@ func (r *record) bound() {
 	r.Failed = min(max(r.Failed, 0), 16)
 }
 
+// pause is how long the back-off goes on after now; 0: it does not. A pause longer
+// than it was meant to be comes from a process with a wrong clock.
+func (r *record) pause(now int64) time.Duration {
+	left := ms(r.RetryAt - now)
+	if left > min(ms(r.Pause), maxRetryAfter) {
+		return 0
+	}
+	return max(left, 0)
+}
+
 // keeps is how long the store has to keep the record at the time now on the
 // provider's clock.
 func (r *record) keeps(now int64) time.Duration {
 	keeps := time.Second
 	if r.Token != nil {
-		keeps = max(keeps, min(ms(r.Expires-now), ms(r.Life))+ms(r.Grant))
+		left := ms(r.Expires - now)
+		if left <= 0 { // or this process's clock is ahead
+			left = ms(r.Life)
+		}
+		keeps = max(keeps, min(left, ms(r.Life))+ms(r.Grant))
 	}
 	if r.Lease != nil { // the others see it run out
 		keeps = max(keeps, 2*r.Lease.ttl())

@@ -34,10 +34,11 @@ type registers struct {
 	reads   byte          // the newest format
 	writes  byte
 
-	keys     atomic.Pointer[seal.Keys] // of the last secrets
-	pausedTo atomic.Int64              // Unix ns; 0: the store works
-	hanging  timebox.Abandoned
-	failures atomic.Uint64
+	keys      atomic.Pointer[seal.Keys] // of the last secrets
+	pausedTo  atomic.Int64              // Unix ns; 0: the store works
+	hanging   timebox.Abandoned
+	notifying timebox.Abandoned
+	failures  atomic.Uint64
 }
 
 // unavailable is the error of a failed operation, or of a value that does not open.
@@ -55,6 +56,8 @@ var (
 
 // open returns the keys of this moment.
 func (r *registers) open(ctx context.Context) (*seal.Keys, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
 	secrets, err := r.secrets.Get(ctx)
 	if err != nil {
 		return nil, unavailable(err.Error(), err)
@@ -81,6 +84,7 @@ type register struct {
 	value  []byte // as last seen; nil: none
 	seenAt time.Time
 	record record // in value
+	closed error  // value does not open, and is never overwritten; nil: it does
 }
 
 // load reads the register.
@@ -95,8 +99,12 @@ func (r *register) load(ctx context.Context) error {
 // swap writes the value if the register has not changed since it was last seen, and
 // reports whether it did. If not, the register is seen as it is now.
 func (r *register) swap(ctx context.Context, value []byte, keeps time.Duration) (done bool, _ error) {
+	if r.closed != nil {
+		return false, r.closed
+	}
+	prev := r.value // an abandoned operation may still read it
 	now, err := r.do(ctx, true, func(ctx context.Context) ([]byte, error) {
-		return r.store.Swap(ctx, r.name, r.value, value, keeps)
+		return r.store.Swap(ctx, r.name, prev, value, keeps)
 	})
 	if err != nil {
 		return false, err
@@ -114,9 +122,9 @@ func (r *register) see(value []byte) error {
 		value = nil
 	}
 	if value != nil && slices.Equal(value, r.value) {
-		return nil
+		return r.closed
 	}
-	r.value, r.seenAt, r.record = value, time.Now(), record{}
+	r.value, r.seenAt, r.record, r.closed = value, time.Now(), record{}, nil
 	if value == nil {
 		return nil
 	}
@@ -126,9 +134,9 @@ func (r *register) see(value []byte) error {
 		r.record.bound()
 	}
 	if err != nil {
-		return &unreadable{unavailable("it holds a value that no key of StoreKeys opens, or of a later version", nil), seal.IDOf(value)}
+		r.closed = &unreadable{unavailable("it holds a value that no key of StoreKeys opens, or of a later version", nil), seal.IDOf(value)}
 	}
-	return nil
+	return r.closed
 }
 
 // seal returns the record as a value of the register.
@@ -190,6 +198,25 @@ func (r *registers) once(ctx context.Context, op func(context.Context) ([]byte, 
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout/2)
 	defer cancel()
 	return timebox.Run(ctx, &r.hanging, op, nil)
+}
+
+// notify sends a notice, once: a lost notice costs little. A notifier that hangs or
+// fails says nothing of the store.
+func (r *registers) notify(ctx context.Context, n providerauth.Notifier, content []byte) {
+	if r.notifying.Running() >= maxStoreHangs {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
+	defer cancel()
+	_, _ = timebox.Run(ctx, &r.notifying, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, n.Notify(ctx, content)
+	}, nil)
+}
+
+// failing reports whether the store failed a moment ago.
+func (r *registers) failing() bool {
+	left := r.pausedTo.Load() - time.Now().UnixNano()
+	return left > 0 && left <= int64(storePause)
 }
 
 // paused reports whether the store failed a moment ago. After each pause a single

@@ -113,11 +113,13 @@ func (c *Cache[K, S, T]) Contested(key K) (wait time.Duration, why error) {
 	}
 	s, now := c.current(key)
 	wait = c.limiterWaitLocked(sl, s, now)
-	if s != nil && c.backingOffLocked(sl, s.scope, now) {
+	backingOff := s != nil && c.backingOffLocked(sl, s.scope, now)
+	if backingOff {
 		wait = max(wait, time.Duration(sl.failure.retryAt-now))
-		if errors.Is(sl.failure.err, providerauth.ErrStoreUnavailable) {
-			why = sl.failure.err
-		}
+	}
+	failing := backingOff || c.sharing != nil && c.sharing.failing()
+	if failing && sl.failure != nil && errors.Is(sl.failure.err, providerauth.ErrStoreUnavailable) {
+		why = sl.failure.err
 	}
 	return wait, why
 }

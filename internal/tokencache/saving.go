@@ -141,10 +141,16 @@ func (s *saving[K, S, T]) run(values context.Context) {
 				c.supersede(s.key, func(current *snapshot[S, T]) bool { return current.id == s.id })
 			}
 			return
-		case !time.Now().Before(s.until), !c.pause(jittered(saveEvery)):
+		case !time.Now().Before(s.until), !c.pause(jittered(saveEvery)), !s.current():
 			return
 		}
 	}
+}
+
+// current reports whether the token is still its key's: no other is worth saving.
+func (s *saving[K, S, T]) current() bool {
+	now := s.cache.peek(s.key).alive()
+	return now != nil && now.id == s.id
 }
 
 // try saves the record, also over an older state of the store, and into a store that
@@ -162,7 +168,7 @@ func (s *saving[K, S, T]) try(values context.Context) saved {
 			return kept
 		}
 		now := &s.reg.record
-		older := now.Generation < s.next.Generation && (now.Lease == nil || now.Lease.Owner == s.cache.sharing.owner)
+		older := now.Generation < s.next.Generation && now.Lease == nil
 		switch {
 		case s.reg.value == nil:
 			s.cache.writeBack() // the store has lost the lease, and perhaps everything

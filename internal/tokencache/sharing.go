@@ -103,6 +103,8 @@ type claim[K, S comparable, T any] struct {
 	lost  bool      // another process has taken it over
 
 	conflicts int
+	races     int       // for the lease, without another process's lease in the end
+	begun     time.Time // of the flight
 }
 
 // maxConflicts is how often a flight begins anew after it lost its lease.
@@ -119,7 +121,7 @@ func (f *flight[K, S, T]) share(values context.Context) {
 	}
 	b := f.before
 	reg.needed = f.kind != creation && f.kind != look || b == nil || b.state == tombstone || f.startedAt >= b.validUntil()
-	c := &claim[K, S, T]{flight: f, sharing: s, reg: reg}
+	c := &claim[K, S, T]{flight: f, sharing: s, reg: reg, begun: time.Now()}
 	err = reg.load(values)
 	for err == nil {
 		var done bool
@@ -151,8 +153,10 @@ func (c *claim[K, S, T]) step(values context.Context) (done bool, _ error) {
 	case errors.Is(err, providerauth.ErrContested):
 		c.giveUp(err)
 		return true, nil
-	case err != nil || !held:
+	case err != nil:
 		return false, err
+	case !held:
+		return c.lostRace()
 	}
 	done = c.hold(values)
 	if done {
@@ -164,6 +168,29 @@ func (c *claim[K, S, T]) step(values context.Context) (done bool, _ error) {
 		return true, nil
 	}
 	c.outcome, c.lost = outcome[T]{}, false
+	c.receivedAt, c.plan, c.generation = time.Time{}, plan{}, 0
+	return false, nil
+}
+
+// maxRaces is how often a flight loses the race for a lease that nobody then holds. No
+// working store and fleet bring about so many.
+const maxRaces = 16
+
+var errUnruly = unavailable("it answers otherwise than a Store may", nil)
+
+// lostRace has the flight look again at what the register holds, a moment later.
+func (c *claim[K, S, T]) lostRace() (done bool, _ error) {
+	if c.leased() {
+		return false, nil
+	}
+	c.races++
+	switch {
+	case c.races > maxRaces:
+		return false, errUnruly
+	case !c.cache.pause(jittered(firstPoll)):
+		c.fail(&apierror.Error{Kind: providerauth.ErrClosed})
+		return true, nil
+	}
 	return false, nil
 }
 
@@ -173,6 +200,10 @@ func (f *flight[K, S, T]) withoutStore(values context.Context, err error) {
 	var u *unreadable
 	if errors.As(err, &u) {
 		f.cache.warnUnreadable(u)
+	}
+	if f.kind == look {
+		f.giveUp(f.looked)
+		return
 	}
 	if f.kind == creation && f.cache.cfg.Mode.mayCreateAlone() {
 		ctx, cancel := context.WithTimeout(values, f.cache.deadline)
@@ -219,7 +250,7 @@ func (c *claim[K, S, T]) adopt() bool {
 	left := min(ms(r.Expires-now), ms(r.Life))
 	refresh := left - ms(r.Lead)
 	if r.Suspect || refresh <= 0 {
-		refresh = min(ms(r.RetryAt-now), left-ms(r.Margin))
+		refresh = min(r.pause(now), left-ms(r.Margin))
 	}
 	if refresh <= 0 {
 		return false
@@ -278,6 +309,9 @@ func (c *claim[K, S, T]) await(values context.Context) (done bool, _ error) {
 	}
 	c.polls++
 	left := c.reg.record.Lease.ttl() - time.Since(c.reg.seenAt)
+	if time.Since(c.begun) > 2*maxLease {
+		return false, errUnruly
+	}
 	if !c.cache.pause(min(jittered(c.pollEvery), left)) {
 		c.fail(&apierror.Error{Kind: providerauth.ErrClosed})
 		return true, nil
@@ -289,8 +323,8 @@ func (c *claim[K, S, T]) await(values context.Context) (done bool, _ error) {
 // backsOff reports whether the back-off of another process binds the flight. It does
 // not bind the replacement of a rejected token: the limiter does.
 func (c *claim[K, S, T]) backsOff() bool {
-	left := ms(c.reg.record.RetryAt - c.sharing.now(time.Now()))
-	return c.kind == creation && c.rejectedID() == (credential.ID{}) && left > 0 && left <= maxRetryAfter
+	left := c.reg.record.pause(c.sharing.now(time.Now()))
+	return c.kind == creation && c.rejectedID() == (credential.ID{}) && left > 0
 }
 
 var errElsewhere = errors.New("another process was refused a token, or got no answer")
@@ -300,7 +334,7 @@ func (c *claim[K, S, T]) sharedFailure() error {
 	r := &c.reg.record
 	return &apierror.Error{
 		Err: errElsewhere, Status: r.Status, Temporary: true, Effect: apierror.Renews,
-		RetryAfter: ms(r.RetryAt - c.sharing.now(time.Now())),
+		RetryAfter: r.pause(c.sharing.now(time.Now())),
 	}
 }
 
@@ -320,6 +354,7 @@ func (c *claim[K, S, T]) take(values context.Context) (held bool, _ error) {
 		c.base.Unclear++ // whoever it was may have sent a request
 		c.base.Lease = nil
 	}
+	c.preferOwn()
 	next := c.base
 	if c.limitedByFleet() {
 		l := limiter{fullAt: c.sharing.local(next.FullAt).UnixNano()}
@@ -333,6 +368,29 @@ func (c *claim[K, S, T]) take(values context.Context) (held bool, _ error) {
 	}
 	next.Lease = &lease{Owner: c.sharing.owner, TTL: c.cache.leaseTime().Milliseconds()}
 	return c.writeLease(values, next)
+}
+
+// preferOwn puts the token of this process into the record, if it is newer: it could
+// not be saved yet. A lost record of a grant is not replaced: others may have spent the
+// grant.
+func (c *claim[K, S, T]) preferOwn() {
+	own := c.before.alive()
+	if own != c.before && c.cache.cfg.Mode.killsPrevious() {
+		return // it was rejected
+	}
+	lost := c.base.Token == nil && c.cache.cfg.Mode.spendsGrant()
+	if own == nil || own.generation <= c.base.Generation || lost {
+		return
+	}
+	t := time.Now()
+	r, err := c.sharing.recordOf(own.scope, own.token, t, own.planAt(t))
+	if err != nil || r.Life <= 0 && r.Grant == 0 {
+		return
+	}
+	b := &c.base
+	b.Generation, b.Token, b.Dead, b.Suspect = own.generation, r.Token, false, false
+	b.Expires, b.Life, b.Lead, b.Margin, b.Grant = r.Expires, r.Life, r.Lead, r.Margin, r.Grant
+	b.Unclear = max(b.Unclear, c.ambiguousUses)
 }
 
 // limitedByFleet reports whether the creation takes a permit of the key's limiter,
@@ -394,7 +452,8 @@ func (c *claim[K, S, T]) useRecordsGrant() {
 		return
 	}
 	known := c.ambiguousUses // perhaps not in the record, if the store did not answer
-	c.granted, c.ambiguousUses = false, c.base.Unclear
+	var none T
+	c.grant, c.granted, c.ambiguousUses = none, false, c.base.Unclear
 	if c.base.Token == nil {
 		return
 	}
@@ -470,8 +529,9 @@ func (c *claim[K, S, T]) giveBack(values context.Context) (fullAt int64) {
 		next.FullAt = c.held.FullAt
 	}
 	if temporary && c.othersWouldFail() {
+		next.Pause = (&failure[S]{flights: next.Failed}).backOff(o.retryAfter).Milliseconds()
+		next.RetryAt = now + next.Pause
 		next.Failed++
-		next.RetryAt = now + (&failure[S]{flights: next.Failed - 1}).backOff(o.retryAfter).Milliseconds()
 		next.Status = apierror.Of(o.err).Status
 	}
 	value, err := c.reg.seal(&next)

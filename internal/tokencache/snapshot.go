@@ -80,7 +80,7 @@ func (l *life) validUntil() int64 { return l.expiresAt() - int64(l.margin)*int64
 // planAt returns the plan of a token with this life as from t.
 func (l *life) planAt(t time.Time) plan {
 	now := l.now(t)
-	return plan{refreshAt: l.refresh() - now, validUntil: l.validUntil() - now, expiresAt: l.expiresAt() - now}
+	return plan{refreshAt: l.refreshAt.UnixNano() - now, validUntil: l.validUntil() - now, expiresAt: l.expiresAt() - now}
 }
 
 // until returns how long after t the end is, by the clock by which it is sooner.

@@ -54,8 +54,21 @@ func (c *Cache[K, S, T]) rewriteAll() {
 	}
 }
 
-// pass offers every fresh token once.
+// probes are how many tokens are offered first. If the store has lost none of them, it
+// has lost nothing: a connection may be cut without a loss.
+const probes = 16
+
+// pass offers every fresh token once, unless the store has lost nothing.
 func (c *Cache[K, S, T]) pass() {
+	all := c.remembered()
+	lost := false
+	for _, key := range all[:min(probes, len(all))] {
+		lost = c.offer(key) || lost
+	}
+	if !lost {
+		return
+	}
+	all = all[min(probes, len(all)):]
 	keys := make(chan K)
 	var done sync.WaitGroup
 	for range writers {
@@ -67,7 +80,7 @@ func (c *Cache[K, S, T]) pass() {
 	}
 	defer done.Wait()
 	defer close(keys)
-	for _, key := range c.remembered() {
+	for _, key := range all {
 		select {
 		case keys <- key:
 		case <-c.closing:
@@ -95,53 +108,54 @@ func (c *Cache[K, S, T]) remembered() (keys []K) {
 }
 
 // offer writes back the token of a key, and then rests. While the store does not
-// answer, it tries again, as long as the token is fresh.
-func (c *Cache[K, S, T]) offer(key K) {
+// answer, it tries again, as long as the token is fresh. It reports whether the store
+// had lost it.
+func (c *Cache[K, S, T]) offer(key K) (lost bool) {
 	for {
 		begun := time.Now()
-		err := c.offerOnce(key)
+		lost, err := c.offerOnce(key)
 		if !c.pause(max(restRatio*time.Since(begun), minRest)) || err == nil {
-			return
+			return lost
 		}
 	}
 }
 
-func (c *Cache[K, S, T]) offerOnce(key K) error {
+func (c *Cache[K, S, T]) offerOnce(key K) (lost bool, _ error) {
 	s := c.peek(key)
 	t := time.Now()
 	if s == nil || s.state != lasting || s.now(t) >= s.refresh() {
-		return nil
+		return false, nil
 	}
 	ctx := context.Background()
 	reg, err := c.sharing.register(ctx, key)
 	if err != nil {
-		return err
+		return false, err
 	}
 	reg.needed = true
 	err = reg.load(ctx)
 	var u *unreadable
 	switch {
 	case errors.As(err, &u):
-		return nil // never overwritten
+		return false, nil // never overwritten
 	case err != nil:
-		return err
+		return false, err
 	}
 	r := &reg.record
 	if reg.value != nil && (r.Lease != nil || r.Generation >= s.generation) {
-		return nil
+		return false, nil
 	}
 	next, err := c.sharing.recordOf(s.scope, s.token, t, s.planAt(t))
 	if err != nil {
-		return nil // it cannot be written: the next pass would fail as well
+		return true, nil // it cannot be written: the next pass would fail as well
 	}
 	next.Generation, next.FullAt = s.generation, r.FullAt
 	value, err := reg.seal(&next)
 	if err != nil {
-		return nil
+		return true, nil
 	}
 	written, err := reg.swap(ctx, value, next.keeps(c.sharing.now(t)))
 	if written {
 		c.sharing.restored.Add(1)
 	}
-	return err
+	return true, err
 }
