@@ -125,7 +125,8 @@ func (g *StoreGuard) Forget(ctx context.Context, key string) error {
 	if err != nil || !g.wrote(now) {
 		return err
 	}
-	return g.forget(ctx, register, now)
+	_, err = g.forget(ctx, register, now)
+	return err
 }
 
 // StoreFailures returns the number of operations of the Store that failed,
@@ -177,18 +178,21 @@ func (g *StoreGuard) undo(c claim) {
 	g.undoing.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), g.cfg.StoreTimeout)
 		defer cancel()
-		_ = g.forget(ctx, c.register, c.mark)
+		now, err := g.forget(ctx, c.register, c.mark)
+		if err == nil && len(now) == 0 { // the claim may still act: it finds a forgotten mark then
+			_, _ = g.forget(ctx, c.register, nil)
+		}
 	})
 }
 
-// forget replaces a mark of this guard by a forgotten mark. Another value in the
-// register stays.
-func (g *StoreGuard) forget(ctx context.Context, register string, mark []byte) error {
+// forget replaces a mark of this guard by a forgotten mark; nil: it writes one where
+// there is none. Another value in the register stays. It returns what the register
+// holds then.
+func (g *StoreGuard) forget(ctx context.Context, register string, mark []byte) (now []byte, _ error) {
 	next := g.mark(forgottenMark)
-	_, err := g.repeat(ctx, func(ctx context.Context) ([]byte, error) {
+	return g.repeat(ctx, func(ctx context.Context) ([]byte, error) {
 		return g.swap(ctx, register, mark, next, forgottenFor)
 	})
-	return err
 }
 
 // repeat makes an operation of the Store, and repeats it while it fails, until

@@ -91,6 +91,9 @@ type grantSpender struct {
 // Retrieve refreshes the cache's token, or returns it unchanged if it has another
 // refresh token.
 func (g *grantSpender) Retrieve(ctx context.Context, a ask) (issued, error) {
+	if a.Previous.secret == nil { // the store has lost the session, so nobody knows who spent what
+		return issued{}, &deadGrant{errReplaced()}
+	}
 	if a.Previous.refresh.ID() != g.id {
 		g.replaced <- struct{}{}
 		return issued{Token: a.Previous, ID: a.Previous.secret.ID(), ExpiresAt: a.Previous.ExpiresAt}, nil
