@@ -223,8 +223,14 @@ func TestSecrets_slow(t *testing.T) {
 				t.Errorf("%d calls", got)
 			}
 			synctest.Wait()
-			if left := runtime.NumGoroutine() - before; left > 0 {
-				t.Errorf("%d goroutines are left", left)
+			left := func() int { return runtime.NumGoroutine() - before }
+			for range 1000 { // a goroutine outside the bubble may be about to end
+				if left() > 0 {
+					runtime.Gosched()
+				}
+			}
+			if left() > 0 {
+				t.Errorf("%d goroutines are left", left())
 			}
 		})
 	})
