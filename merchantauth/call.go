@@ -14,8 +14,9 @@ const keyHeader = "Api-key"
 // Call makes a call of a private endpoint. path extends Config.BaseURL and may have
 // a query. in is sent as JSON, nil as no body. The "data" of the answer is decoded
 // into out; if no data is expected, out is nil. An answer without data matches
-// [providerauth.ErrBadResponse]. So does "data" null if out is not nil: out would
-// otherwise look like an empty answer.
+// [providerauth.ErrBadResponse], except an empty 204 or an empty answer to HEAD if
+// out is nil. So does "data" null if out is not nil: out would otherwise look like
+// an empty answer.
 //
 // GET and HEAD are repeated where repeating helps. Any other method is repeated
 // only if nothing was sent, or on a 429 with Retry-After. If Kuna rejects the

@@ -150,7 +150,7 @@ func (c *check) describe(value []byte) string {
 	return fmt.Sprintf("other %d bytes", len(value))
 }
 
-// expect fails the check unless an operation returned a value and no error.
+// expect fails the check unless an operation returned want and no error.
 func (c *check) expect(want []byte, done string, got []byte, err error) bool {
 	switch {
 	case err != nil:
@@ -163,7 +163,7 @@ func (c *check) expect(want []byte, done string, got []byte, err error) bool {
 	return false
 }
 
-// load loads key by a handle, and expects a value.
+// load loads key by a handle, and expects want.
 func (c *check) load(s providerauth.Store, key string, want []byte, done string) bool {
 	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
@@ -188,7 +188,7 @@ func (c *check) do(s providerauth.Store, x swap) ([]byte, error) {
 	return s.Swap(ctx, x.key, x.prev, x.next, x.ttl)
 }
 
-// swap calls Swap by the first handle, and expects a value.
+// swap calls Swap by the first handle, and expects want.
 func (c *check) swap(x swap, want []byte, done string) bool {
 	got, err := c.do(c.stores[0], x)
 	return c.expect(want, done, got, err)

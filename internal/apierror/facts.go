@@ -32,8 +32,8 @@ type Facts struct {
 }
 
 // Text is the text of the error. Of the provider's own words it holds only
-// codes, field names and UUIDs: an answer may repeat the request. Calls to any
-// endpoint name their endpoint.
+// codes, field names and UUIDs: an answer may repeat the request. For Call, CallFor
+// and Transport, which can call any endpoint, it has the method and path too.
 func (f Facts) Text() string {
 	var b strings.Builder
 	b.WriteString(f.Package)

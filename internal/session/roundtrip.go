@@ -206,8 +206,8 @@ func (r *requestSender) own(s *credential.Secret) (*sending, error) {
 	return out, nil
 }
 
-// payload returns the bytes of a body in memory, for its signature; nil for any
-// other body.
+// payload returns the bytes to sign of a body with the method Payload, which package
+// platformtoken puts on its requests; nil for any other body.
 func payload(r *http.Request) []byte {
 	if p, ok := r.Body.(interface{ Payload() []byte }); ok {
 		return p.Payload()

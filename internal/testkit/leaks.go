@@ -79,7 +79,8 @@ func anyVerb[E error](v any) bool {
 	return own
 }
 
-// Hiding fails the test if any of the Secrets is shown. E is as in Shown.
+// Hiding has checks that fail the test if a value, an error or a text shows any of
+// the Secrets. E is the error type of the package under test.
 type Hiding[E error] struct {
 	testing.TB
 	Secrets []string

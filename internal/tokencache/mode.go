@@ -36,8 +36,9 @@ func (m Mode) spendsGrant() bool { return m == SingleUse }
 // the others do: it harms none of theirs.
 func (m Mode) mayCreateAlone() bool { return m == Overlap }
 
-// attempts bounds the attempts of a flight for which its deadline leaves time. A
-// flight with a grant may spend it twice and then log in.
+// attempts is the number of attempts for which the deadline of a flight leaves time:
+// two, or three if a token has a grant, which a flight may spend twice before it
+// logs in.
 func (m Mode) attempts() int {
 	if m.spendsGrant() {
 		return 3
