@@ -29,14 +29,29 @@ func InFIPSOnly(t *testing.T) bool {
 // process with the setting.
 func InProcess(t *testing.T, setting string) bool {
 	t.Helper()
-	const started = "PROVIDERAUTH_TEST_GODEBUG"
-	if os.Getenv(started) == setting {
+	return startedAs(t, setting, "GODEBUG="+setting)
+}
+
+// Alone reports whether this process was started for this test only. If not, it runs
+// the test in a process of its own. A test that changes a global variable has to be
+// alone: goroutines of other tests may read the variable, also after their test.
+func Alone(t *testing.T) bool {
+	t.Helper()
+	return startedAs(t, "alone")
+}
+
+// startedAs reports whether this process was started by startedAs with the mark. If
+// not, it runs the test in such a process.
+func startedAs(t *testing.T, mark string, env ...string) bool {
+	t.Helper()
+	const started = "PROVIDERAUTH_TEST_PROCESS"
+	if os.Getenv(started) == mark {
 		return true
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.v")
-	cmd.Env = append(os.Environ(), "GODEBUG="+setting, started+"="+setting)
+	cmd.Env = append(append(os.Environ(), started+"="+mark), env...)
 	out, err := cmd.CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
 		t.Errorf("%v\n%s", err, out)

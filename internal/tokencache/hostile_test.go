@@ -322,7 +322,7 @@ func TestHostile_flappingWatch(t *testing.T) {
 func TestHostile_savingIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := newFleet(t, 0, tokencache.Exclusive, newPlanet(24*time.Hour))
-		c := f.join(t, tokencache.Exclusive, through(short{f.store}), func(cfg *config) { cfg.MaxEntries = 10 })
+		c := f.join(t, tokencache.Exclusive, through(stingy{f.store}), func(cfg *config) { cfg.MaxEntries = 10 })
 		for i := range 200 {
 			_, _ = c.Get(t.Context(), fmt.Sprint(i), "")
 		}
@@ -331,10 +331,10 @@ func TestHostile_savingIsBounded(t *testing.T) {
 	})
 }
 
-// short refuses values as long as a token's record.
-type short struct{ *storetest.Memory }
+// stingy refuses values as long as a token's record.
+type stingy struct{ *storetest.Memory }
 
-func (s short) Swap(ctx context.Context, key string, prev, next []byte, ttl time.Duration) ([]byte, error) {
+func (s stingy) Swap(ctx context.Context, key string, prev, next []byte, ttl time.Duration) ([]byte, error) {
 	if len(next) > 160 {
 		return nil, errStore
 	}
